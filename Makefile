@@ -1,0 +1,49 @@
+# The two commands of the README are `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CONSTRAINTS := constraints.txt
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+SOURCES := raytui tests benchmarks
+
+.PHONY: demo test test-fast check format bench screenshot clean
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit("raytui needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed-demo: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/python
+	$(PIP) install -q -c $(CONSTRAINTS) -e '.[ray]'
+	touch $@
+
+$(VENV)/.installed-dev: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/python
+	$(PIP) install -q -c $(CONSTRAINTS) -e '.[ray,dev]'
+	touch $@
+
+demo: $(VENV)/.installed-demo  ## start the demo: a real Ray cluster on this machine
+	$(BIN)/raytui demo
+
+test: $(VENV)/.installed-dev  ## run all tests
+	$(BIN)/pytest
+
+test-fast: $(VENV)/.installed-dev  ## run the tests that need no real cluster (under 90 s)
+	$(BIN)/pytest -m 'not ray and not tmux and not slow'
+
+check: $(VENV)/.installed-dev  ## format, lint, types, and the import contract
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES)
+
+bench: $(VENV)/.installed-dev  ## run all benchmarks and write docs/benchmarks.md
+	$(BIN)/python benchmarks/run_all.py
+
+screenshot: $(VENV)/.installed-dev  ## make docs/screenshot.svg anew
+	$(BIN)/python docs/make_screenshot.py
+
+clean:
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,1 @@
+"""Planning, recording, acting and explaining: what the project exists for."""

@@ -1,0 +1,1 @@
+"""Where machines come from: one module or package a provider."""

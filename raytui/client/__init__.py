@@ -1,0 +1,1 @@
+"""How a terminal reaches a cluster: the daemon, or a simulated one."""

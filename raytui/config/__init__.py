@@ -1,0 +1,1 @@
+"""Cluster YAML to ClusterSpec, user settings, and where files live."""

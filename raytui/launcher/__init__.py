@@ -1,0 +1,1 @@
+"""Bring a cluster up and take it down, every step visible."""

@@ -1,0 +1,1 @@
+"""The words of raytui: frozen, without I/O, shared by every room."""

@@ -1,0 +1,94 @@
+"""What a person asks for: an intent bound to ids at the moment it was made."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from raytui.model.resources import Resources
+
+
+class SetFloor(Struct, frozen=True, tag="set-floor"):
+    """Keep at least `floor` nodes of a type; None gives the type its min_workers back."""
+
+    node_type: str
+    floor: int | None
+
+
+class Terminate(Struct, frozen=True, tag="terminate"):
+    """Drain the given instances, then terminate them, at the latest after `drain_s` seconds."""
+
+    instance_ids: tuple[str, ...]
+    drain_s: float = 300.0
+
+
+class HoldNodes(Struct, frozen=True, tag="hold"):
+    """Protect nodes from removal until a moment (unix seconds; 0: until released)."""
+
+    instance_ids: tuple[str, ...]
+    until: float = 0.0
+
+
+class ReleaseNodes(Struct, frozen=True, tag="release"):
+    """Take a hold away."""
+
+    instance_ids: tuple[str, ...]
+
+
+class RequestResources(Struct, frozen=True, tag="request-resources"):
+    """`request_resources`: make sure that these (shape, count) exist; empty cancels."""
+
+    bundles: tuple[tuple[Resources, int], ...]
+
+
+class Pause(Struct, frozen=True, tag="pause"):
+    """Stop acting; keep watching and explaining."""
+
+
+class Resume(Struct, frozen=True, tag="resume"):
+    """Act again."""
+
+
+class Reload(Struct, frozen=True, tag="reload"):
+    """Read the cluster YAML again; a bad file changes nothing."""
+
+
+class Stop(Struct, frozen=True, tag="stop"):
+    """Stop the daemon; nodes stay."""
+
+
+Command = (
+    SetFloor
+    | Terminate
+    | HoldNodes
+    | ReleaseNodes
+    | RequestResources
+    | Pause
+    | Resume
+    | Reload
+    | Stop
+)
+"""Any of the above."""
+
+
+class Ack(Struct, frozen=True, omit_defaults=True):
+    """The answer to a command: done (with what it did), or refused (with why)."""
+
+    ok: bool
+    text: str
+
+
+class Impact(Struct, frozen=True, omit_defaults=True):
+    """What dies with a node: shown before a person confirms."""
+
+    instance_id: str
+    node_type: str = ""
+    tasks: tuple[str, ...] = ()
+    """Running tasks, `name ×count`."""
+    actors: tuple[str, ...] = ()
+    placement_groups: tuple[str, ...] = ()
+    jobs: tuple[str, ...] = ()
+    """Job drivers that run on the node."""
+    object_bytes: int = 0
+    """Bytes in the node's object store; copies elsewhere are not known."""
+    notes: tuple[str, ...] = ()
+    """What could not be found out, in words."""

@@ -1,0 +1,73 @@
+"""The life of an instance: one enum and one table of the moves that are legal."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class InstanceStatus(StrEnum):
+    """Where an instance is between the wish for it and its end."""
+
+    QUEUED = "queued"
+    """Intended and written to the ledger; the provider has not been called."""
+    REQUESTED = "requested"
+    """The provider call is under way."""
+    ALLOCATED = "allocated"
+    """The provider gave an instance; nothing runs on it yet."""
+    SETTING_UP = "setting-up"
+    """Set-up commands or `ray start` run; Ray has not registered it."""
+    RUNNING = "running"
+    """Its Ray node is alive in GCS."""
+    DRAINING = "draining"
+    """It takes no new work and will be terminated."""
+    TERMINATING = "terminating"
+    """The provider was told to terminate it."""
+    TERMINATED = "terminated"
+    LAUNCH_FAILED = "launch-failed"
+    """The provider refused or never answered."""
+    SETUP_FAILED = "setup-failed"
+    """It was allocated but never became a Ray node; it is to be terminated."""
+    LOST = "lost"
+    """It vanished, or its Ray node died, without us asking."""
+
+
+_S = InstanceStatus
+
+TRANSITIONS: dict[InstanceStatus, frozenset[InstanceStatus]] = {
+    _S.QUEUED: frozenset({_S.REQUESTED, _S.TERMINATED, _S.LAUNCH_FAILED}),
+    _S.REQUESTED: frozenset({_S.ALLOCATED, _S.SETTING_UP, _S.RUNNING, _S.LAUNCH_FAILED, _S.LOST}),
+    _S.ALLOCATED: frozenset(
+        {_S.SETTING_UP, _S.RUNNING, _S.SETUP_FAILED, _S.DRAINING, _S.TERMINATING, _S.LOST}
+    ),
+    _S.SETTING_UP: frozenset({_S.RUNNING, _S.SETUP_FAILED, _S.DRAINING, _S.TERMINATING, _S.LOST}),
+    _S.RUNNING: frozenset({_S.DRAINING, _S.TERMINATING, _S.LOST}),
+    _S.DRAINING: frozenset({_S.TERMINATING, _S.TERMINATED, _S.LOST}),
+    _S.SETUP_FAILED: frozenset({_S.TERMINATING, _S.TERMINATED}),
+    _S.LOST: frozenset({_S.TERMINATING, _S.TERMINATED}),
+    _S.TERMINATING: frozenset({_S.TERMINATED}),
+    _S.TERMINATED: frozenset(),
+    _S.LAUNCH_FAILED: frozenset(),
+}
+"""Legal moves. A move to the same status is not a move."""
+
+FINAL = frozenset(status for status, nexts in TRANSITIONS.items() if not nexts)
+STARTING = frozenset({_S.QUEUED, _S.REQUESTED, _S.ALLOCATED, _S.SETTING_UP})
+LEAVING = frozenset({_S.DRAINING, _S.TERMINATING, _S.SETUP_FAILED, _S.LOST})
+COUNTED = STARTING | {_S.RUNNING}
+"""Statuses that count against max_workers and satisfy min_workers."""
+
+
+class IllegalTransitionError(Exception):
+    """An instance was asked to make a move that the table does not know."""
+
+    def __init__(self, instance_id: str, old: InstanceStatus, new: InstanceStatus) -> None:
+        super().__init__(f"{instance_id}: {old} cannot become {new}")
+        self.instance_id = instance_id
+        self.old = old
+        self.new = new
+
+
+def check_transition(instance_id: str, old: InstanceStatus, new: InstanceStatus) -> None:
+    """Raise IllegalTransitionError unless `old` may become `new`."""
+    if new not in TRANSITIONS[old]:
+        raise IllegalTransitionError(instance_id, old, new)

@@ -1,0 +1,177 @@
+"""What is to be done and why: the result of planning, and what planning must remember."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from raytui.model.reason import Reason
+from raytui.model.resources import Resources
+from raytui.model.spec import Market, Offering
+
+
+class FailureKind(StrEnum):
+    """Why a provider call failed; decides how widely and how long it is avoided."""
+
+    CAPACITY = "capacity"
+    QUOTA = "quota"
+    AUTH = "auth"
+    CONFIG = "config"
+    THROTTLED = "throttled"
+    TRANSIENT = "transient"
+    SETUP = "setup"
+
+
+class LaunchFailure(Struct, frozen=True, omit_defaults=True):
+    """A failing offering that is avoided until `retry_at`."""
+
+    node_type: str
+    kind: FailureKind
+    message: str
+    """The provider's own words."""
+    failed_at: float
+    retry_at: float
+    zone: str = ""
+    instance_type: str = ""
+    market: Market = Market.ON_DEMAND
+    count: int = 1
+    """How many times in a row."""
+
+
+class Hold(Struct, frozen=True, omit_defaults=True):
+    """A person's wish that a node stays."""
+
+    instance_id: str
+    by: str
+    until: float = 0.0
+    """Unix seconds; 0 means until released."""
+
+
+class DrainUnderWay(Struct, frozen=True):
+    """A node that takes no new work; it is terminated when empty or at the deadline."""
+
+    instance_id: str
+    since: float
+    deadline: float
+    reason: Reason
+
+
+class Memory(Struct, frozen=True):
+    """What planning needs of the past. Written by the reconciler, kept in the ledger."""
+
+    failures: tuple[LaunchFailure, ...] = ()
+    drains: tuple[DrainUnderWay, ...] = ()
+    floors: dict[str, int] = {}
+    """A person's floor per node type; it stands in place of min_workers."""
+    holds: tuple[Hold, ...] = ()
+    paused_by: str = ""
+
+
+class Launch(Struct, frozen=True):
+    """Nodes of one type to be launched for one reason."""
+
+    node_type: str
+    count: int
+    reason: Reason
+    offering: Offering = Offering()
+
+
+class Removal(Struct, frozen=True, omit_defaults=True):
+    """A node to be drained and terminated. `deadline` 0 means only while it is idle."""
+
+    instance_id: str
+    node_type: str
+    reason: Reason
+    node_id: str = ""
+    deadline: float = 0.0
+
+
+class Wait(StrEnum):
+    """What a request waits for."""
+
+    RAY = "ray"
+    """Room exists on running nodes; Ray is about to use it."""
+    STARTING = "starting"
+    """Room is being started."""
+    LAUNCH = "launch"
+    """This plan launches room for it."""
+    BLOCKED = "blocked"
+    """A limit, a failure or a pause stands in the way."""
+    INFEASIBLE = "infeasible"
+    """No node type can ever hold it."""
+
+
+class Request(StrEnum):
+    """Which kind of request an outcome is about."""
+
+    DEMAND = "demand"
+    GANG = "gang"
+    CONSTRAINT = "constraint"
+
+
+class Outcome(Struct, frozen=True, omit_defaults=True):
+    """What became of a request, or of a part of it: `count` of `resources` and why."""
+
+    kind: Request
+    wait: Wait
+    count: int
+    reason: Reason
+    resources: Resources
+    """Shape of one unit; for a gang the sum of its bundles."""
+    label: str = ""
+    """How people name it: `{CPU: 1}`, `PG 4f2a STRICT_SPREAD 4 × {GPU: 1}`."""
+    node_type: str = ""
+    """Where it goes, when it goes to one type."""
+
+
+class Kept(Struct, frozen=True):
+    """Why a node is here, or why it leaves."""
+
+    instance_id: str
+    reason: Reason
+
+
+class Verdict(Struct, frozen=True, omit_defaults=True):
+    """What one node type would have meant for the demand that led to launches."""
+
+    node_type: str
+    chosen: bool
+    reason: Reason
+    fits: int = 0
+    """How many of the requests could run on this type."""
+    nodes: int = 0
+    """Nodes launched (chosen) or needed (not chosen)."""
+    price_per_hour: float | None = None
+    price_per_request: float | None = None
+    waste: float = 0.0
+    """Share of the nodes' dominant resource that would stay unused, 0 to 1."""
+
+
+class Plan(Struct, frozen=True):
+    """What to do now, with a reason for all that is done and for all that is not."""
+
+    launches: tuple[Launch, ...] = ()
+    removals: tuple[Removal, ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
+    kept: tuple[Kept, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
+
+    @property
+    def acts(self) -> bool:
+        """True when the plan changes the world."""
+        return bool(self.launches or self.removals)
+
+
+class Decision(Struct, frozen=True, omit_defaults=True):
+    """A plan as it was recorded, and what came of it."""
+
+    decision_id: int
+    at: float
+    plan: Plan
+    summary: str
+    """One line for the journal."""
+    nodes_before: int = 0
+    solved_ms: float = 0.0
+    outcome: str = ""
+    """`2 allocated in 3.1 s`, or the error; empty while under way."""

@@ -1,0 +1,75 @@
+"""Why: a code plus arguments. The words are made in one place, `raytui.autoscaler.explain`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class Why(StrEnum):
+    """Every reason raytui can give. The comment names the arguments."""
+
+    # Why a demand waits, or where it goes.
+    FITS_RUNNING = "fits-running"  # nodes
+    WAITS_FOR_STARTING = "waits-for-starting"  # nodes (text "2 × cpu-small"), since (unix s)
+    MAX_WORKERS_TYPE = "max-workers-type"  # node_type, now, max
+    MAX_WORKERS_GLOBAL = "max-workers-global"  # now, max
+    UPSCALING_SPEED = "upscaling-speed"  # node_type, allowed, speed
+    NO_TYPE_HAS = "no-type-has"  # resource
+    TOO_LARGE = "too-large"  # resource, wanted, most, node_type
+    NO_TYPE_LABELS = "no-type-labels"  # selector
+    BACKING_OFF = "backing-off"  # node_type, offering, kind, message, retry_at
+    GANG_TOO_FEW_NODES = "gang-too-few-nodes"  # strategy, wanted, possible, node_type
+    PAUSED = "paused"  # by
+    NOT_OBSERVED = "not-observed"  # source, since
+
+    # Why a node is launched.
+    MIN_WORKERS = "min-workers"  # node_type, floor
+    USER_FLOOR = "user-floor"  # node_type, floor, by
+    FOR_DEMAND = "for-demand"  # count, shape
+    FOR_GANG = "for-gang"  # gang, strategy
+    FOR_CONSTRAINT = "for-constraint"  # count, shape
+
+    # Why a node type was taken or not.
+    CHEAPEST = "cheapest"
+    ONLY_FIT = "only-fit"
+    FEWEST_NODES = "fewest-nodes"  # tie of price
+    DEARER = "dearer"  # factor
+    SPARES_GPU = "spares-gpu"  # the type has GPUs and the work needs none
+    NO_ROOM = "no-room"  # now, max
+
+    # Why a node stays.
+    HEAD = "head"
+    BUSY = "busy"  # activity
+    IDLE = "idle"  # since, leaves_at
+    HOLDS_OBJECTS = "holds-objects"  # bytes
+    STARTING = "starting"  # status, since
+    HELD = "held"  # by, until (0: without end)
+    EXPECTED = "expected"  # shape, count: pending demand is about to run here
+    UNMANAGED = "unmanaged"  # joined by hand, not ours to remove
+    QUARANTINED = "quarantined"  # error
+
+    # Why a node leaves.
+    IDLE_TIMEOUT = "idle-timeout"  # idle_s, timeout_s
+    OVER_MAX_TYPE = "over-max-type"  # node_type, max
+    OVER_MAX_GLOBAL = "over-max-global"  # max
+    TYPE_GONE = "type-gone"  # node_type
+    BY_COMMAND = "by-command"  # by
+    DRAINING = "draining"  # cause, deadline
+    SETUP_FAILED = "setup-failed"  # message
+    LAUNCH_FAILED = "launch-failed"  # message
+    LOST = "lost"  # message
+    TIMED_OUT = "timed-out"  # status, after_s
+
+
+class Reason(Struct, frozen=True, omit_defaults=True):
+    """A code and its arguments. Times are absolute (unix seconds) so that they never go stale."""
+
+    why: Why
+    args: dict[str, str | int | float] = {}
+
+
+def because(why: Why, **args: str | int | float) -> Reason:
+    """Short way to build a Reason."""
+    return Reason(why, args)

@@ -1,0 +1,156 @@
+"""What a screen needs: one whole immutable picture, and the difference between two."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+from msgspec import Struct
+
+from raytui.model.plan import Decision, Hold, LaunchFailure, Outcome
+from raytui.model.reason import Reason
+from raytui.model.state import Member, SourceHealth
+
+
+class Level(StrEnum):
+    """How loud an event is."""
+
+    INFO = "info"
+    GOOD = "good"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class Event(Struct, frozen=True, omit_defaults=True):
+    """One line of the journal."""
+
+    event_id: int
+    at: float
+    level: Level
+    text: str
+    detail: str = ""
+    """The whole story (an error's full text, a log tail); shown on Enter."""
+    decision_id: int = 0
+    instance_id: str = ""
+    by: str = ""
+
+
+class TypeRow(Struct, frozen=True, omit_defaults=True):
+    """One line of the node type table."""
+
+    name: str
+    min: int
+    """The floor in force: a person's, or min_workers."""
+    max: int
+    running: int = 0
+    starting: int = 0
+    draining: int = 0
+    failed: int = 0
+    """Launch failures now remembered."""
+    idle: int = 0
+    is_head: bool = False
+    price_per_hour: float | None = None
+    """USD per hour of one node, cheapest offering."""
+    cost_per_hour: float = 0.0
+    """USD per hour of all its nodes now."""
+    user_floor: bool = False
+    backoff_until: float = 0.0
+    used: dict[str, float] = {}
+    total: dict[str, float] = {}
+    """Resource name to amount over all running nodes of the type."""
+    history: tuple[float, ...] = ()
+    """Use of its dominant resource, 0 to 1, oldest first, one a second over the last minute."""
+
+
+class Row(Struct, frozen=True, omit_defaults=True):
+    """A member with the reason why it is here."""
+
+    member: Member
+    reason: Reason | None = None
+    hold: Hold | None = None
+
+    @property
+    def id(self) -> str:
+        """The member's id."""
+        return self.member.id
+
+
+class ClusterInfo(Struct, frozen=True, omit_defaults=True):
+    """What does not change from tick to tick."""
+
+    cluster_name: str
+    provider: str
+    gcs_address: str = ""
+    dashboard_url: str = ""
+    ray_version: str = ""
+    daemon_pid: int = 0
+    source: str = ""
+    max_workers: int = 0
+    upscaling_speed: float = 0.0
+    idle_timeout_s: float = 0.0
+
+
+class Snapshot(Struct, frozen=True):
+    """A whole picture of the cluster at `taken_at` (unix seconds on the daemon's clock)."""
+
+    info: ClusterInfo
+    seq: int
+    taken_at: float
+    rows: tuple[Row, ...] = ()
+    """Head first, then by node type and launch time."""
+    types: tuple[TypeRow, ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
+    """Every pending request, or part of one, and why it waits."""
+    events: tuple[Event, ...] = ()
+    """Newest first, bounded."""
+    decisions: tuple[Decision, ...] = ()
+    """Newest first, bounded; older ones by a history request."""
+    failures: tuple[LaunchFailure, ...] = ()
+    sources: tuple[SourceHealth, ...] = ()
+    used: dict[str, float] = {}
+    total: dict[str, float] = {}
+    history: dict[str, tuple[float, ...]] = {}
+    """Resource name to share in use, 0 to 1, oldest first, one value a second."""
+    cost_per_hour: float = 0.0
+    idle_cost_per_hour: float = 0.0
+    priced: bool = False
+    """False when no node type has a price: then costs are unknown, not zero."""
+    paused_by: str = ""
+    trouble: str = ""
+    """Why the autoscaler does not act (another autoscaler, a full disk); empty when it does."""
+    tick_ms: float = 0.0
+
+    def row(self, row_id: str) -> Row | None:
+        """The row of one member, or None when it is gone."""
+        return next((row for row in self.rows if row.id == row_id), None)
+
+
+class Delta(Struct, frozen=True):
+    """What changed since `base`: the changed rows, and everything else whole."""
+
+    base: int
+    rest: Snapshot
+    """The new snapshot with `rows` left empty."""
+    order: tuple[str, ...] | None = None
+    """Ids of all rows in order; None when the order did not change."""
+    changed: tuple[Row, ...] = ()
+
+
+def difference(old: Snapshot, new: Snapshot) -> Delta:
+    """The Delta that turns `old` into `new`."""
+    before = {row.id: row for row in old.rows}
+    changed = tuple(row for row in new.rows if before.get(row.id) != row)
+    order = tuple(row.id for row in new.rows)
+    same = order == tuple(before)
+    rest = msgspec.structs.replace(new, rows=())
+    return Delta(old.seq, rest, None if same else order, changed)
+
+
+def apply(old: Snapshot, delta: Delta) -> Snapshot:
+    """Apply `delta` to the snapshot it was made from; ValueError when it was made from another."""
+    if delta.base != old.seq:
+        raise ValueError(f"delta is for snapshot {delta.base}, this is {old.seq}")
+    rows = {row.id: row for row in old.rows}
+    rows.update((row.id, row) for row in delta.changed)
+    order = tuple(row.id for row in old.rows) if delta.order is None else delta.order
+    return msgspec.structs.replace(delta.rest, rows=tuple(rows[row_id] for row_id in order))

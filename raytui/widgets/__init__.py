@@ -1,0 +1,1 @@
+"""Drawn things that screens are made of: one concept a file."""
