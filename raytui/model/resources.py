@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import ItemsView, Iterator, Mapping
 
+from raytui.model.text import amount_text
+
 UNITS_PER_ONE = 10_000
 """Ray keeps resources in units of 1/10,000 (`src/ray/common/scheduling/fixed_point.h`)."""
-
-MEMORY_RESOURCES = frozenset({"memory", "object_store_memory"})
-"""Resources that Ray counts in bytes."""
 
 
 class Resources:
@@ -110,25 +109,6 @@ class Resources:
 def _human(units: int) -> float:
     whole, rest = divmod(units, UNITS_PER_ONE)
     return whole if rest == 0 else units / UNITS_PER_ONE
-
-
-def amount_text(name: str, amount: float) -> str:
-    """One amount with its unit: bytes as KiB to TiB, everything else as a plain number."""
-    if name in MEMORY_RESOURCES:
-        return bytes_text(amount)
-    return f"{amount:.4f}".rstrip("0").rstrip(".")
-
-
-def bytes_text(size: float) -> str:
-    """A size in bytes as people read it: `512 B`, `3.6 GiB`."""
-    if abs(size) < 1024:
-        return f"{size:.0f} B"
-    for unit in ("KiB", "MiB", "GiB", "TiB"):
-        size /= 1024
-        if abs(size) < 1024 or unit == "TiB":
-            break
-    digits = 0 if size >= 100 or size == int(size) else 1
-    return f"{size:.{digits}f} {unit}"
 
 
 EMPTY = Resources()
