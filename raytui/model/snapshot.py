@@ -125,25 +125,40 @@ class Snapshot(Struct, frozen=True):
         return next((row for row in self.rows if row.id == row_id), None)
 
 
-class Delta(Struct, frozen=True):
-    """What changed since `base`: the changed rows, and everything else whole."""
+class Delta(Struct, frozen=True, omit_defaults=True):
+    """What changed since `base`: changed rows, new journal lines, and the small rest whole."""
 
     base: int
     rest: Snapshot
-    """The new snapshot with `rows` left empty."""
+    """The new snapshot with `rows`, `events` and `decisions` left empty."""
     order: tuple[str, ...] | None = None
     """Ids of all rows in order; None when the order did not change."""
     changed: tuple[Row, ...] = ()
+    events: tuple[Event, ...] = ()
+    """New ones, newest first."""
+    decisions: tuple[Decision, ...] = ()
+    """New and changed ones, newest first."""
+    event_count: int = 0
+    """How many events the new snapshot has."""
+    decision_count: int = 0
 
 
 def difference(old: Snapshot, new: Snapshot) -> Delta:
     """The Delta that turns `old` into `new`."""
-    before = {row.id: row for row in old.rows}
-    changed = tuple(row for row in new.rows if before.get(row.id) != row)
+    rows = {row.id: row for row in old.rows}
     order = tuple(row.id for row in new.rows)
-    same = order == tuple(before)
-    rest = msgspec.structs.replace(new, rows=())
-    return Delta(old.seq, rest, None if same else order, changed)
+    events = {event.event_id for event in old.events}
+    decisions = {decision.decision_id: decision for decision in old.decisions}
+    return Delta(
+        base=old.seq,
+        rest=msgspec.structs.replace(new, rows=(), events=(), decisions=()),
+        order=None if order == tuple(rows) else order,
+        changed=tuple(row for row in new.rows if rows.get(row.id) != row),
+        events=tuple(event for event in new.events if event.event_id not in events),
+        decisions=tuple(d for d in new.decisions if decisions.get(d.decision_id) != d),
+        event_count=len(new.events),
+        decision_count=len(new.decisions),
+    )
 
 
 def apply(old: Snapshot, delta: Delta) -> Snapshot:
@@ -151,6 +166,16 @@ def apply(old: Snapshot, delta: Delta) -> Snapshot:
     if delta.base != old.seq:
         raise ValueError(f"delta is for snapshot {delta.base}, this is {old.seq}")
     rows = {row.id: row for row in old.rows}
+    order = tuple(rows) if delta.order is None else delta.order
     rows.update((row.id, row) for row in delta.changed)
-    order = tuple(row.id for row in old.rows) if delta.order is None else delta.order
-    return msgspec.structs.replace(delta.rest, rows=tuple(rows[row_id] for row_id in order))
+    changed = {decision.decision_id for decision in delta.decisions}
+    decisions = (
+        *delta.decisions,
+        *(d for d in old.decisions if d.decision_id not in changed),
+    )
+    return msgspec.structs.replace(
+        delta.rest,
+        rows=tuple(rows[row_id] for row_id in order),
+        events=(*delta.events, *old.events)[: delta.event_count],
+        decisions=tuple(sorted(decisions, key=lambda d: -d.decision_id)[: delta.decision_count]),
+    )

@@ -1,0 +1,46 @@
+"""The door to one running autoscaler: what the daemon serves and a simulated cluster offers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from raytui.model.command import Ack, Command, Impact
+from raytui.model.plan import Decision
+from raytui.model.snapshot import Snapshot
+
+
+class Engine(Protocol):
+    """Observes, plans, records and acts, one tick after another.
+
+    `due`, `tick`, `command` and `close` belong to one thread. `history`, `impact` and `log_tail`
+    may be called from others and may take seconds.
+    """
+
+    def due(self) -> bool:
+        """Whether it is time for a tick: the world changed, or a timer ran out (about 1 ms)."""
+        ...
+
+    def tick(self) -> Snapshot:
+        """One round of observe, plan, record, act. Never raises: trouble is in the snapshot."""
+        ...
+
+    def command(self, command: Command, by: str) -> Ack:
+        """Carry out what a person asked for and journal it; the next tick acts on it."""
+        ...
+
+    def history(self, before: int | None, limit: int) -> Sequence[Decision]:
+        """Recorded decisions with ids below `before`, newest first."""
+        ...
+
+    def impact(self, instance_ids: Sequence[str]) -> list[Impact]:
+        """What dies with these nodes."""
+        ...
+
+    def log_tail(self, instance_id: str, lines: int) -> list[str]:
+        """The end of an instance's start-up log; empty when there is none."""
+        ...
+
+    def close(self) -> None:
+        """Let go of everything; nodes stay."""
+        ...
