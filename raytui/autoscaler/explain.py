@@ -1,0 +1,177 @@
+"""Reasons in words: the one place where a code and its arguments become a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from raytui.model.plan import Decision, Launch, Plan
+from raytui.model.reason import Reason, Why
+from raytui.model.text import amount_text, bytes_text, clock_text, count_text, duration_text
+
+_Args = Mapping[str, str | int | float]
+
+
+def explain(reason: Reason, now: float) -> str:
+    """A reason as one short sentence without a full stop.
+
+    `now` is unix seconds on the clock that the reason's own times were taken from.
+    """
+    return _WORDS[reason.why](_Arguments(reason.args), now)
+
+
+class _Arguments(dict[str, str | int | float]):
+    """Arguments of a reason; a missing one reads as `?` instead of failing the screen."""
+
+    def __missing__(self, key: str) -> str:
+        return "?"
+
+    def number(self, key: str) -> float:
+        value = self.get(key, 0)
+        return float(value) if isinstance(value, (int, float)) else 0.0
+
+
+def _by(args: _Arguments) -> str:
+    return f" by {args['by']}" if args.get("by") else ""
+
+
+def _waits_for_starting(args: _Arguments, now: float) -> str:
+    ready = args.number("ready_at")
+    if not ready:
+        return f"on {args['nodes']} starting"
+    left = ready - now
+    when = f"ready in about {duration_text(left)}" if left > 0 else "any moment now"
+    return f"on {args['nodes']} starting ({when})"
+
+
+def _too_large(args: _Arguments, _now: float) -> str:
+    name = str(args["resource"])
+    wanted, most = (amount_text(name, args.number(key)) for key in ("wanted", "most"))
+    return f"infeasible: {name} {wanted} wanted, the largest type {args['node_type']} has {most}"
+
+
+def _backing_off(args: _Arguments, now: float) -> str:
+    message = _first_line(str(args["message"]))
+    retry_at = args.number("retry_at")
+    retry = f"; next try {clock_text(retry_at)}" if retry_at > now else "; trying again"
+    where = f" in {args['offering']}" if args.get("offering") else ""
+    return f"{args['node_type']}: {args['kind']}{where} (“{message}”){retry}"
+
+
+def _gang_too_few(args: _Arguments, _now: float) -> str:
+    return (
+        f"{args['strategy']} needs {args['wanted']} nodes at once, "
+        f"the limits allow {args['possible']} → raise max_workers of {args['node_type']}"
+    )
+
+
+def _idle(args: _Arguments, now: float) -> str:
+    idle_for = duration_text(now - args.number("since"))
+    left = args.number("leaves_at") - now
+    return f"idle {idle_for}, leaves in {duration_text(left)}" if left > 0 else f"idle {idle_for}"
+
+
+def _held(args: _Arguments, _now: float) -> str:
+    until = args.number("until")
+    return f"held{_by(args)}" + (f" until {clock_text(until)}" if until else "")
+
+
+def _starting(args: _Arguments, now: float) -> str:
+    return f"{args['status']} for {duration_text(now - args.number('since'))}"
+
+
+def _draining(args: _Arguments, now: float) -> str:
+    left = args.number("deadline") - now
+    limit = f", at most {duration_text(left)} more" if left > 0 else ""
+    return f"draining: {args['cause']}{limit}"
+
+
+def _price_tie(_args: _Arguments, _now: float) -> str:
+    return "same price, fewer nodes"
+
+
+_WORDS: dict[Why, Callable[[_Arguments, float], str]] = {
+    Why.FITS_RUNNING: lambda a, _: "room on running nodes; Ray is about to place it",
+    Why.WAITS_FOR_STARTING: _waits_for_starting,
+    Why.MAX_WORKERS_TYPE: lambda a, _: (
+        f"max_workers of {a['node_type']} reached ({a['now']}/{a['max']})"
+    ),
+    Why.MAX_WORKERS_GLOBAL: lambda a, _: (
+        f"the cluster's max_workers reached ({a['now']}/{a['max']})"
+    ),
+    Why.UPSCALING_SPEED: lambda a, _: (
+        f"upscaling_speed {a['speed']} lets {a['allowed']} × {a['node_type']} start at a time"
+    ),
+    Why.NO_TYPE_HAS: lambda a, _: f"infeasible: no node type has {a['resource']}",
+    Why.TOO_LARGE: _too_large,
+    Why.NO_TYPE_LABELS: lambda a, _: f"infeasible: no node type has the labels {a['selector']}",
+    Why.BACKING_OFF: _backing_off,
+    Why.GANG_TOO_FEW_NODES: _gang_too_few,
+    Why.PAUSED: lambda a, _: f"the autoscaler is paused{_by(a)}",
+    Why.NOT_OBSERVED: lambda a, now: (
+        f"{a['source']} has not answered for {duration_text(now - a.number('since'))}"
+    ),
+    Why.MIN_WORKERS: lambda a, _: f"min_workers of {a['node_type']} is {a['floor']}",
+    Why.USER_FLOOR: lambda a, _: f"the floor of {a['node_type']} is {a['floor']}",
+    Why.FOR_DEMAND: lambda a, _: f"{a['count']} × {a['shape']} found no room",
+    Why.FOR_GANG: lambda a, _: f"placement group {a['gang']} found no room",
+    Why.FOR_CONSTRAINT: lambda a, _: f"request_resources wants {a['shape']}",
+    Why.CHEAPEST: lambda a, _: "cheapest",
+    Why.ONLY_FIT: lambda a, _: "the only type that fits",
+    Why.FEWEST_NODES: _price_tie,
+    Why.DEARER: lambda a, _: f"{a['factor']}× dearer",
+    Why.SPARES_GPU: lambda a, _: "its GPUs are kept for work that needs them",
+    Why.NO_ROOM: lambda a, _: f"no room: {a['now']} of {a['max']} in use",
+    Why.HEAD: lambda a, _: "the head",
+    Why.BUSY: lambda a, _: f"busy: {a['activity']}",
+    Why.IDLE: _idle,
+    Why.HOLDS_OBJECTS: lambda a, _: f"holds {bytes_text(a.number('bytes'))} of objects",
+    Why.STARTING: _starting,
+    Why.HELD: _held,
+    Why.EXPECTED: lambda a, _: f"about to run {a['count']} × {a['shape']}",
+    Why.UNMANAGED: lambda a, _: "joined by hand; not ours to remove",
+    Why.QUARANTINED: lambda a, _: f"quarantined: {a['error']}",
+    Why.IDLE_TIMEOUT: lambda a, _: (
+        f"idle {duration_text(a.number('idle_s'))}, limit {duration_text(a.number('timeout_s'))}"
+    ),
+    Why.OVER_MAX_TYPE: lambda a, _: f"above max_workers of {a['node_type']} ({a['max']})",
+    Why.OVER_MAX_GLOBAL: lambda a, _: f"above the cluster's max_workers ({a['max']})",
+    Why.TYPE_GONE: lambda a, _: f"{a['node_type']} is no longer a node type of the cluster",
+    Why.BY_COMMAND: lambda a, _: f"ordered{_by(a)}",
+    Why.DRAINING: _draining,
+    Why.SETUP_FAILED: lambda a, _: f"set-up failed: {_first_line(str(a['message']))}",
+    Why.LAUNCH_FAILED: lambda a, _: f"launch failed: {_first_line(str(a['message']))}",
+    Why.LOST: lambda a, _: f"lost: {_first_line(str(a['message']))}",
+    Why.TIMED_OUT: lambda a, _: f"still {a['status']} after {duration_text(a.number('after_s'))}",
+}
+
+
+def _first_line(text: str) -> str:
+    line = next((line.strip() for line in text.splitlines() if line.strip()), "no message")
+    return line if len(line) <= 160 else line[:159] + "…"
+
+
+def summarise(plan: Plan, now: float) -> str:
+    """One journal line for a plan that acts: what is launched and drained, and the first why."""
+    parts = [
+        f"launch {_by_type(plan.launches)}: {explain(plan.launches[0].reason, now)}"
+        if plan.launches
+        else ""
+    ]
+    if plan.removals:
+        first = plan.removals[0]
+        more = len(plan.removals) - 1
+        whom = f"{first.node_type} {first.instance_id}" + (f" and {more} more" if more else "")
+        parts.append(f"drain {whom}: {explain(first.reason, now)}")
+    return "; ".join(part for part in parts if part) or "nothing to do"
+
+
+def _by_type(launches: tuple[Launch, ...]) -> str:
+    totals: dict[str, int] = {}
+    for launch in launches:
+        totals[launch.node_type] = totals.get(launch.node_type, 0) + launch.count
+    return ", ".join(f"{count} × {name}" for name, count in totals.items())
+
+
+def headline(decision: Decision) -> str:
+    """`3 nodes before · launch 2 × cpu-small: …`: a decision in one line for lists and logs."""
+    return f"{decision.summary} ({count_text(decision.nodes_before, 'node')} before)"
