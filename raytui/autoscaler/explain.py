@@ -85,10 +85,6 @@ def _draining(args: _Arguments, now: float) -> str:
     return f"draining: {args['cause']}{limit}"
 
 
-def _price_tie(_args: _Arguments, _now: float) -> str:
-    return "same price, fewer nodes"
-
-
 _WORDS: dict[Why, Callable[[_Arguments, float], str]] = {
     Why.FITS_RUNNING: lambda a, _: "room on running nodes; Ray is about to place it",
     Why.WAITS_FOR_STARTING: _waits_for_starting,
@@ -117,7 +113,9 @@ _WORDS: dict[Why, Callable[[_Arguments, float], str]] = {
     Why.FOR_CONSTRAINT: lambda a, _: f"request_resources wants {a['shape']}",
     Why.CHEAPEST: lambda a, _: "cheapest",
     Why.ONLY_FIT: lambda a, _: "the only type that fits",
-    Why.FEWEST_NODES: _price_tie,
+    Why.BEST_MIX: lambda a, _: "part of the cheapest mix",
+    Why.AS_GOOD: lambda a, _: "as good; another one came first",
+    Why.DOES_NOT_FIT: lambda a, _: f"does not fit: {a['what']}",
     Why.DEARER: lambda a, _: f"{a['factor']}× dearer",
     Why.SPARES_GPU: lambda a, _: "its GPUs are kept for work that needs them",
     Why.NO_ROOM: lambda a, _: f"no room: {a['now']} of {a['max']} in use",

@@ -66,6 +66,8 @@ class Memory(Struct, frozen=True):
     """A person's floor per node type; it stands in place of min_workers."""
     holds: tuple[Hold, ...] = ()
     paused_by: str = ""
+    boot_s: dict[str, float] = {}
+    """Seconds from launch call to a running Ray node, per node type, as seen before."""
 
 
 class Launch(Struct, frozen=True):
@@ -108,6 +110,8 @@ class Request(StrEnum):
     DEMAND = "demand"
     GANG = "gang"
     CONSTRAINT = "constraint"
+    FLOOR = "floor"
+    """min_workers, or a person's floor, that cannot be kept now."""
 
 
 class Outcome(Struct, frozen=True, omit_defaults=True):

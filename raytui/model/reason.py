@@ -12,7 +12,7 @@ class Why(StrEnum):
 
     # Why a demand waits, or where it goes.
     FITS_RUNNING = "fits-running"  # nodes
-    WAITS_FOR_STARTING = "waits-for-starting"  # nodes (text "2 × cpu-small"), since (unix s)
+    WAITS_FOR_STARTING = "waits-for-starting"  # nodes (text "2 × cpu-small"), ready_at (0: ?)
     MAX_WORKERS_TYPE = "max-workers-type"  # node_type, now, max
     MAX_WORKERS_GLOBAL = "max-workers-global"  # now, max
     UPSCALING_SPEED = "upscaling-speed"  # node_type, allowed, speed
@@ -34,10 +34,12 @@ class Why(StrEnum):
     # Why a node type was taken or not.
     CHEAPEST = "cheapest"
     ONLY_FIT = "only-fit"
-    FEWEST_NODES = "fewest-nodes"  # tie of price
+    BEST_MIX = "best-mix"  # part of the cheapest mix of types
     DEARER = "dearer"  # factor
+    AS_GOOD = "as-good"  # same price; earlier in the file or of higher priority won
     SPARES_GPU = "spares-gpu"  # the type has GPUs and the work needs none
     NO_ROOM = "no-room"  # now, max
+    DOES_NOT_FIT = "does-not-fit"  # what: a resource name or a label selector
 
     # Why a node stays.
     HEAD = "head"

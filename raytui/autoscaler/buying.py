@@ -1,0 +1,162 @@
+"""Choose new nodes for what found no room, at the lowest price."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from raytui.autoscaler.packing import PLENTY, matches
+from raytui.model.resources import Resources
+from raytui.model.state import LabelSelector
+
+NODE_CHARGE = 0.02
+"""USD per hour added to every node's price. List prices are linear in size, so without it many
+small nodes look as good as a few large ones, while each costs a boot, an address and a raylet."""
+
+
+@dataclass(slots=True)
+class Wanted:
+    """A shape that still needs room, and how many of it."""
+
+    shape: Resources
+    count: int
+    selectors: tuple[LabelSelector, ...] = ()
+
+    @property
+    def difficulty(self) -> tuple[int | str, ...]:
+        """Sort key, hardest first: selective, GPUs, many kinds of resources, large."""
+        return (
+            -len(self.selectors[0]) if self.selectors else 0,
+            -self.shape.units("GPU"),
+            -len(self.shape),
+            -self.shape.units("CPU"),
+            self.shape.text(),
+        )
+
+    def accepts(self, labels: Mapping[str, str]) -> bool:
+        """Whether labels satisfy the request or one of its fallbacks."""
+        return not self.selectors or any(matches(s, labels) for s in self.selectors)
+
+
+@dataclass(slots=True)
+class Supply:
+    """A node type as something to buy: its room, its price, and how many may still be had."""
+
+    node_type: str
+    room: Resources
+    labels: Mapping[str, str]
+    price: float
+    """USD per hour of one node, known or estimated; only ratios matter."""
+    left: int
+    """How many more may be launched now."""
+    priority: int = 0
+
+    def fits(self, want: Wanted) -> bool:
+        """Whether an empty node of the type could take the request."""
+        return want.shape.fits(self.room) and want.accepts(self.labels)
+
+
+@dataclass(frozen=True, slots=True)
+class Bought:
+    """New nodes of one type, all filled alike."""
+
+    supply: Supply
+    nodes: int
+    pattern: tuple[tuple[Wanted, int], ...]
+    """What each of the nodes takes: (request, count on one node)."""
+
+
+def fill(supply: Supply, wanted: Sequence[Wanted]) -> tuple[tuple[Wanted, int], ...]:
+    """Fill one empty node with as much as fits, in the order given."""
+    left = dict(supply.room.items())
+    pattern = []
+    for want in wanted:
+        copies = want.count if want.count > 0 and want.accepts(supply.labels) else 0
+        for name, units in want.shape.items():
+            copies = min(copies, left.get(name, 0) // units)
+            if not copies:
+                break
+        if copies:
+            pattern.append((want, copies))
+            for name, units in want.shape.items():
+                left[name] -= units * copies
+    return tuple(pattern)
+
+
+def buy(wanted: Sequence[Wanted], supplies: Sequence[Supply], total_left: int) -> list[Bought]:
+    """Choose new nodes for the requests; takes from `wanted[].count` and `supplies[].left`.
+
+    Greedy on patterns: fill one node of every type, value what it holds at each request's
+    cheapest fair price, take the type with the most value per dollar, and repeat that pattern as
+    often as the counts allow. The cost depends on the number of shapes and types, not on counts.
+    """
+    order = sorted((w for w in wanted if w.count > 0), key=lambda w: w.difficulty)
+    worth = {id(want): _fair_price(want, supplies) for want in order}
+    bought: list[Bought] = []
+    while total_left > 0:
+        best: tuple[tuple[float, int, int], Supply, tuple[tuple[Wanted, int], ...]] | None = None
+        for position, supply in enumerate(supplies):
+            pattern = fill(supply, order) if supply.left > 0 else ()
+            if not pattern:
+                continue
+            value = sum(worth[id(want)] * copies for want, copies in pattern)
+            rank = (round(value / (supply.price + NODE_CHARGE), 9), supply.priority, -position)
+            if best is None or rank > best[0]:
+                best = (rank, supply, pattern)
+        if best is None:
+            break
+        _, supply, pattern = best
+        repeats = min(want.count // copies for want, copies in pattern)
+        nodes = min(repeats, supply.left, total_left)
+        for want, copies in pattern:
+            want.count -= copies * nodes
+        supply.left -= nodes
+        total_left -= nodes
+        bought.append(Bought(supply, nodes, pattern))
+    return bought
+
+
+def buy_spread(
+    wanted: Sequence[Wanted], supplies: Sequence[Supply], total_left: int
+) -> list[Bought]:
+    """As `buy`, but every request gets a node of its own (STRICT_SPREAD)."""
+    bought: list[Bought] = []
+    for want in sorted(wanted, key=lambda w: w.difficulty):
+        fitting = [supply for supply in supplies if supply.fits(want)]
+        for supply in sorted(fitting, key=lambda s: (s.price, -s.priority)):
+            nodes = min(want.count, supply.left, total_left)
+            if nodes > 0:
+                want.count -= nodes
+                supply.left -= nodes
+                total_left -= nodes
+                bought.append(Bought(supply, nodes, ((want, 1),)))
+    return bought
+
+
+def _fair_price(want: Wanted, supplies: Sequence[Supply]) -> float:
+    """What a request is worth: its share of the cheapest node that could hold it."""
+    shares = [
+        (supply.price + NODE_CHARGE) / min(want.shape.times_in(supply.room), PLENTY)
+        for supply in supplies
+        if supply.fits(want)
+    ]
+    return min(shares, default=0.0)
+
+
+_ESTIMATES = {"CPU": 0.04, "GPU": 1.0}
+_PER_GIB = 0.005
+_PER_OTHER = 0.05
+
+
+def estimated_price(room: Resources) -> float:
+    """A stand-in price (USD per hour) for a type whose price nobody told; for ranking only.
+
+    Near list prices of on-demand cloud machines: 4 cents a CPU, a dollar a GPU, half a cent a GiB.
+    """
+    total = 0.0
+    for name in room:
+        if name == "memory":
+            total += _PER_GIB * room.amount(name) / 2**30
+        elif name != "object_store_memory":
+            total += _ESTIMATES.get(name, _PER_OTHER) * room.amount(name)
+    return total

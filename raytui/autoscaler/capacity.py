@@ -1,0 +1,200 @@
+"""The room there is and the room there could be: nodes, node types and their limits."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from raytui.autoscaler.buying import Supply, estimated_price
+from raytui.autoscaler.packing import Packing, Stage
+from raytui.model.lifecycle import COUNTED, STARTING, InstanceStatus
+from raytui.model.plan import LaunchFailure, Memory
+from raytui.model.resources import EMPTY, Resources
+from raytui.model.spec import ClusterSpec, NodeType, Offering
+from raytui.model.state import (
+    ClusterState,
+    Member,
+    NodeStatus,
+)
+
+UPSCALING_FLOOR = 5
+"""Ray lets this many nodes of a type start at a time however small the cluster is."""
+
+NODE_GROUP_LABEL = "ray.io/node-group"
+"""Ray labels every node with the name of its node type."""
+
+
+class Capacity:
+    """Members sorted by what they are good for, and the limits that new ones must keep."""
+
+    def __init__(self, state: ClusterState, spec: ClusterSpec, memory: Memory, now: float) -> None:
+        self.spec = spec
+        self.members = {member.id: member for member in state.members}
+        self.draining = {drain.instance_id: drain for drain in memory.drains}
+        self.failures = _active(memory.failures, now)
+        self._gone: set[str] = set()
+        self._names, self._keys = _mentioned(state)
+        self._rooms = {name: self._room_of(kind) for name, kind in spec.node_types.items()}
+        self._counts: Counter[str] = Counter()
+        self._starting: Counter[str] = Counter()
+        self._count()
+        self.planned: Counter[str] = Counter()
+        """Nodes of each type that this plan launches."""
+        self._throttled: Counter[str] = Counter()
+
+    def _count(self) -> None:
+        counted = [m for m in self.workers() if self.stays(m)]
+        self._counts = Counter(m.node_type for m in counted)
+        self._starting = Counter(m.node_type for m in counted if m.status in STARTING)
+
+    def workers(self) -> list[Member]:
+        """Members that we launched, without the head."""
+        return [m for m in self.members.values() if m.instance is not None and not m.is_head]
+
+    def stays(self, member: Member) -> bool:
+        """Whether a member counts against limits: not leaving, not given up by this plan."""
+        return (
+            member.status in COUNTED
+            and member.id not in self.draining
+            and member.id not in self._gone
+        )
+
+    def give_up(self, instance_ids: Iterable[str]) -> None:
+        """Treat these as gone: capacity that is going away holds no demand."""
+        self._gone.update(instance_ids)
+        self._count()
+
+    def room_of(self, node_type: str) -> Resources:
+        """What an empty node of the type offers."""
+        return self._rooms.get(node_type, EMPTY)
+
+    def _room_of(self, kind: NodeType) -> Resources:
+        """The type's own resources, and what its running nodes have besides (memory, mostly)."""
+        seen: dict[str, int] = {}
+        for member in self.members.values():
+            if member.node_type != kind.name or member.node is None or member.is_head:
+                continue
+            for name, units in member.node.total.items():
+                if not name.startswith("node:"):
+                    seen[name] = min(units, seen.get(name, units))
+        return Resources({**seen, **dict(kind.resources.items())})
+
+    def labels_of(self, node_type: str) -> Mapping[str, str]:
+        """The labels that a new node of the type will carry."""
+        return {NODE_GROUP_LABEL: node_type, **self.spec.node_types[node_type].labels}
+
+    def packing(self, *, as_if_idle: bool = False) -> Packing:
+        """All room of running and starting nodes; with `as_if_idle` their totals."""
+        packing = Packing(self._names, self._keys)
+        for member in sorted(self.members.values(), key=_busy_first):
+            if not member.is_head and member.instance is not None and not self.stays(member):
+                continue
+            node = member.node
+            if member.status is InstanceStatus.RUNNING and node is not None:
+                if node.status in (NodeStatus.DRAINING, NodeStatus.DEAD):
+                    continue
+                room = node.total if as_if_idle else node.available
+                packing.add(
+                    Stage.RUNNING, member.node_type, room, node.labels, [member.id],
+                    has_gpu="GPU" in node.total,
+                )  # fmt: skip
+            elif member.status in STARTING and member.node_type in self._rooms:
+                self.add_empty(packing, Stage.STARTING, member.node_type, [member.id])
+        return packing
+
+    def add_empty(self, packing: Packing, stage: Stage, node_type: str, ids: list[str]) -> None:
+        """Add empty nodes of a type to a packing."""
+        room = self._rooms[node_type]
+        labels = self.labels_of(node_type)
+        packing.add(stage, node_type, room, labels, ids, has_gpu="GPU" in room)
+
+    def count(self, node_type: str) -> int:
+        """Workers of a type that count against its limit, the planned ones included."""
+        return self._counts[node_type] + self.planned[node_type]
+
+    @property
+    def total(self) -> int:
+        """Workers of all types that count against the cluster's limit, planned ones included."""
+        return self._counts.total() + self.planned.total()
+
+    def starting(self, node_type: str) -> int:
+        """Nodes of a type on their way, the planned ones included."""
+        return self._starting[node_type] + self.planned[node_type]
+
+    def type_left(self, node_type: str) -> int:
+        """How many more the type's max_workers allows."""
+        return max(0, self.spec.node_types[node_type].max_workers - self.count(node_type))
+
+    def total_left(self) -> int:
+        """How many more the cluster's max_workers allows."""
+        return max(0, self.spec.max_workers - self.total)
+
+    def speed_limit(self, node_type: str) -> int:
+        """How many nodes of a type may be starting for demand (Ray: max(5, speed × running))."""
+        running = self._counts[node_type] - self._starting[node_type]
+        return max(UPSCALING_FLOOR, math.ceil(self.spec.upscaling_speed * running))
+
+    def speed_left(self, node_type: str) -> int:
+        """How many more of a type may be launched for demand now."""
+        return max(0, self.speed_limit(node_type) - self.starting(node_type))
+
+    def failure(self, node_type: str) -> LaunchFailure | None:
+        """The failure for which the type is avoided now, when all its offerings are."""
+        failed = [f for f in self.failures if f.node_type == node_type]
+        offerings = self.spec.node_types[node_type].offerings
+        if not all(any(_same(f, offering) for f in failed) for offering in offerings):
+            return None
+        return min(failed, key=lambda f: f.retry_at)
+
+    def offering_ok(self, node_type: str, offering: Offering) -> bool:
+        """Whether an offering is not being avoided."""
+        return not any(f.node_type == node_type and _same(f, offering) for f in self.failures)
+
+    def supplies(self, *, throttled: bool) -> list[Supply]:
+        """The types that may be bought now; with `throttled` upscaling_speed counts too."""
+        supplies = []
+        for kind in self.spec.worker_types:
+            left = 0 if self.failure(kind.name) else self.type_left(kind.name)
+            if throttled:
+                left = min(left, self.speed_left(kind.name))
+            supplies.append(self._supply(kind, left))
+        return supplies
+
+    def catalogue(self) -> list[Supply]:
+        """Every worker type as if nothing limited it."""
+        return [self._supply(kind, 1_000_000) for kind in self.spec.worker_types]
+
+    def _supply(self, kind: NodeType, left: int) -> Supply:
+        room = self._rooms[kind.name]
+        known = kind.price_per_hour
+        price = estimated_price(kind.resources) if known is None else known
+        return Supply(kind.name, room, self.labels_of(kind.name), price, left, kind.priority)
+
+
+def _busy_first(member: Member) -> float:
+    """Order in which alike nodes are filled: the longest idle come last, so that they can leave."""
+    return -member.node.idle_since if member.node is not None and member.node.idle_since else -1e12
+
+
+def _same(failure: LaunchFailure, offering: Offering) -> bool:
+    return (failure.instance_type, failure.zone, failure.market) == (
+        offering.instance_type,
+        offering.zone,
+        offering.market,
+    )
+
+
+def _active(failures: Iterable[LaunchFailure], now: float) -> tuple[LaunchFailure, ...]:
+    return tuple(f for f in failures if f.retry_at > now)
+
+
+def _mentioned(state: ClusterState) -> tuple[set[str], set[str]]:
+    """Resource names and label keys that any request speaks of; nothing else tells nodes apart."""
+    bundles = [b for gang in state.gangs for b in gang.bundles]
+    bundles += [b for constraint in state.constraints for b, _ in constraint.bundles]
+    selectors = [selector for demand in state.demands for selector in demand.selectors]
+    selectors += [bundle.selector for bundle in bundles]
+    shapes = [demand.resources for demand in state.demands] + [b.resources for b in bundles]
+    names = {name for shape in shapes for name in shape}
+    return names, {key for selector in selectors for key, _, _ in selector}

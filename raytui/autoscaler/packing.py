@@ -1,0 +1,192 @@
+"""Bin packing on counts: alike requests and alike nodes are handled together, never one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+
+from raytui.model.resources import Resources
+from raytui.model.state import LabelSelector
+
+Units = Mapping[str, int]
+
+PLENTY = 1_000_000
+"""How often a request of nothing fits on a node."""
+
+
+class Stage(IntEnum):
+    """How soon the room of a node can be used; lower is sooner."""
+
+    RUNNING = 0
+    STARTING = 1
+    NEW = 2
+
+
+@dataclass(slots=True)
+class Bin:
+    """Nodes that are alike in everything that the requests at hand can tell apart."""
+
+    stage: Stage
+    node_type: str
+    room: dict[str, int]
+    """Units left on each of the nodes."""
+    labels: Mapping[str, str]
+    ids: list[str]
+    """The nodes; their number is the bin's size."""
+    has_gpu: bool = False
+    used: bool = False
+    """True when something was placed on these nodes in this round."""
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What makes nodes alike."""
+        return (
+            self.stage,
+            self.node_type,
+            frozenset(self.room.items()),
+            frozenset(self.labels.items()),
+            self.has_gpu,
+            self.used,
+        )
+
+    def copies(self, shape: Units) -> int:
+        """How many requests of `shape` fit on one of the nodes."""
+        room = self.room
+        most = PLENTY
+        for name, units in shape.items():
+            if units > 0:
+                here = room.get(name, 0) // units
+                if here < most:
+                    most = here
+                    if not most:
+                        break
+        return most
+
+    def without(self, shape: Units, copies: int, ids: list[str]) -> Bin:
+        """The nodes `ids` of this bin after each took `copies` of `shape`."""
+        room = dict(self.room)
+        for name, units in shape.items():
+            room[name] = room.get(name, 0) - units * copies
+        return Bin(self.stage, self.node_type, room, self.labels, ids, self.has_gpu, used=True)
+
+
+@dataclass(slots=True)
+class Placed:
+    """So many requests went to nodes of one type at one stage."""
+
+    stage: Stage
+    node_type: str
+    count: int
+    ids: list[str] = field(default_factory=list)
+
+
+def matches(selector: LabelSelector, labels: Mapping[str, str]) -> bool:
+    """Whether a node with these labels satisfies every condition of the selector."""
+    return all(
+        (labels.get(key) in values) == (operator == "in") for key, operator, values in selector
+    )
+
+
+class Packing:
+    """A working picture of all room, changed by placing requests on it.
+
+    Nodes are grouped by what the requests mention (`names` of resources, `keys` of labels), so
+    that a thousand alike nodes cost as much as one.
+    """
+
+    def __init__(self, names: Iterable[str], keys: Iterable[str]) -> None:
+        self._names = frozenset(names)
+        self._keys = frozenset(keys)
+        self._bins: dict[tuple[object, ...], Bin] = {}
+
+    def copy(self) -> Packing:
+        """An independent picture to try things on."""
+        twin = Packing(self._names, self._keys)
+        twin._bins = {key: replace(b, ids=list(b.ids)) for key, b in self._bins.items()}
+        return twin
+
+    def add(
+        self,
+        stage: Stage,
+        node_type: str,
+        room: Resources,
+        labels: Mapping[str, str],
+        ids: Sequence[str],
+        *,
+        has_gpu: bool,
+    ) -> None:
+        """Add alike nodes."""
+        kept = {name: units for name, units in room.items() if name in self._names}
+        seen = {key: value for key, value in labels.items() if key in self._keys}
+        self._put(Bin(stage, node_type, kept, seen, list(ids), has_gpu))
+
+    def _put(self, new: Bin) -> None:
+        if new.ids:
+            there = self._bins.setdefault(new.key, new)
+            if there is not new:
+                there.ids.extend(new.ids)
+
+    def bins(self, selector: LabelSelector = ()) -> list[Bin]:
+        """All bins whose nodes satisfy the selector."""
+        if not selector:
+            return list(self._bins.values())
+        return [b for b in self._bins.values() if matches(selector, b.labels)]
+
+    def place(
+        self,
+        shape: Resources,
+        count: int,
+        selectors: Sequence[LabelSelector] = (),
+        *,
+        one_per_node: bool = False,
+        taken: frozenset[str] = frozenset(),
+    ) -> list[Placed]:
+        """Place up to `count` requests on existing room, soonest and tightest room first.
+
+        `one_per_node` puts at most one on a node, and none on a node in `taken`.
+        """
+        units = dict(shape.items())
+        wants_gpu = "GPU" in shape
+        placed: list[Placed] = []
+        for selector in selectors or ((),):
+            for bin_ in self._in_order(units, selector, wants_gpu):
+                if count <= 0:
+                    return placed
+                part = self._place_on(bin_, units, count, one_per_node, taken)
+                if part is not None:
+                    placed.append(part)
+                    count -= part.count
+        return placed
+
+    def _in_order(self, units: Units, selector: LabelSelector, wants_gpu: bool) -> list[Bin]:
+        """Candidate bins: running before starting, GPU-less first for GPU-less work, tightest."""
+        fitting = [(b, b.copies(units)) for b in self.bins(selector)]
+        ranked = sorted(
+            ((b.stage, b.has_gpu and not wants_gpu, copies, b.node_type, b.ids[0]), b)
+            for b, copies in fitting
+            if copies
+        )
+        return [b for _, b in ranked]
+
+    def _place_on(
+        self, bin_: Bin, units: Units, count: int, one_per_node: bool, taken: frozenset[str]
+    ) -> Placed | None:
+        copies = 1 if one_per_node else bin_.copies(units)
+        ids = [i for i in bin_.ids if i not in taken] if taken else bin_.ids
+        if not ids:
+            return None
+        if copies >= PLENTY:
+            return Placed(bin_.stage, bin_.node_type, count, ids[:1])
+        full, rest = divmod(min(count, copies * len(ids)), copies)
+        filled, partly = ids[:full], ids[full : full + 1] if rest else []
+        touched = {*filled, *partly}
+        del self._bins[bin_.key]
+        self._put(bin_.without(units, copies, filled))
+        self._put(bin_.without(units, rest, partly))
+        self._put(replace(bin_, ids=[i for i in bin_.ids if i not in touched]))
+        return Placed(bin_.stage, bin_.node_type, full * copies + rest, [*filled, *partly])
+
+    def used_ids(self) -> set[str]:
+        """Nodes on which something was placed in this round."""
+        return {node_id for b in self._bins.values() if b.used for node_id in b.ids}

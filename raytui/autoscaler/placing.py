@@ -1,0 +1,348 @@
+"""Place every request: on room that exists, on room that starts, on nodes to be launched."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from raytui.autoscaler.buying import Bought, Supply, Wanted, buy, buy_spread
+from raytui.autoscaler.capacity import Capacity
+from raytui.autoscaler.judging import judge, why_not
+from raytui.autoscaler.packing import Packing, Placed, Stage
+from raytui.model.plan import Launch, Memory, Outcome, Request, Verdict, Wait
+from raytui.model.reason import Reason, Why, because
+from raytui.model.resources import EMPTY, Resources
+from raytui.model.spec import Offering
+from raytui.model.state import Bundle, Constraint, Demand, Gang, Strategy
+
+_WAITS = {Stage.RUNNING: Wait.RAY, Stage.STARTING: Wait.STARTING, Stage.NEW: Wait.LAUNCH}
+
+
+class Placing:
+    """One round of placing; its methods are to be called in Ray's order, each once."""
+
+    def __init__(self, capacity: Capacity, memory: Memory, now: float) -> None:
+        self._capacity = capacity
+        self._memory = memory
+        self._now = now
+        self._room = capacity.packing()
+        self._bought_for: list[Wanted] = []
+        self._new_ids = 0
+        self.launches: list[Launch] = []
+        self.outcomes: list[Outcome] = []
+        self.needed: dict[str, Reason] = {}
+        """Existing nodes that a request is about to use, or that request_resources asks for."""
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """What every node type would have meant for the requests that nodes were bought for."""
+        if not self._bought_for:
+            return ()
+        chosen: Counter[str] = Counter()
+        for launch in self.launches:
+            if launch.reason.why not in (Why.MIN_WORKERS, Why.USER_FLOOR):
+                chosen[launch.node_type] += launch.count
+        return judge(self._bought_for, self._capacity, chosen)
+
+    def floors(self) -> None:
+        """Launch up to each type's floor: a person's, else min_workers. Not throttled."""
+        capacity = self._capacity
+        for kind in capacity.spec.worker_types:
+            own = self._memory.floors.get(kind.name)
+            floor = min(kind.min_workers if own is None else own, kind.max_workers)
+            missing = floor - capacity.count(kind.name)
+            if missing <= 0:
+                continue
+            why = Why.MIN_WORKERS if own is None else Why.USER_FLOOR
+            reason = because(why, node_type=kind.name, floor=floor)
+            failure = capacity.failure(kind.name)
+            allowed = 0 if failure else min(missing, capacity.total_left())
+            if allowed:
+                self._launch(kind.name, allowed, reason)
+            if allowed < missing:
+                blocked = why_not(Wanted(EMPTY, 1), capacity, only=kind.name)
+                room = capacity.room_of(kind.name)
+                label = f"floor of {kind.name}"
+                self._outcome(Request.FLOOR, Wait.BLOCKED, missing - allowed, blocked, room, label)
+
+    def constraints(self, constraints: Iterable[Constraint]) -> None:
+        """request_resources: measured against totals as if idle, all or nothing, not throttled."""
+        for constraint in constraints:
+            totals = self._capacity.packing(as_if_idle=True)
+            for index, (node_type, count) in enumerate(self._capacity.planned.items()):
+                ids = [f"planned-{index}-{i}" for i in range(count)]
+                self._capacity.add_empty(totals, Stage.NEW, node_type, ids)
+            wanted = []
+            for bundle, count in constraint.bundles:
+                parts = totals.place(bundle.resources, count, _selectors(bundle))
+                self._expect(parts, because(Why.FOR_CONSTRAINT, shape=bundle.resources.text()))
+                rest = count - sum(part.count for part in parts)
+                wanted.append(Wanted(bundle.resources, rest, _selectors(bundle)))
+            self._satisfy_constraint(constraint, wanted)
+
+    def _satisfy_constraint(self, constraint: Constraint, wanted: list[Wanted]) -> None:
+        text = " + ".join(f"{count} × {b.resources.text()}" for b, count in constraint.bundles)
+        shape = _sum(b.resources * count for b, count in constraint.bundles)
+        missing = [want for want in wanted if want.count]
+        if not missing:
+            return
+        asked = _copies(missing)
+        bought = self._buy(missing, throttled=False)
+        reason = because(Why.FOR_CONSTRAINT, shape=text)
+        if any(want.count for want in missing):
+            unmet = next(want for want in missing if want.count)
+            blocked = why_not(unmet, self._capacity)
+            self._outcome(Request.CONSTRAINT, _wait(blocked), 1, blocked, shape, text)
+            return
+        self._bought_for += asked
+        self._launch_bought(bought, reason)
+        self._outcome(Request.CONSTRAINT, Wait.LAUNCH, 1, reason, shape, text)
+
+    def gangs(self, gangs: Iterable[Gang]) -> None:
+        """Placement groups, each as a whole or not at all, hardest first. Not throttled."""
+        for gang in sorted(gangs, key=lambda g: (-len(g.bundles), g.gang_id)):
+            self._gang(gang)
+
+    def _gang(self, gang: Gang) -> None:
+        trial = self._room.copy()
+        parts, wanted = _place_gang(gang, trial)
+        shape = _sum(bundle.resources for bundle in gang.bundles)
+        label = gang_label(gang)
+        missing = [want for want in wanted if want.count]
+        reason = because(Why.FOR_GANG, gang=label, strategy=gang.strategy.value)
+        if missing:
+            asked = _copies(missing)
+            spread = gang.strategy is Strategy.STRICT_SPREAD
+            bought = self._buy(missing, throttled=False, spread=spread)
+            if any(want.count for want in missing):
+                unmet = next(want for want in missing if want.count)
+                blocked = self._why_no_gang(gang, unmet)
+                self._outcome(Request.GANG, _wait(blocked), 1, blocked, shape, label)
+                return
+            self._room = trial
+            self._bought_for += asked
+            self._launch_bought(bought, reason)
+            self._outcome(Request.GANG, Wait.LAUNCH, 1, reason, shape, label)
+        else:
+            self._room = trial
+            stage = max((part.stage for part in parts), default=Stage.RUNNING)
+            why = reason if stage is Stage.NEW else self._where(stage, parts)
+            self._outcome(Request.GANG, _WAITS[stage], 1, why, shape, label)
+        self._expect(parts, because(Why.EXPECTED, shape=label, count=1))
+
+    def _why_no_gang(self, gang: Gang, unmet: Wanted) -> Reason:
+        reason = why_not(unmet, self._capacity)
+        if gang.strategy is Strategy.STRICT_SPREAD and reason.why in (
+            Why.MAX_WORKERS_TYPE,
+            Why.MAX_WORKERS_GLOBAL,
+        ):
+            wanted = len(gang.bundles)
+            node_type = str(reason.args.get("node_type", "the cluster"))
+            return because(
+                Why.GANG_TOO_FEW_NODES,
+                strategy=gang.strategy.value,
+                wanted=wanted,
+                possible=wanted - unmet.count,
+                node_type=node_type,
+            )
+        return reason
+
+    def demands(self, demands: Iterable[Demand]) -> None:
+        """Tasks and actors; launches for them are throttled by upscaling_speed."""
+        wanted = []
+        for demand in demands:
+            wanted.append(Wanted(demand.resources, demand.count, demand.selectors))
+        wanted.sort(key=lambda want: want.difficulty)
+        for want in wanted:
+            self._on_existing(want)
+        missing = [want for want in wanted if want.count]
+        if not missing:
+            return
+        asked = _copies(missing)
+        bought = self._buy(missing, throttled=True)
+        if bought:
+            self._bought_for += asked
+            self._launch_for_demand(bought)
+        for want in missing:
+            if want.count:
+                blocked = why_not(want, self._capacity)
+                self._outcome(Request.DEMAND, _wait(blocked), want.count, blocked, want.shape)
+
+    def _on_existing(self, want: Wanted) -> None:
+        parts = self._room.place(want.shape, want.count, want.selectors)
+        by_stage: dict[Stage, list[Placed]] = {}
+        for part in parts:
+            by_stage.setdefault(part.stage, []).append(part)
+            want.count -= part.count
+        for stage, group in sorted(by_stage.items()):
+            count = sum(part.count for part in group)
+            reason = self._where(stage, group)
+            self._outcome(Request.DEMAND, _WAITS[stage], count, reason, want.shape)
+            self._expect(group, because(Why.EXPECTED, shape=want.shape.text(), count=count))
+
+    def _where(self, stage: Stage, parts: Sequence[Placed]) -> Reason:
+        nodes = Counter({part.node_type: 0 for part in parts})
+        for part in parts:
+            nodes[part.node_type] += len(part.ids)
+        text = ", ".join(f"{count} × {name}" for name, count in nodes.items())
+        if stage is Stage.RUNNING:
+            return because(Why.FITS_RUNNING, nodes=text)
+        if stage is Stage.NEW:
+            return because(Why.WAITS_FOR_STARTING, nodes=text)
+        ready_at = max(
+            (self._ready_at(node_id) for part in parts for node_id in part.ids), default=0.0
+        )
+        return because(Why.WAITS_FOR_STARTING, nodes=text, ready_at=ready_at)
+
+    def _ready_at(self, node_id: str) -> float:
+        member = self._capacity.members.get(node_id)
+        boot_s = self._memory.boot_s.get(member.node_type) if member else None
+        if member is None or member.instance is None or boot_s is None:
+            return 0.0
+        return member.instance.launched_at + boot_s
+
+    def _expect(self, parts: Iterable[Placed], reason: Reason) -> None:
+        for part in parts:
+            if part.stage is not Stage.NEW:
+                for node_id in part.ids:
+                    self.needed.setdefault(node_id, reason)
+
+    def _buy(
+        self, wanted: Sequence[Wanted], *, throttled: bool, spread: bool = False
+    ) -> list[Bought]:
+        supplies: list[Supply] = self._capacity.supplies(throttled=throttled)
+        chooser = buy_spread if spread else buy
+        return chooser(wanted, supplies, self._capacity.total_left())
+
+    def _launch_bought(self, bought: Sequence[Bought], reason: Reason) -> None:
+        nodes: Counter[str] = Counter()
+        for lot in bought:
+            nodes[lot.supply.node_type] += lot.nodes
+            self._add_filled(lot)
+        for node_type, count in nodes.items():
+            self._launch(node_type, count, reason, empty=False)
+
+    def _launch_for_demand(self, bought: Sequence[Bought]) -> None:
+        """One launch a type, its reason the request that fills most of it."""
+        nodes: Counter[str] = Counter()
+        takes: dict[str, Counter[int]] = {}
+        wants: dict[int, Wanted] = {}
+        for lot in bought:
+            nodes[lot.supply.node_type] += lot.nodes
+            takes_of_type = takes.setdefault(lot.supply.node_type, Counter())
+            for want, copies in lot.pattern:
+                wants[id(want)] = want
+                takes_of_type[id(want)] += copies * lot.nodes
+        for node_type, count in nodes.items():
+            key, most = takes[node_type].most_common(1)[0]
+            reason = because(Why.FOR_DEMAND, count=most, shape=wants[key].shape.text())
+            self._launch(node_type, count, reason, empty=False)
+            for want_key, placed in takes[node_type].items():
+                shape = wants[want_key].shape
+                where = because(Why.WAITS_FOR_STARTING, nodes=f"{count} × {node_type}")
+                self._outcome(
+                    Request.DEMAND, Wait.LAUNCH, placed, where, shape, node_type=node_type
+                )
+
+    def _add_filled(self, lot: Bought) -> None:
+        """New nodes have room left beside what they were bought for: offer it to what follows."""
+        room = lot.supply.room
+        for want, copies in lot.pattern:
+            room = room - want.shape * copies
+        labels = lot.supply.labels
+        ids = self._ids(lot.nodes)
+        self._room.add(
+            Stage.NEW, lot.supply.node_type, room, labels, ids, has_gpu="GPU" in lot.supply.room
+        )
+
+    def _launch(self, node_type: str, count: int, reason: Reason, *, empty: bool = True) -> None:
+        self._capacity.planned[node_type] += count
+        if empty:
+            self._capacity.add_empty(self._room, Stage.NEW, node_type, self._ids(count))
+        self.launches.append(Launch(node_type, count, reason, self._offering(node_type)))
+
+    def _offering(self, node_type: str) -> Offering:
+        """The cheapest offering of the type that is not avoided now; unpriced ones come last."""
+        capacity = self._capacity
+        offerings = capacity.spec.node_types[node_type].offerings
+        good = [o for o in offerings if capacity.offering_ok(node_type, o)]
+        unpriced = float("inf")
+        return min(
+            good or offerings,
+            key=lambda o: unpriced if o.price_per_hour is None else o.price_per_hour,
+        )
+
+    def _ids(self, count: int) -> list[str]:
+        first = self._new_ids
+        self._new_ids += count
+        return [f"new-{first + i}" for i in range(count)]
+
+    def _outcome(
+        self,
+        kind: Request,
+        wait: Wait,
+        count: int,
+        reason: Reason,
+        shape: Resources,
+        label: str = "",
+        node_type: str = "",
+    ) -> None:
+        self.outcomes.append(
+            Outcome(kind, wait, count, reason, shape, label or shape.text(), node_type)
+        )
+
+
+def gang_label(gang: Gang) -> str:
+    """How people name a placement group: `PG 4f2a10 STRICT_SPREAD 4 × {GPU: 1}`."""
+    shapes = Counter(bundle.resources for bundle in gang.bundles)
+    text = " + ".join(f"{count} × {shape.text()}" for shape, count in shapes.items())
+    return f"PG {gang.gang_id[:6]} {gang.strategy.value} {text}".replace("  ", " ")
+
+
+def _place_gang(gang: Gang, room: Packing) -> tuple[list[Placed], list[Wanted]]:
+    """Place a group's bundles on existing room; what is placed where, and what is missing."""
+    whole = _sum(bundle.resources for bundle in gang.bundles)
+    together = tuple(condition for bundle in gang.bundles for condition in bundle.selector)
+    if gang.strategy in (Strategy.STRICT_PACK, Strategy.PACK):
+        parts = room.place(whole, 1, (together,))
+        if parts:
+            return parts, []
+        if gang.strategy is Strategy.STRICT_PACK:
+            return [], [Wanted(whole, 1, (together,) if together else ())]
+    parts, wanted = [], []
+    taken: frozenset[str] = frozenset()
+    apart = gang.strategy in (Strategy.SPREAD, Strategy.STRICT_SPREAD)
+    for bundle, count in Counter(gang.bundles).items():
+        if apart:
+            spread = room.place(
+                bundle.resources, count, _selectors(bundle), one_per_node=True, taken=taken
+            )
+            taken |= {node_id for part in spread for node_id in part.ids}
+            parts += spread
+            count -= sum(part.count for part in spread)
+        if count and gang.strategy is not Strategy.STRICT_SPREAD:
+            anywhere = room.place(bundle.resources, count, _selectors(bundle))
+            parts += anywhere
+            count -= sum(part.count for part in anywhere)
+        wanted.append(Wanted(bundle.resources, count, _selectors(bundle)))
+    return parts, wanted
+
+
+def _selectors(bundle: Bundle) -> tuple[tuple[tuple[str, str, tuple[str, ...]], ...], ...]:
+    return (bundle.selector,) if bundle.selector else ()
+
+
+def _sum(parts: Iterable[Resources]) -> Resources:
+    total = EMPTY
+    for part in parts:
+        total = total + part
+    return total
+
+
+def _copies(wanted: Iterable[Wanted]) -> list[Wanted]:
+    return [Wanted(want.shape, want.count, want.selectors) for want in wanted]
+
+
+def _wait(reason: Reason) -> Wait:
+    infeasible = (Why.NO_TYPE_HAS, Why.TOO_LARGE, Why.NO_TYPE_LABELS)
+    return Wait.INFEASIBLE if reason.why in infeasible else Wait.BLOCKED

@@ -1,0 +1,75 @@
+"""`plan()`: what to launch and what to remove now, with a reason for everything.
+
+A pure function of its arguments. The order is Ray's: limits, floors, request_resources, placement
+groups, tasks and actors, idle nodes.
+"""
+
+from __future__ import annotations
+
+from raytui.autoscaler.capacity import Capacity
+from raytui.autoscaler.placing import Placing
+from raytui.autoscaler.removing import Removing
+from raytui.model.plan import Memory, Outcome, Plan, Wait
+from raytui.model.reason import Reason, Why, because
+from raytui.model.spec import ClusterSpec
+from raytui.model.state import ClusterState
+
+OVER_LIMIT_DRAIN_S = 600.0
+"""How long a busy node above a lowered limit may finish its work."""
+
+
+def plan(state: ClusterState, spec: ClusterSpec, memory: Memory, now: float) -> Plan:
+    """Decide what to do about `state`.
+
+    `now` is unix seconds. The same arguments always give the same plan; nothing is changed.
+    While the autoscaler is paused, or a source of facts could not be read, the plan explains but
+    does not act: what is not known is not zero.
+    """
+    blocked = _blocked(state, memory, now)
+    capacity = Capacity(state, spec, memory, now)
+    removing = Removing(capacity, memory, now)
+    over_limit = removing.over_limit(now + OVER_LIMIT_DRAIN_S)
+    capacity.give_up(removal.instance_id for removal in over_limit)
+
+    placing = Placing(capacity, memory, now)
+    placing.floors()
+    placing.constraints(state.constraints)
+    placing.gangs(state.gangs)
+    placing.demands(state.demands)
+
+    idle = removing.idle(placing.needed)
+    kept = removing.kept(placing.needed, over_limit + idle)
+    if blocked is not None:
+        outcomes = tuple(_held_back(outcome, blocked) for outcome in placing.outcomes)
+        return Plan(outcomes=outcomes, kept=kept)
+    return Plan(
+        launches=tuple(placing.launches),
+        removals=over_limit + idle,
+        outcomes=tuple(placing.outcomes),
+        kept=kept,
+        verdicts=tuple(placing.verdicts),
+    )
+
+
+def _blocked(state: ClusterState, memory: Memory, now: float) -> Reason | None:
+    if memory.paused_by:
+        return because(Why.PAUSED, by=memory.paused_by)
+    for source in state.sources:
+        if not source.ok:
+            since = source.last_ok_at or now
+            return because(Why.NOT_OBSERVED, source=source.name, since=since)
+    return None
+
+
+def _held_back(outcome: Outcome, blocked: Reason) -> Outcome:
+    """The same outcome when nothing may be launched."""
+    if outcome.wait is not Wait.LAUNCH:
+        return outcome
+    return Outcome(
+        kind=outcome.kind,
+        wait=Wait.BLOCKED,
+        count=outcome.count,
+        reason=blocked,
+        resources=outcome.resources,
+        label=outcome.label,
+    )

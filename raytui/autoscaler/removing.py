@@ -1,0 +1,176 @@
+"""Which nodes leave and why the others stay."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from raytui.autoscaler.capacity import Capacity
+from raytui.model.lifecycle import LEAVING, STARTING, InstanceStatus
+from raytui.model.plan import Kept, Memory, Removal
+from raytui.model.reason import Reason, Why, because
+from raytui.model.state import Member, NodeStatus
+
+
+class Removing:
+    """Removal of nodes: above limits, or idle for too long. Never the head, never a held node."""
+
+    def __init__(self, capacity: Capacity, memory: Memory, now: float) -> None:
+        self._capacity = capacity
+        self._memory = memory
+        self._now = now
+        self._held = {
+            hold.instance_id: hold for hold in memory.holds if not hold.until or hold.until > now
+        }
+
+    def over_limit(self, deadline: float) -> tuple[Removal, ...]:
+        """Nodes above max_workers: not yet running first, then idle, then the least used.
+
+        A busy one is drained until `deadline`, never cut (Ray's order, Ray's flaw mended).
+        """
+        capacity, spec = self._capacity, self._capacity.spec
+        staying = [m for m in capacity.workers() if capacity.stays(m) and m.id not in self._held]
+        staying.sort(key=_dispensable)
+        removals: dict[str, Removal] = {}
+        surplus: Counter[str] = Counter()
+        for node_type in {m.node_type for m in capacity.workers()}:
+            kind = spec.node_types.get(node_type)
+            surplus[node_type] = capacity.count(node_type) - (kind.max_workers if kind else 0)
+        over_all = capacity.total - spec.max_workers
+        for member in staying:
+            node_type = member.node_type
+            if surplus[node_type] > 0:
+                reason = because(Why.TYPE_GONE, node_type=node_type)
+                if node_type in spec.node_types:
+                    limit = spec.node_types[node_type].max_workers
+                    reason = because(Why.OVER_MAX_TYPE, node_type=node_type, max=limit)
+                removals[member.id] = _removal(member, reason, deadline)
+                surplus[node_type] -= 1
+                over_all -= 1
+        for member in staying:
+            if over_all > 0 and member.id not in removals:
+                reason = because(Why.OVER_MAX_GLOBAL, max=spec.max_workers)
+                removals[member.id] = _removal(member, reason, deadline)
+                over_all -= 1
+        return tuple(removals.values())
+
+    def idle(self, needed: Mapping[str, Reason]) -> tuple[Removal, ...]:
+        """Nodes idle beyond their timeout that no request needs and no floor keeps."""
+        capacity, spec = self._capacity, self._capacity.spec
+        spare = Counter({t.name: self._spare(t.name) for t in spec.worker_types})
+        removals = []
+        for member in sorted(self._idlers(needed), key=_idle_since):
+            timeout_s = spec.idle_timeout(member.node_type)
+            idle_s = self._now - _idle_since(member)
+            if idle_s >= timeout_s and spare[member.node_type] > 0:
+                spare[member.node_type] -= 1
+                reason = because(Why.IDLE_TIMEOUT, idle_s=idle_s, timeout_s=timeout_s)
+                removals.append(_removal(member, reason, 0.0))
+        capacity.give_up(removal.instance_id for removal in removals)
+        return tuple(removals)
+
+    def _idlers(self, needed: Mapping[str, Reason]) -> list[Member]:
+        return [
+            m
+            for m in self._capacity.workers()
+            if m.idle
+            and self._capacity.stays(m)
+            and m.id not in needed
+            and m.id not in self._held
+            and m.node is not None
+            and m.node.status is NodeStatus.IDLE
+        ]
+
+    def _floor(self, node_type: str) -> tuple[int, Why]:
+        own = self._memory.floors.get(node_type)
+        if own is not None:
+            return own, Why.USER_FLOOR
+        kind = self._capacity.spec.node_types.get(node_type)
+        return (kind.min_workers if kind else 0), Why.MIN_WORKERS
+
+    def _spare(self, node_type: str) -> int:
+        return self._capacity.count(node_type) - self._floor(node_type)[0]
+
+    def kept(self, needed: Mapping[str, Reason], removals: Iterable[Removal]) -> tuple[Kept, ...]:
+        """The reason of every member: why it stays, or why it leaves."""
+        leaving = {removal.instance_id: removal.reason for removal in removals}
+        spare = {t.name: self._spare(t.name) for t in self._capacity.spec.worker_types}
+        return tuple(
+            Kept(member.id, leaving.get(member.id) or self._why_here(member, needed, spare))
+            for member in self._capacity.members.values()
+        )
+
+    def _why_here(
+        self, member: Member, needed: Mapping[str, Reason], spare: Mapping[str, int]
+    ) -> Reason:
+        if member.is_head:
+            return because(Why.HEAD)
+        instance, node = member.instance, member.node
+        if instance is None:
+            return because(Why.UNMANAGED)
+        drain = self._capacity.draining.get(member.id)
+        if drain is not None:
+            cause = drain.reason.why.value.replace("-", " ")
+            return because(Why.DRAINING, cause=cause, deadline=drain.deadline)
+        if member.status in STARTING:
+            since = instance.launched_at or instance.status_since
+            return because(Why.STARTING, status=instance.status.value, since=since)
+        if member.status in LEAVING:
+            return _why_leaving(member)
+        hold = self._held.get(member.id)
+        if hold is not None:
+            return because(Why.HELD, by=hold.by, until=hold.until)
+        if node is None or not member.idle:
+            return because(Why.BUSY, activity=_activity(member))
+        if member.id in needed:
+            return needed[member.id]
+        if spare.get(member.node_type, 1) <= 0:
+            floor, why = self._floor(member.node_type)
+            return because(why, node_type=member.node_type, floor=floor)
+        leaves_at = node.idle_since + self._capacity.spec.idle_timeout(member.node_type)
+        return because(Why.IDLE, since=node.idle_since, leaves_at=leaves_at)
+
+
+def _removal(member: Member, reason: Reason, deadline: float) -> Removal:
+    node_id = member.node.node_id if member.node is not None else ""
+    return Removal(member.id, member.node_type, reason, node_id, deadline)
+
+
+def _idle_since(member: Member) -> float:
+    return member.node.idle_since if member.node is not None else 0.0
+
+
+def _dispensable(member: Member) -> tuple[int, float]:
+    """Sort key: not yet running, then idle the longest, then the least used."""
+    node = member.node
+    if member.status is not InstanceStatus.RUNNING or node is None:
+        return (0, 0.0)
+    if node.idle_since:
+        return (1, node.idle_since)
+    shares = [
+        node.used.units(name) / units
+        for name, units in node.total.items()
+        if name in ("CPU", "GPU")
+    ]
+    return (2, max(shares, default=0.0))
+
+
+def _why_leaving(member: Member) -> Reason:
+    instance = member.instance
+    detail = instance.detail if instance is not None else ""
+    if member.status is InstanceStatus.SETUP_FAILED:
+        return because(Why.SETUP_FAILED, message=detail)
+    if member.status is InstanceStatus.LOST:
+        return because(Why.LOST, message=detail)
+    return because(Why.DRAINING, cause="terminating", deadline=0.0)
+
+
+def _activity(member: Member) -> str:
+    node = member.node
+    if node is None:
+        return "not seen by Ray now"
+    used = node.used
+    compute = {name: used.amount(name) for name in used if name in ("CPU", "GPU")}
+    if compute:
+        return ", ".join(f"{v:g}/{node.total.amount(k):g} {k}" for k, v in sorted(compute.items()))
+    return "; ".join(node.activity) or "in use"

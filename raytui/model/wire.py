@@ -1,0 +1,224 @@
+"""What a daemon and its clients say to each other: newline-delimited JSON, one message a line.
+
+docs/protocol.md describes it for people. A new field with a default keeps the version; anything
+that an older peer would misread raises it.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from raytui.model.codec import dec_hook, encode
+from raytui.model.command import Ack, Command, Impact
+from raytui.model.plan import Decision
+from raytui.model.snapshot import Delta, Snapshot
+
+PROTOCOL = 1
+"""Version of the protocol; both sides must have the same."""
+
+MAX_REQUEST_BYTES = 1 << 20
+"""Longest line that a daemon reads."""
+
+MAX_MESSAGE_BYTES = 256 << 20
+"""Longest line that a client reads: a whole snapshot of a very large cluster."""
+
+
+class Hello(Struct, frozen=True, tag="hello"):
+    """The daemon's first line on every connection."""
+
+    protocol: int
+    raytui: str
+    """Version of raytui that the daemon runs."""
+    cluster: str
+    pid: int
+
+
+class Subscribe(Struct, frozen=True, tag="subscribe"):
+    """Send a whole snapshot now and a delta after each change. Asked again, it starts anew."""
+
+
+class DoCommand(Struct, frozen=True, tag="command", omit_defaults=True):
+    """Carry out a command; answered by AckIs."""
+
+    id: int
+    command: Command
+    by: str = ""
+    """`user@host` as the client says; the daemon adds whom the socket belongs to."""
+
+
+class History(Struct, frozen=True, tag="history", omit_defaults=True):
+    """Decisions with ids below `before`, newest first; answered by HistoryIs."""
+
+    id: int
+    before: int | None = None
+    limit: int = 100
+
+
+class ImpactOf(Struct, frozen=True, tag="impact"):
+    """What dies with these instances; answered by ImpactIs."""
+
+    id: int
+    instance_ids: tuple[str, ...]
+
+
+class LogTail(Struct, frozen=True, tag="log-tail", omit_defaults=True):
+    """The end of an instance's log; answered by LogIs."""
+
+    id: int
+    instance_id: str
+    lines: int = 200
+
+
+ClientMessage = Subscribe | DoCommand | History | ImpactOf | LogTail
+"""All that a client says."""
+
+
+class SnapshotIs(Struct, frozen=True, tag="snapshot"):
+    """A whole picture."""
+
+    snapshot: Snapshot
+
+
+class DeltaIs(Struct, frozen=True, tag="delta"):
+    """What changed since the picture sent before."""
+
+    delta: Delta
+
+
+class AckIs(Struct, frozen=True, tag="ack"):
+    """The answer to DoCommand."""
+
+    id: int
+    ack: Ack
+
+
+class HistoryIs(Struct, frozen=True, tag="history"):
+    """The answer to History."""
+
+    id: int
+    decisions: tuple[Decision, ...]
+
+
+class ImpactIs(Struct, frozen=True, tag="impact"):
+    """The answer to ImpactOf."""
+
+    id: int
+    impacts: tuple[Impact, ...]
+
+
+class LogIs(Struct, frozen=True, tag="log"):
+    """The answer to LogTail."""
+
+    id: int
+    lines: tuple[str, ...]
+
+
+class Error(Struct, frozen=True, tag="error", omit_defaults=True):
+    """A line that could not be read (`id` is None), or a question that could not be answered."""
+
+    message: str
+    id: int | None = None
+
+
+Answer = AckIs | HistoryIs | ImpactIs | LogIs
+"""Messages that answer one question."""
+
+ServerMessage = Hello | SnapshotIs | DeltaIs | AckIs | HistoryIs | ImpactIs | LogIs | Error
+"""All that a daemon says."""
+
+
+class WireError(Exception):
+    """A line that is not a message; `str()` is one sentence. `id` is the question's, if legible."""
+
+    def __init__(self, message: str, question: int | None = None) -> None:
+        super().__init__(message)
+        self.id = question
+
+
+class _Id(Struct):
+    id: int | None = None
+
+
+M = TypeVar("M")
+_FROM_CLIENT: msgspec.json.Decoder[ClientMessage] = msgspec.json.Decoder(
+    ClientMessage, dec_hook=dec_hook
+)
+_FROM_SERVER: msgspec.json.Decoder[ServerMessage] = msgspec.json.Decoder(
+    ServerMessage, dec_hook=dec_hook
+)
+
+
+def line_of(message: ClientMessage | ServerMessage) -> bytes:
+    """A message as a line, newline included."""
+    return encode(message) + b"\n"
+
+
+def read_request(line: bytes) -> ClientMessage:
+    """What a client said; raises WireError."""
+    try:
+        return _FROM_CLIENT.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise WireError(f"not a message of protocol {PROTOCOL}: {error}", _id_in(line)) from None
+
+
+def read_message(line: bytes) -> ServerMessage:
+    """What a daemon said; raises WireError."""
+    try:
+        return _FROM_SERVER.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        raise WireError(f"not a message of protocol {PROTOCOL}: {error}", _id_in(line)) from None
+
+
+def check_hello(message: ServerMessage) -> Hello:
+    """The daemon's greeting; raises WireError when it is none or of another version."""
+    if isinstance(message, Error):
+        raise WireError(message.message)
+    if not isinstance(message, Hello):
+        raise WireError("the daemon did not greet first; is this raytui's control socket?")
+    if message.protocol != PROTOCOL:
+        raise WireError(
+            f"the daemon of {message.cluster} runs raytui {message.raytui} and speaks protocol "
+            f"{message.protocol}, this raytui speaks {PROTOCOL}: use the same version on both sides"
+        )
+    return message
+
+
+def _id_in(line: bytes) -> int | None:
+    try:
+        return msgspec.json.decode(line, type=_Id).id
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+class LineSplitter:
+    """Cuts a byte stream into lines, never keeping more than `limit` bytes of an unfinished one.
+
+    A longer line comes out as None in its place, and what follows it is read as usual.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._skipping = False
+
+    def feed(self, data: bytes) -> list[bytes | None]:
+        """The lines that `data` completes, without their newlines."""
+        lines: list[bytes | None] = []
+        *ended, rest = data.split(b"\n")
+        for piece in ended:
+            self._add(piece)
+            lines.append(None if self._skipping else b"".join(self._parts))
+            self._parts, self._size, self._skipping = [], 0, False
+        self._add(rest)
+        return lines
+
+    def _add(self, piece: bytes) -> None:
+        self._size += len(piece)
+        if self._size > self._limit:
+            self._skipping, self._parts = True, []
+        elif piece:
+            self._parts.append(piece)
