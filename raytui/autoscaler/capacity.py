@@ -151,15 +151,12 @@ class Capacity:
         """Whether an offering is not being avoided."""
         return not any(f.node_type == node_type and _same(f, offering) for f in self.failures)
 
-    def supplies(self, *, throttled: bool) -> list[Supply]:
-        """The types that may be bought now; with `throttled` upscaling_speed counts too."""
-        supplies = []
-        for kind in self.spec.worker_types:
-            left = 0 if self.failure(kind.name) else self.type_left(kind.name)
-            if throttled:
-                left = min(left, self.speed_left(kind.name))
-            supplies.append(self._supply(kind, left))
-        return supplies
+    def supplies(self) -> list[Supply]:
+        """The worker types with what their limits and failures leave of them now."""
+        return [
+            self._supply(kind, 0 if self.failure(kind.name) else self.type_left(kind.name))
+            for kind in self.spec.worker_types
+        ]
 
     def catalogue(self) -> list[Supply]:
         """Every worker type as if nothing limited it."""

@@ -89,10 +89,10 @@ _WORDS: dict[Why, Callable[[_Arguments, float], str]] = {
     Why.FITS_RUNNING: lambda a, _: "room on running nodes; Ray is about to place it",
     Why.WAITS_FOR_STARTING: _waits_for_starting,
     Why.MAX_WORKERS_TYPE: lambda a, _: (
-        f"max_workers of {a['node_type']} reached ({a['now']}/{a['max']})"
+        f"max_workers of {a['node_type']} is {a['max']}, {a['now']} in use"
     ),
     Why.MAX_WORKERS_GLOBAL: lambda a, _: (
-        f"the cluster's max_workers reached ({a['now']}/{a['max']})"
+        f"the cluster's max_workers is {a['max']}, {a['now']} in use"
     ),
     Why.UPSCALING_SPEED: lambda a, _: (
         f"upscaling_speed {a['speed']} lets {a['allowed']} × {a['node_type']} start at a time"

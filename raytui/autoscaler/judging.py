@@ -11,13 +11,16 @@ from raytui.model.reason import Reason, Why, because
 from raytui.model.state import LabelSelector
 
 
-def why_not(want: Wanted, capacity: Capacity, only: str = "") -> Reason:
-    """Why no node can be launched for a request now; `only` looks at one type alone."""
+def why_not(want: Wanted, capacity: Capacity, *, throttled: bool, only: str = "") -> Reason:
+    """Why no node can be launched for a request now.
+
+    `throttled`: upscaling_speed may be the cause. `only` looks at one type alone.
+    """
     catalogue = [s for s in capacity.catalogue() if not only or s.node_type == only]
     fitting = [supply for supply in catalogue if supply.fits(want)]
     if not fitting:
         return _infeasible(want, catalogue)
-    reasons = [_obstacle(supply.node_type, capacity) for supply in fitting]
+    reasons = [_obstacle(supply.node_type, capacity, throttled) for supply in fitting]
     return min(reasons, key=_soonest)
 
 
@@ -48,22 +51,23 @@ def _infeasible(want: Wanted, catalogue: Sequence[Supply]) -> Reason:
     )
 
 
-def _obstacle(node_type: str, capacity: Capacity) -> Reason:
+def _obstacle(node_type: str, capacity: Capacity, throttled: bool) -> Reason:
     failure = capacity.failure(node_type)
     if failure is not None:
         return _backing_off(failure)
-    if not capacity.type_left(node_type):
-        limit = capacity.spec.node_types[node_type].max_workers
-        now = capacity.count(node_type)
-        return because(Why.MAX_WORKERS_TYPE, node_type=node_type, now=now, max=limit)
-    if not capacity.total_left():
+    if throttled and not capacity.speed_left(node_type):
+        return because(
+            Why.UPSCALING_SPEED,
+            node_type=node_type,
+            allowed=capacity.speed_limit(node_type),
+            speed=capacity.spec.upscaling_speed,
+        )
+    limit = capacity.spec.node_types[node_type].max_workers
+    # The smaller of the two limits is the one that stands in the way.
+    if capacity.total_left() < capacity.type_left(node_type):
         return because(Why.MAX_WORKERS_GLOBAL, now=capacity.total, max=capacity.spec.max_workers)
-    return because(
-        Why.UPSCALING_SPEED,
-        node_type=node_type,
-        allowed=capacity.speed_limit(node_type),
-        speed=capacity.spec.upscaling_speed,
-    )
+    now = capacity.count(node_type)
+    return because(Why.MAX_WORKERS_TYPE, node_type=node_type, now=now, max=limit)
 
 
 def _backing_off(failure: LaunchFailure) -> Reason:

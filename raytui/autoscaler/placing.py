@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
-from raytui.autoscaler.buying import Bought, Supply, Wanted, buy, buy_spread
+from raytui.autoscaler.buying import Bought, Wanted, buy, buy_spread
 from raytui.autoscaler.capacity import Capacity
 from raytui.autoscaler.judging import judge, why_not
 from raytui.autoscaler.packing import Packing, Placed, Stage
@@ -60,7 +61,7 @@ class Placing:
             if allowed:
                 self._launch(kind.name, allowed, reason)
             if allowed < missing:
-                blocked = why_not(Wanted(EMPTY, 1), capacity, only=kind.name)
+                blocked = why_not(Wanted(EMPTY, 1), capacity, throttled=False, only=kind.name)
                 room = capacity.room_of(kind.name)
                 label = f"floor of {kind.name}"
                 self._outcome(Request.FLOOR, Wait.BLOCKED, missing - allowed, blocked, room, label)
@@ -87,11 +88,11 @@ class Placing:
         if not missing:
             return
         asked = _copies(missing)
-        bought = self._buy(missing, throttled=False)
+        bought = self._buy(missing)
         reason = because(Why.FOR_CONSTRAINT, shape=text)
         if any(want.count for want in missing):
             unmet = next(want for want in missing if want.count)
-            blocked = why_not(unmet, self._capacity)
+            blocked = why_not(unmet, self._capacity, throttled=False)
             self._outcome(Request.CONSTRAINT, _wait(blocked), 1, blocked, shape, text)
             return
         self._bought_for += asked
@@ -113,7 +114,7 @@ class Placing:
         if missing:
             asked = _copies(missing)
             spread = gang.strategy is Strategy.STRICT_SPREAD
-            bought = self._buy(missing, throttled=False, spread=spread)
+            bought = self._buy(missing, spread=spread)
             if any(want.count for want in missing):
                 unmet = next(want for want in missing if want.count)
                 blocked = self._why_no_gang(gang, unmet)
@@ -131,19 +132,14 @@ class Placing:
         self._expect(parts, because(Why.EXPECTED, shape=label, count=1))
 
     def _why_no_gang(self, gang: Gang, unmet: Wanted) -> Reason:
-        reason = why_not(unmet, self._capacity)
-        if gang.strategy is Strategy.STRICT_SPREAD and reason.why in (
-            Why.MAX_WORKERS_TYPE,
-            Why.MAX_WORKERS_GLOBAL,
-        ):
-            wanted = len(gang.bundles)
-            node_type = str(reason.args.get("node_type", "the cluster"))
+        reason = why_not(unmet, self._capacity, throttled=False)
+        if gang.strategy is Strategy.STRICT_SPREAD and reason.why is Why.MAX_WORKERS_TYPE:
             return because(
                 Why.GANG_TOO_FEW_NODES,
                 strategy=gang.strategy.value,
-                wanted=wanted,
-                possible=wanted - unmet.count,
-                node_type=node_type,
+                wanted=len(gang.bundles),
+                possible=len(gang.bundles) - unmet.count,
+                node_type=reason.args["node_type"],
             )
         return reason
 
@@ -159,13 +155,13 @@ class Placing:
         if not missing:
             return
         asked = _copies(missing)
-        bought = self._buy(missing, throttled=True)
+        bought = self._throttle(self._buy(missing))
         if bought:
             self._bought_for += asked
             self._launch_for_demand(bought)
         for want in missing:
             if want.count:
-                blocked = why_not(want, self._capacity)
+                blocked = why_not(want, self._capacity, throttled=True)
                 self._outcome(Request.DEMAND, _wait(blocked), want.count, blocked, want.shape)
 
     def _on_existing(self, want: Wanted) -> None:
@@ -207,12 +203,23 @@ class Placing:
                 for node_id in part.ids:
                     self.needed.setdefault(node_id, reason)
 
-    def _buy(
-        self, wanted: Sequence[Wanted], *, throttled: bool, spread: bool = False
-    ) -> list[Bought]:
-        supplies: list[Supply] = self._capacity.supplies(throttled=throttled)
+    def _buy(self, wanted: Sequence[Wanted], *, spread: bool = False) -> list[Bought]:
         chooser = buy_spread if spread else buy
-        return chooser(wanted, supplies, self._capacity.total_left())
+        return chooser(wanted, self._capacity.supplies(), self._capacity.total_left())
+
+    def _throttle(self, bought: Sequence[Bought]) -> list[Bought]:
+        """Keep what upscaling_speed allows now; the rest waits rather than run somewhere dearer."""
+        types = {lot.supply.node_type for lot in bought}
+        left = {node_type: self._capacity.speed_left(node_type) for node_type in types}
+        allowed = []
+        for lot in bought:
+            nodes = min(lot.nodes, left[lot.supply.node_type])
+            left[lot.supply.node_type] -= nodes
+            for want, copies in lot.pattern:
+                want.count += copies * (lot.nodes - nodes)
+            if nodes:
+                allowed.append(replace(lot, nodes=nodes))
+        return allowed
 
     def _launch_bought(self, bought: Sequence[Bought], reason: Reason) -> None:
         nodes: Counter[str] = Counter()
