@@ -1,0 +1,138 @@
+"""The daemon: one engine in its thread, the control socket beside it, and an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, TypeVar
+
+from raytui import __version__
+from raytui.autoscaler.actor_lock import ActorLock
+from raytui.autoscaler.daemon_log import note, start_log
+from raytui.autoscaler.engine import Engine
+from raytui.autoscaler.engine_thread import EngineStoppedError, EngineThread
+from raytui.autoscaler.server import AnswerError, Server
+from raytui.config.locations import ClusterPaths
+from raytui.model import wire
+from raytui.model.command import Ack, Command, Impact, Reload, Stop
+from raytui.model.plan import Decision
+from raytui.model.snapshot import Snapshot
+
+_log = logging.getLogger(__name__)
+
+_LAST_TICK_S = 30.0
+"""How long the end waits for a tick under way; its intent is in the ledger in any case."""
+
+T = TypeVar("T")
+
+ReloadEngine = Callable[[Engine], Ack]
+"""Reads the cluster's YAML again and gives it to the engine; called in the engine's thread."""
+
+
+class Daemon:
+    """Serves one engine to many clients until it is stopped."""
+
+    def __init__(
+        self, cluster: str, paths: ClusterPaths, make: Callable[[], Engine], reload: ReloadEngine
+    ) -> None:
+        self._cluster = cluster
+        self._paths = paths
+        self._make = make
+        self._reload = reload
+        self._stopped = asyncio.Event()
+        self._readers = ThreadPoolExecutor(4, thread_name_prefix="reader")
+        self._thread: EngineThread
+        self._engine: Engine
+
+    async def run(self) -> None:
+        """Run until a signal or a Stop command; raises what making the engine raised."""
+        loop = asyncio.get_running_loop()
+        hello = wire.Hello(wire.PROTOCOL, __version__, self._cluster, os.getpid())
+        server = Server(self._paths.socket, hello, self)
+
+        def publish(snapshot: Snapshot) -> None:
+            loop.call_soon_threadsafe(server.publish, snapshot)
+
+        self._thread = EngineThread(self._make, publish)
+        self._engine = await asyncio.wrap_future(self._thread.start())
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._on_signal, number)
+        try:
+            await server.start()
+            note(_log, logging.INFO, "daemon started", cluster=self._cluster, pid=os.getpid())
+            await self._stopped.wait()
+        finally:
+            self._thread.stop()
+            await server.close()
+            ended = await asyncio.to_thread(self._thread.join, _LAST_TICK_S)
+            self._readers.shutdown(wait=False, cancel_futures=True)
+            note(_log, logging.INFO, "daemon stopped", cluster=self._cluster, tick_ended=ended)
+
+    def _on_signal(self, number: int) -> None:
+        note(_log, logging.INFO, "signal", name=signal.Signals(number).name)
+        self._stopped.set()
+
+    async def command(self, command: Command, by: str) -> Ack:
+        """Hand a command to the engine's thread; Stop and Reload concern the daemon itself."""
+        note(_log, logging.INFO, "command", command=type(command).__name__, by=by)
+        if isinstance(command, Stop):
+            # After the answer is on its way, and leaving the engine alone: nodes stay.
+            asyncio.get_running_loop().call_later(0.05, self._stopped.set)
+            return Ack(True, f"the daemon of {self._cluster} stops; its nodes stay")
+        work = self._reload if isinstance(command, Reload) else None
+        done = self._thread.submit(work) if work else self._thread.command(command, by)
+        try:
+            ack = await asyncio.wrap_future(done)
+        except EngineStoppedError:
+            raise AnswerError(f"the daemon of {self._cluster} is stopping") from None
+        except Exception as error:
+            raise AnswerError(f"{type(command).__name__} failed: {_one_line(error)}") from error
+        note(_log, logging.INFO, "command done", ok=ack.ok, answer=ack.text, by=by)
+        return ack
+
+    async def history(self, before: int | None, limit: int) -> Sequence[Decision]:
+        """Decisions below an id, newest first."""
+        return await self._read(partial(self._engine.history, before, limit))
+
+    async def impact(self, instance_ids: Sequence[str]) -> Sequence[Impact]:
+        """What dies with these instances."""
+        return await self._read(partial(self._engine.impact, instance_ids))
+
+    async def log_tail(self, instance_id: str, lines: int) -> Sequence[str]:
+        """The end of an instance's log."""
+        return await self._read(partial(self._engine.log_tail, instance_id, lines))
+
+    async def _read(self, question: Callable[[], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._readers, question)
+        except Exception as error:  # One question fails, its asker is told.
+            _log.exception("question failed")
+            raise AnswerError(_one_line(error)) from error
+
+
+def run_daemon(
+    cluster: str,
+    paths: ClusterPaths,
+    make: Callable[[], Engine],
+    reload: ReloadEngine,
+    *,
+    on_stderr: bool = True,
+) -> None:
+    """Be the one daemon of a cluster until SIGTERM, SIGINT or a Stop command.
+
+    Raises LockHeldError when another process acts on this cluster, and whatever `make` raises.
+    """
+    paths.make()
+    with ActorLock(paths.lock):
+        start_log(paths.log, on_stderr=on_stderr)
+        asyncio.run(Daemon(cluster, paths, make, reload).run())
+
+
+def _one_line(error: BaseException) -> str:
+    text: Any = str(error) or type(error).__name__
+    return " ".join(str(text).split())

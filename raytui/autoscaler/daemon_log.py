@@ -1,0 +1,69 @@
+"""The daemon's log: one JSON object a line (`ts`, `level`, `event`, and the event's fields)."""
+
+from __future__ import annotations
+
+import json
+import logging
+import logging.handlers
+import os
+import sys
+from datetime import UTC, datetime
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Any
+
+ROOT = "raytui"
+"""Name of the logger below which all of ours are."""
+
+_MAX_BYTES = 5 << 20
+_KEPT = 3
+
+
+class JsonLines(logging.Formatter):
+    """Writes a record as one line of JSON; `extra={"fields": {...}}` adds to it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, without its newline."""
+        line: dict[str, Any] = {
+            "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+        }
+        fields = getattr(record, "fields", None)
+        if isinstance(fields, dict):
+            line.update((k, v) for k, v in fields.items() if k not in line)
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+class _PrivateRotatingFile(logging.handlers.RotatingFileHandler):
+    """A rotated file that only its owner can read."""
+
+    def _open(self) -> TextIOWrapper:
+        os.close(os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT, 0o600))
+        return super()._open()
+
+
+def start_log(path: Path, *, on_stderr: bool) -> logging.Logger:
+    """Send all of raytui's log lines to `path` (at most 20 MB with its older parts)."""
+    logger = logging.getLogger(ROOT)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    handlers: list[logging.Handler] = [
+        _PrivateRotatingFile(path, maxBytes=_MAX_BYTES, backupCount=_KEPT, encoding="utf-8")
+    ]
+    if on_stderr:
+        handlers.append(logging.StreamHandler(sys.stderr))
+    for old in logger.handlers[:]:
+        logger.removeHandler(old)
+        old.close()
+    for handler in handlers:
+        handler.setFormatter(JsonLines())
+        logger.addHandler(handler)
+    return logger
+
+
+def note(logger: logging.Logger, level: int, event: str, **fields: Any) -> None:
+    """Log an event: a few fixed words, and what varies as fields."""
+    logger.log(level, event, extra={"fields": fields})

@@ -1,0 +1,258 @@
+"""A cluster reached through its daemon: reconnecting, catching up by deltas, asking questions."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import getpass
+import itertools
+import socket
+from collections.abc import AsyncIterator, Sequence
+from typing import NoReturn, TypeVar
+
+from raytui.client.base import ClientError, Link, LinkState, ReadOnlyError
+from raytui.client.transport import ClusterDownError, Stream, Transport, TransportError
+from raytui.model import wire
+from raytui.model.command import Ack, Command, Impact
+from raytui.model.plan import Decision
+from raytui.model.snapshot import Snapshot, apply
+
+_PAUSES_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+"""Pauses between tries to reconnect; the last one repeats."""
+
+_HELLO_WAIT_S = 30.0
+"""An ssh login or a cold start of Python on the other side may come first."""
+
+_ANSWER_WAIT_S = 60.0
+
+A = TypeVar("A", wire.AckIs, wire.HistoryIs, wire.ImpactIs, wire.LogIs)
+
+
+class DaemonClient:
+    """ClusterClient over a daemon's control protocol."""
+
+    def __init__(self, name: str, transport: Transport, read_only: bool = False) -> None:
+        self.read_only = read_only
+        self.hello: wire.Hello | None = None
+        """The daemon's last greeting: its version and pid."""
+        self._name = name
+        self._transport = transport
+        self._by = f"{getpass.getuser()}@{socket.gethostname()}"
+        self._boxes: set[_Mailbox] = set()
+        self._link = LinkState(Link.CONNECTING)
+        self._tried = asyncio.Event()
+        self._stream: Stream | None = None
+        self._writing = asyncio.Lock()
+        self._snapshot: Snapshot | None = None
+        self._wants_snapshots = False
+        self._open: dict[int, asyncio.Future[wire.Answer]] = {}
+        self._ids = itertools.count(1)
+        self._task: asyncio.Task[None] | None = None
+        self._closed = False
+
+    @property
+    def name(self) -> str:
+        """The cluster's name."""
+        return self._name
+
+    async def updates(self) -> AsyncIterator[Snapshot | LinkState]:
+        """Every new snapshot and every change of the connection; a slow reader gets the newest."""
+        box = _Mailbox()
+        box.put(self._link)
+        if self._snapshot is not None:
+            box.put(self._snapshot)
+        self._boxes.add(box)
+        try:
+            self._start()
+            if not self._wants_snapshots:
+                self._wants_snapshots = True
+                await self._write(wire.Subscribe())
+            while not self._closed:
+                news = await box.get()
+                if news is not None:
+                    yield news
+        finally:
+            self._boxes.discard(box)
+
+    async def send(self, command: Command) -> Ack:
+        """Give a command and wait for the answer; see ClusterClient."""
+        if self.read_only:
+            raise ReadOnlyError(f"{self._name} is open read-only")
+        question = wire.DoCommand(next(self._ids), command, self._by)
+        return (await self._ask(question, wire.AckIs)).ack
+
+    async def history(self, before: int | None = None, limit: int = 100) -> Sequence[Decision]:
+        """Older decisions, newest first, with ids below `before`."""
+        question = wire.History(next(self._ids), before, limit)
+        return (await self._ask(question, wire.HistoryIs)).decisions
+
+    async def impact(self, instance_ids: Sequence[str]) -> list[Impact]:
+        """What dies with these nodes."""
+        question = wire.ImpactOf(next(self._ids), tuple(instance_ids))
+        return list((await self._ask(question, wire.ImpactIs)).impacts)
+
+    async def log_tail(self, instance_id: str, lines: int = 200) -> list[str]:
+        """The last lines of an instance's log."""
+        question = wire.LogTail(next(self._ids), instance_id, lines)
+        return list((await self._ask(question, wire.LogIs)).lines)
+
+    async def close(self) -> None:
+        """End the connection and every `updates`; the cluster goes on."""
+        self._closed = True
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        for box in self._boxes:
+            box.wake()
+
+    def _start(self) -> None:
+        if self._task is None and not self._closed:
+            self._task = asyncio.create_task(self._stay_connected(), name=f"link to {self._name}")
+
+    async def _stay_connected(self) -> None:
+        """Connect, listen, and begin again when it breaks, for ever."""
+        tries = 0
+        while True:
+            try:
+                await self._converse()
+            except TransportError as failure:
+                link = Link.CLOSED if isinstance(failure, ClusterDownError) else Link.LOST
+                error = str(failure)
+            tries = 0 if self._link.link is Link.LIVE else tries + 1
+            self._set_link(LinkState(link, tries, error))
+            await asyncio.sleep(_PAUSES_S[min(tries, len(_PAUSES_S) - 1)])
+
+    async def _converse(self) -> NoReturn:
+        """One connection, from opening it to its end, which is always a TransportError."""
+        stream = await self._transport.open()
+        error = ""
+        try:
+            await self._listen(stream)
+        except wire.WireError as failure:
+            error = str(failure)
+        finally:
+            self._stream = None
+            self._snapshot = None
+            self._fail_open("the connection was lost before the answer came")
+            words = await stream.close()
+        raise TransportError(error or words or "the daemon closed the connection")
+
+    async def _listen(self, stream: Stream) -> None:
+        lines = _lines(stream)
+        try:
+            greeting = await asyncio.wait_for(anext(lines, None), _HELLO_WAIT_S)
+        except TimeoutError:
+            raise wire.WireError(f"no greeting within {_HELLO_WAIT_S:g} s") from None
+        if greeting is None:
+            return
+        self.hello = wire.check_hello(wire.read_message(greeting))
+        self._stream = stream
+        self._set_link(LinkState(Link.LIVE))
+        if self._wants_snapshots:
+            await self._write(wire.Subscribe())
+        async for line in lines:
+            await self._take(wire.read_message(line))
+
+    async def _take(self, message: wire.ServerMessage) -> None:
+        match message:
+            case wire.SnapshotIs(snapshot):
+                self._show(snapshot)
+            case wire.DeltaIs(delta):
+                # Deltas on the way when a whole one was asked for have nothing to stand on.
+                if self._snapshot is not None:
+                    try:
+                        self._show(apply(self._snapshot, delta))
+                    except (ValueError, KeyError):
+                        self._snapshot = None
+                        await self._write(wire.Subscribe())
+            case wire.AckIs() | wire.HistoryIs() | wire.ImpactIs() | wire.LogIs():
+                waiting = self._open.pop(message.id, None)
+                if waiting is not None and not waiting.done():
+                    waiting.set_result(message)
+            case wire.Error(text, question):
+                failed = self._open.pop(question, None) if question is not None else None
+                if failed is not None and not failed.done():
+                    failed.set_exception(ClientError(text))
+            case wire.Hello():
+                pass
+
+    async def _ask(self, question: _Question, kind: type[A]) -> A:
+        """Put a question and wait for its answer; raises ClientError."""
+        self._start()
+        if not self._closed:
+            await self._tried.wait()
+        if self._stream is None or self._closed:
+            raise ClientError(f"no connection to {self._name}: {self._link.error or 'closed'}")
+        waiting: asyncio.Future[wire.Answer] = asyncio.get_running_loop().create_future()
+        self._open[question.id] = waiting
+        try:
+            await self._write(question)
+            answer = await asyncio.wait_for(waiting, _ANSWER_WAIT_S)
+        except TimeoutError:
+            raise ClientError(f"{self._name} gave no answer in {_ANSWER_WAIT_S:g} s") from None
+        finally:
+            self._open.pop(question.id, None)
+        if not isinstance(answer, kind):
+            raise ClientError(f"{self._name} answered {type(answer).__name__} to another question")
+        return answer
+
+    async def _write(self, message: wire.ClientMessage) -> None:
+        """Send a message if there is a connection; that it broke is for the listener to see."""
+        async with self._writing:
+            if self._stream is not None:
+                with contextlib.suppress(ConnectionError):
+                    await self._stream.write(wire.line_of(message))
+
+    def _show(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        for box in self._boxes:
+            box.put(snapshot)
+
+    def _set_link(self, link: LinkState) -> None:
+        self._link = link
+        self._tried.set()
+        for box in self._boxes:
+            box.put(link)
+
+    def _fail_open(self, why: str) -> None:
+        for waiting in self._open.values():
+            if not waiting.done():
+                waiting.set_exception(ClientError(f"{self._name}: {why}"))
+
+
+_Question = wire.DoCommand | wire.History | wire.ImpactOf | wire.LogTail
+
+
+class _Mailbox:
+    """The newest of each kind of news, in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._news: dict[type, Snapshot | LinkState] = {}
+        self._filled = asyncio.Event()
+
+    def put(self, news: Snapshot | LinkState) -> None:
+        self._news.pop(type(news), None)
+        self._news[type(news)] = news
+        self._filled.set()
+
+    def wake(self) -> None:
+        """Make a waiting `get` return."""
+        self._filled.set()
+
+    async def get(self) -> Snapshot | LinkState | None:
+        """The oldest news that was not replaced; None when woken without any."""
+        await self._filled.wait()
+        oldest = next(iter(self._news), None)
+        news = self._news.pop(oldest) if oldest is not None else None
+        if not self._news:
+            self._filled.clear()
+        return news
+
+
+async def _lines(stream: Stream) -> AsyncIterator[bytes]:
+    splitter = wire.LineSplitter(wire.MAX_MESSAGE_BYTES)
+    while data := await stream.read():
+        for line in splitter.feed(data):
+            if line is None:
+                raise wire.WireError(f"the daemon sent more than {wire.MAX_MESSAGE_BYTES} bytes")
+            yield line

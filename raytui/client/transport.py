@@ -1,0 +1,150 @@
+"""Ways to a daemon's control socket: the socket itself, or a command that bridges to it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+_CHUNK = 1 << 18
+_STDERR_KEPT = 2000
+_END_WAIT_S = 2.0
+
+
+class TransportError(Exception):
+    """The daemon could not be reached; `str()` is one sentence."""
+
+
+class ClusterDownError(TransportError):
+    """There is nothing to reach any more: the cluster was taken down."""
+
+
+class Stream(Protocol):
+    """An open connection: bytes both ways."""
+
+    async def read(self) -> bytes:
+        """Some bytes; empty at the end."""
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Send all of `data`; raises ConnectionError when the other side is gone."""
+        ...
+
+    async def close(self) -> str:
+        """End it; returns the other side's last words on stderr, if there are any."""
+        ...
+
+
+class Transport(Protocol):
+    """Opens connections, again and again."""
+
+    async def open(self) -> Stream:
+        """A new connection; raises TransportError."""
+        ...
+
+
+class UnixTransport:
+    """The control socket on this machine."""
+
+    def __init__(self, path: Path, is_down: Callable[[], bool] = lambda: False) -> None:
+        self._path = path
+        self._is_down = is_down
+
+    async def open(self) -> Stream:
+        """Connect to the socket."""
+        try:
+            reader, writer = await asyncio.open_unix_connection(os.fspath(self._path))
+        except OSError as error:
+            if self._is_down():
+                raise ClusterDownError("the cluster is down") from None
+            why = "no daemon listens" if isinstance(error, _NOBODY) else str(error.strerror)
+            raise TransportError(f"{why} on {self._path}") from None
+        return _SocketStream(reader, writer)
+
+
+_NOBODY = (FileNotFoundError, ConnectionRefusedError)
+
+
+class _SocketStream:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def read(self) -> bytes:
+        try:
+            return await self._reader.read(_CHUNK)
+        except ConnectionError:
+            return b""
+
+    async def write(self, data: bytes) -> None:
+        self._writer.write(data)
+        await self._writer.drain()
+
+    async def close(self) -> str:
+        self._writer.close()
+        with contextlib.suppress(ConnectionError):
+            await self._writer.wait_closed()
+        return ""
+
+
+class StdioTransport:
+    """A command whose stdin and stdout are the connection.
+
+    `raytui daemon connect --stdio`, run here or, through ssh or kubectl, on a head.
+    """
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        self._argv = tuple(argv)
+
+    async def open(self) -> Stream:
+        """Start the command; that it cannot connect shows as an early end of the stream."""
+        pipe = asyncio.subprocess.PIPE
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *self._argv, stdin=pipe, stdout=pipe, stderr=pipe
+            )
+        except OSError as error:
+            raise TransportError(f"cannot run {self._argv[0]}: {error.strerror}") from None
+        return _ProcessStream(process)
+
+
+class _ProcessStream:
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        self._process = process
+        self._stdin, self._stdout = process.stdin, process.stdout
+        self._words = b""
+        self._listening = asyncio.create_task(self._listen(process.stderr))
+
+    async def _listen(self, stderr: asyncio.StreamReader) -> None:
+        """Read stderr always, or the command blocks on a full pipe; keep its end."""
+        while data := await stderr.read(_CHUNK):
+            self._words = (self._words + data)[-_STDERR_KEPT:]
+
+    async def read(self) -> bytes:
+        return await self._stdout.read(_CHUNK)
+
+    async def write(self, data: bytes) -> None:
+        self._stdin.write(data)
+        await self._stdin.drain()
+
+    async def close(self) -> str:
+        self._stdin.close()
+        await self._end()
+        await asyncio.gather(self._listening, return_exceptions=True)
+        return " ".join(self._words.decode(errors="replace").split())
+
+    async def _end(self) -> None:
+        """It ends by itself when its stdin is closed; one that does not is ended."""
+        for number in (0, signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(number)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), _END_WAIT_S)
+                return
