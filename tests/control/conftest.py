@@ -13,13 +13,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from scripted_engine import ScriptedEngine, reload_engine
 
 from raytui.autoscaler.daemon import Daemon
 from raytui.client.daemon import DaemonClient
 from raytui.client.transport import UnixTransport
 from raytui.config.locations import ClusterPaths
 from raytui.model.snapshot import Snapshot
+from tests.control.scripted_engine import ScriptedEngine, reload_engine
 
 
 @pytest.fixture(autouse=True)

@@ -9,8 +9,6 @@ import stat
 from collections.abc import Callable
 
 import pytest
-from conftest import DaemonProcess, snapshot_where
-from scripted_engine import ScriptedEngine
 
 from raytui.client.base import ClientError, Link, LinkState, ReadOnlyError
 from raytui.client.daemon import DaemonClient
@@ -19,6 +17,8 @@ from raytui.config.locations import ClusterPaths
 from raytui.model.command import Pause, Reload, RequestResources, SetFloor, Stop, Terminate
 from raytui.model.resources import Resources
 from raytui.model.snapshot import Snapshot
+from tests.control.conftest import DaemonProcess, snapshot_where
+from tests.control.scripted_engine import ScriptedEngine
 
 
 async def test_the_first_news_are_the_link_and_a_whole_snapshot(client: DaemonClient):
@@ -181,7 +181,7 @@ async def test_a_client_finds_a_killed_daemons_successor(
                 if not killed and pids == [first.process.pid]:
                     os.kill(first.process.pid, signal.SIGKILL)
                     killed = True
-    assert [link.link for link in links if link.link is not Link.CONNECTING][0] is Link.LIVE
+    assert next(link.link for link in links if link.link is not Link.CONNECTING) is Link.LIVE
     assert links[-1].link is Link.LIVE
     await client.close()
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import DaemonProcess
 
 from raytui.autoscaler.actor_lock import ActorLock, LockHeldError, holder
 from raytui.config.locations import ClusterPaths
+from tests.control.conftest import DaemonProcess
 
 Spawn = Callable[[], DaemonProcess]
 

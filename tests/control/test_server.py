@@ -9,13 +9,13 @@ import subprocess
 import sys
 
 import pytest
-from scripted_engine import ScriptedEngine
 
 from raytui.autoscaler.server import may_connect, peer_uid, recorded_name, user_name
 from raytui.config.locations import ClusterPaths
 from raytui.model import wire
 from raytui.model.command import SetFloor
 from raytui.model.snapshot import Snapshot, apply
+from tests.control.scripted_engine import ScriptedEngine
 
 pytestmark = pytest.mark.usefixtures("engine")
 

@@ -1,0 +1,1 @@
+"""The control protocol, the daemon behind it and the client before it."""
