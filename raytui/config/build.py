@@ -1,0 +1,134 @@
+"""Validated values → ClusterSpec."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from raytui.config.fill import Values
+from raytui.model.resources import Resources
+from raytui.model.spec import (
+    AuthSpec,
+    ClusterSpec,
+    DockerSpec,
+    FilesSpec,
+    Market,
+    NodeType,
+    Offering,
+    ProviderSpec,
+)
+
+
+def build(values: Values, source: str) -> ClusterSpec:
+    """The spec of a file whose values were filled in and found without problems."""
+    docker = values.get("docker", {})
+    return ClusterSpec(
+        cluster_name=values["cluster_name"],
+        provider=ProviderSpec(values["provider"]["type"], values["provider"]),
+        node_types={name: _node_type(name, values) for name in values["available_node_types"]},
+        head_node_type=values["head_node_type"],
+        max_workers=values["max_workers"],
+        upscaling_speed=values["upscaling_speed"],
+        idle_timeout_s=values["idle_timeout_minutes"] * 60,
+        auth=AuthSpec(**values["auth"]),
+        docker=_docker(docker) if docker.get("container_name") else None,
+        files=FilesSpec(
+            file_mounts=values.get("file_mounts", {}),
+            cluster_synced_files=tuple(values.get("cluster_synced_files", ())),
+            file_mounts_sync_continuously=values.get("file_mounts_sync_continuously", False),
+            rsync_exclude=tuple(values.get("rsync_exclude", ())),
+            rsync_filter=tuple(values.get("rsync_filter", ())),
+        ),
+        head_start_ray_commands=tuple(values["head_start_ray_commands"]),
+        worker_start_ray_commands=tuple(values["worker_start_ray_commands"]),
+        no_restart=values.get("no_restart", False),
+        metadata=values.get("metadata", {}),
+        source=source,
+    )
+
+
+def _node_type(name: str, values: Values) -> NodeType:
+    own = values["available_node_types"][name]
+    is_head = name == values["head_node_type"]
+    docker = {**values.get("docker", {}), **own.get("docker", {})}
+    return NodeType(
+        name=name,
+        resources=Resources.of(own.get("resources", {})),
+        labels=own.get("labels", {}),
+        min_workers=own["min_workers"],
+        max_workers=own["max_workers"],
+        idle_timeout_s=own.get("idle_timeout_s"),
+        priority=own.get("priority", 0),
+        offerings=_offerings(name, values),
+        node_config=own.get("node_config", {}),
+        docker=_docker(docker, "head" if is_head else "worker")
+        if docker.get("container_name")
+        else None,
+        initialization_commands=_commands("initialization_commands", own, values, is_head),
+        setup_commands=tuple(values["head_setup_commands"])
+        if is_head
+        else _commands("worker_setup_commands", own, values, is_head),
+    )
+
+
+def _commands(key: str, own: Values, values: Values, is_head: bool) -> tuple[str, ...]:
+    """A type's own list replaces the cluster's; `ray up` sets the head up with the cluster's."""
+    cluster: list[str] = values.get(key, [])
+    return tuple(cluster if is_head else own.get(key, cluster))
+
+
+def _docker(section: Values, kind: str = "") -> DockerSpec:
+    """The section as it holds for the head, for a worker, or for neither in particular."""
+    return DockerSpec(
+        image=section.get(f"{kind}_image") or section.get("image", ""),
+        container_name=section.get("container_name", ""),
+        pull_before_run=section.get("pull_before_run", True),
+        run_options=(*section.get("run_options", ()), *section.get(f"{kind}_run_options", ())),
+        disable_automatic_runtime_detection=section.get(
+            "disable_automatic_runtime_detection", False
+        ),
+        disable_shm_size_detection=section.get("disable_shm_size_detection", False),
+        use_podman=section.get("use_podman", False),
+    )
+
+
+def _offerings(name: str, values: Values) -> tuple[Offering, ...]:
+    """The ways to buy a type: as metadata.raytui has them, or the one that node_config says."""
+    raytui = values.get("metadata", {}).get("raytui", {})
+    priced = raytui.get("node_types", {}).get(name, {})
+    price = priced.get("price_per_hour")
+    written = _written_offering(values["provider"]["type"], _config(name, values), price)
+    return tuple(
+        Offering(
+            instance_type=offering.get("instance_type", written.instance_type),
+            zone=offering.get("zone", ""),
+            market=Market(offering.get("market", Market.ON_DEMAND)),
+            price_per_hour=offering.get("price_per_hour", price),
+        )
+        for offering in priced.get("offerings", ())
+    ) or (written,)
+
+
+def _config(name: str, values: Values) -> Values:
+    config: Values = values["available_node_types"][name].get("node_config", {})
+    return config
+
+
+def _written_offering(provider: str, config: Values, price: float | None) -> Offering:
+    instance_type: Any = ""
+    market = Market.ON_DEMAND
+    match provider:
+        case "aws":
+            instance_type = config.get("InstanceType")
+            options = config.get("InstanceMarketOptions")
+            if isinstance(options, dict) and options.get("MarketType") == "spot":
+                market = Market.SPOT
+        case "gcp":
+            instance_type = config.get("machineType")
+        case "azure":
+            parameters = config.get("azure_arm_parameters")
+            instance_type = parameters.get("vmSize") if isinstance(parameters, dict) else ""
+    return Offering(
+        instance_type=instance_type if isinstance(instance_type, str) else "",
+        market=market,
+        price_per_hour=price,
+    )
