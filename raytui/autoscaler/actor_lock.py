@@ -11,6 +11,9 @@ import msgspec
 import psutil
 from msgspec import Struct
 
+DAEMON = "daemon"
+"""What the autoscaler calls itself in the lock."""
+
 
 class Holder(Struct, frozen=True):
     """The process that holds a lock. The pair is unique: pids come again, start times do not."""
@@ -18,7 +21,7 @@ class Holder(Struct, frozen=True):
     pid: int
     started_at: float
     """When the process started (unix seconds, as the kernel tells)."""
-    what: str = "daemon"
+    what: str = DAEMON
     """What it does with the cluster, in a word or two."""
 
     def alive(self) -> bool:
@@ -46,7 +49,7 @@ class ActorLock:
     of the same name.
     """
 
-    def __init__(self, path: Path, what: str = "daemon") -> None:
+    def __init__(self, path: Path, what: str = DAEMON) -> None:
         self._path = path
         self._what = what
         self._fd = -1

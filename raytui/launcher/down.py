@@ -1,0 +1,105 @@
+"""Take a cluster down and leave nothing behind, whatever of it is still alive."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import msgspec
+
+from raytui.autoscaler.actor_lock import ActorLock, LockHeldError
+from raytui.autoscaler.ledger import Ledger, LedgerError
+from raytui.backends.base import ProviderError
+from raytui.backends.registry import HeadProvider, provider_for
+from raytui.config.launched import forget
+from raytui.config.locations import ClusterPaths
+from raytui.launcher.daemon_process import start_daemon, stop_daemon
+from raytui.launcher.progress import step
+from raytui.launcher.steps import LaunchError, StepSink
+from raytui.model.lifecycle import InstanceStatus
+from raytui.model.plan import Memory
+from raytui.model.spec import ClusterSpec
+from raytui.model.state import Instance
+from raytui.model.text import count_text
+
+_TRIES = 3
+"""A launch that the provider had begun may finish while we terminate; then look again."""
+
+
+def down(
+    spec: ClusterSpec, paths: ClusterPaths, on_step: StepSink, *, workers_only: bool = False
+) -> None:
+    """Stop the daemon, terminate all workers, then the head; raises LaunchError.
+
+    With `workers_only` head and daemon stay (the daemon then starts what its floors ask for).
+    Works with a dead daemon or a dead head, and twice in a row.
+    """
+    paths.make()
+    try:
+        provider = provider_for(spec, paths)
+        with step(on_step, "stop the autoscaler") as progress:
+            ran = stop_daemon(paths, progress)
+            if not ran:
+                progress.skip("none runs")
+        with ActorLock(paths.lock, "down"):
+            _terminate(provider, on_step, heads=False)
+            if not workers_only:
+                _terminate(provider, on_step, heads=True)
+            _close_ledger(paths, provider, workers_only=workers_only)
+            if not workers_only:
+                forget(paths)
+    except LockHeldError as error:
+        raise LaunchError(f"{error}; try again when it is done") from error
+    except ProviderError as error:
+        raise LaunchError(f"{spec.cluster_name} is not down: {error}", error.detail) from error
+    if workers_only and ran:
+        with step(on_step, "start the autoscaler") as progress:
+            start_daemon(spec, paths, progress)
+
+
+def _terminate(provider: HeadProvider, on_step: StepSink, *, heads: bool) -> None:
+    name = "terminate the head" if heads else "terminate the workers"
+    with step(on_step, name, "head" if heads else "") as progress:
+        left = _instances(provider, heads)
+        if not left:
+            progress.skip("none is there")
+        for _ in range(_TRIES):
+            if not left:
+                return
+            progress.say(count_text(len(left), "node"))
+            provider.terminate([i.instance_id for i in left])
+            left = _instances(provider, heads)
+        if left:
+            ids = ", ".join(i.instance_id for i in left)
+            raise LaunchError(f"still there after {_TRIES} tries: {ids}")
+
+
+def _instances(provider: HeadProvider, heads: bool) -> Sequence[Instance]:
+    return [i for i in provider.list_instances() if i.is_head == heads]
+
+
+def _close_ledger(paths: ClusterPaths, provider: HeadProvider, *, workers_only: bool) -> None:
+    """Give every instance that is gone its last state, so that the next start finds none lost."""
+    if not paths.ledger.exists():
+        return
+    now = time.time()
+    try:
+        ledger = Ledger(paths.ledger)
+    except LedgerError:
+        return  # The machines are gone, which is what matters; `up` will tell of the ledger.
+    try:
+        if workers_only:
+            alive = {i.instance_id for i in provider.list_instances()}
+            for instance in ledger.open_instances():
+                if instance.instance_id not in alive:
+                    ledger.put(_terminated(instance, now), now, "all workers were taken down")
+        else:
+            ledger.close_all(now, "the cluster was taken down")
+            # Floors, holds and a pause belong to the life that ends here.
+            ledger.save_memory(Memory())
+    finally:
+        ledger.close()
+
+
+def _terminated(instance: Instance, now: float) -> Instance:
+    return msgspec.structs.replace(instance, status=InstanceStatus.TERMINATED, status_since=now)

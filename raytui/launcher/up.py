@@ -1,0 +1,125 @@
+"""Bring a cluster up: its head, its autoscaler, its first workers. Doing it twice does no harm."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from importlib.metadata import PackageNotFoundError, version
+
+from raytui.autoscaler.actor_lock import ActorLock, LockHeldError, holder
+from raytui.autoscaler.control import Control, ControlError
+from raytui.backends.base import ProviderError
+from raytui.backends.registry import HeadProvider, provider_for
+from raytui.config.launched import forget, recall, remember
+from raytui.config.locations import ClusterPaths
+from raytui.launcher.daemon_process import daemon_runs, start_daemon, stop_daemon
+from raytui.launcher.head import find_head, start_head, wait_for_gcs
+from raytui.launcher.progress import Progress, step
+from raytui.launcher.steps import LaunchError, StepSink
+from raytui.model.lifecycle import LEAVING
+from raytui.model.snapshot import Snapshot
+from raytui.model.spec import ClusterSpec
+
+_WORKERS_WAIT_S = 120.0
+
+
+def up(spec: ClusterSpec, paths: ClusterPaths, on_step: StepSink) -> None:
+    """Bring the cluster up, or complete what is half up, telling each step to `on_step`.
+
+    What runs is reused; a dead daemon is started again; a daemon that was started with another
+    file or an older state of it is replaced. Raises LaunchError; a head that this call started
+    and that never answered is taken away again.
+    """
+    paths.make()
+    try:
+        _bring_up(spec, paths, on_step)
+    except ProviderError as error:
+        raise LaunchError(str(error), error.detail) from error
+
+
+def _bring_up(spec: ClusterSpec, paths: ClusterPaths, on_step: StepSink) -> None:
+    with step(on_step, "check Ray") as progress:
+        provider = provider_for(spec, paths)
+        progress.say(f"Ray {_ray_version()}")
+    outdated = recall(paths) != spec or not _head_is_up(provider)
+    if outdated and holder(paths.lock) is not None:
+        with step(on_step, "stop the old autoscaler") as progress:
+            stop_daemon(paths, progress)
+    if not daemon_runs(paths):
+        _bring_head_up(spec, paths, provider, on_step)
+    with step(on_step, "start the autoscaler") as progress:
+        if daemon_runs(paths):
+            progress.skip("already running")
+        else:
+            start_daemon(spec, paths, progress)
+    if any(t.min_workers for t in spec.worker_types):
+        with step(on_step, "wait for the first workers") as progress:
+            _wait_for_workers(paths, progress)
+
+
+def cluster_is_up(spec: ClusterSpec, paths: ClusterPaths) -> bool:
+    """Whether the cluster's head runs, with or without its daemon. Raises ProviderError."""
+    return recall(paths) is not None and _head_is_up(provider_for(spec, paths))
+
+
+def _ray_version() -> str:
+    """Ray's version as installed here, told without the second that importing Ray takes."""
+    try:
+        return version("ray")
+    except PackageNotFoundError:
+        raise LaunchError("Ray is not installed here: pip install 'raytui[ray]'") from None
+
+
+def _head_is_up(provider: HeadProvider) -> bool:
+    head = find_head(provider)
+    return head is not None and head.status not in LEAVING
+
+
+def _bring_head_up(
+    spec: ClusterSpec, paths: ClusterPaths, provider: HeadProvider, on_step: StepSink
+) -> None:
+    """Head and GCS, under the cluster's lock: two people may say `up` at once."""
+    try:
+        with ActorLock(paths.lock, "up"):
+            remember(paths, spec)
+            started = False
+            try:
+                with step(on_step, "start the head", "head") as progress:
+                    started = start_head(spec, provider, progress)
+                with step(on_step, "wait for GCS", "head") as progress:
+                    wait_for_gcs(spec, provider, progress)
+            except BaseException:
+                _take_back(paths, provider, started)
+                raise
+    except LockHeldError as error:
+        raise LaunchError(f"{error}; wait for it, or see `raytui status`") from error
+
+
+def _take_back(paths: ClusterPaths, provider: HeadProvider, started: bool) -> None:
+    head = find_head(provider)
+    if started and head is not None:
+        with contextlib.suppress(ProviderError):
+            provider.terminate([head.instance_id])
+    if find_head(provider) is None:
+        forget(paths)
+
+
+def _wait_for_workers(paths: ClusterPaths, progress: Progress) -> None:
+    """Until each node type has its floor; that it takes long is no failure of the launch."""
+    deadline = time.monotonic() + _WORKERS_WAIT_S
+    try:
+        with Control(paths.socket) as control:
+            for snapshot in control.snapshots(deadline):
+                missing = _missing(snapshot)
+                progress.say(missing or "all are running")
+                if not missing:
+                    return
+    except ControlError as error:
+        raise LaunchError(f"the autoscaler went away: {error}") from error
+    progress.skip("some are still starting; the autoscaler goes on")
+
+
+def _missing(snapshot: Snapshot) -> str:
+    """`1 of 2 cpu-small running`, or empty when every floor is reached."""
+    rows = [row for row in snapshot.types if not row.is_head and row.running < row.min]
+    return ", ".join(f"{row.running} of {row.min} {row.name} running" for row in rows)
