@@ -1,0 +1,127 @@
+"""Our instances: every move checked against the lifecycle table and written to the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from raytui.autoscaler.ledger import Ledger
+from raytui.backends.base import LaunchRequest
+from raytui.model.lifecycle import FINAL, InstanceStatus, check_transition
+from raytui.model.spec import NodeType
+from raytui.model.state import Instance
+
+
+class Fleet:
+    """The instances that have not ended. What is not here has a final row in the ledger."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._open = {instance.instance_id: instance for instance in ledger.open_instances()}
+        self.quarantined: dict[str, str] = {}
+        """Instances that made a move the table does not know, and the error; left alone."""
+
+    def __iter__(self) -> Iterator[Instance]:
+        return iter(tuple(self._open.values()))
+
+    def get(self, instance_id: str) -> Instance | None:
+        """An instance that has not ended, or None."""
+        return self._open.get(instance_id)
+
+    def of_request(self, request_id: str) -> list[Instance]:
+        """The instances of a launch request that have not ended."""
+        return [i for i in self._open.values() if i.request_id == request_id]
+
+    def intend(self, request: LaunchRequest, kind: NodeType, now: float) -> list[Instance]:
+        """Write one QUEUED row for every node of a request, under a provisional id."""
+        rows = [
+            Instance(
+                instance_id=f"{request.request_id}-{index}",
+                node_type=request.node_type,
+                status=InstanceStatus.QUEUED,
+                request_id=request.request_id,
+                zone=request.offering.zone,
+                instance_type=request.offering.instance_type,
+                market=request.offering.market,
+                price_per_hour=_price(request, kind),
+                launched_at=now,
+                status_since=now,
+            )
+            for index in range(request.count)
+        ]
+        for row in rows:
+            self._write(row, now, "intended")
+        return rows
+
+    def arrived(self, request: LaunchRequest, came: Sequence[Instance], now: float) -> None:
+        """Replace a request's provisional rows by the instances that the provider gave."""
+        provisional = [
+            i for i in self.of_request(request.request_id) if i.status is InstanceStatus.REQUESTED
+        ]
+        waiting = {instance.instance_id: instance for instance in provisional}
+        for instance in came:
+            if instance.instance_id in self._open and instance.instance_id not in waiting:
+                continue  # a repeated answer, or the listing was quicker
+            row = waiting.pop(instance.instance_id, None)
+            if row is None and waiting:
+                _, row = waiting.popitem()
+                self._ledger.forget(row.instance_id)
+                del self._open[row.instance_id]
+            origin = row or instance
+            status = instance.status
+            if status not in (InstanceStatus.ALLOCATED, InstanceStatus.SETTING_UP):
+                status = InstanceStatus.ALLOCATED
+            merged = msgspec.structs.replace(
+                instance,
+                request_id=request.request_id,
+                status=status,
+                launched_at=origin.launched_at or now,
+                status_since=now,
+                price_per_hour=instance.price_per_hour or origin.price_per_hour,
+            )
+            self._write(merged, now, "the provider gave it")
+
+    def adopt(self, instance: Instance, now: float, cause: str) -> Instance:
+        """Take an instance into the ledger that was started by somebody else."""
+        adopted = msgspec.structs.replace(
+            instance, status_since=now, launched_at=instance.launched_at or now
+        )
+        self._write(adopted, now, cause)
+        return adopted
+
+    def move(
+        self, instance_id: str, status: InstanceStatus, now: float, cause: str, detail: str = ""
+    ) -> Instance | None:
+        """Move an instance to a status; the same status or an unknown id is no move.
+
+        Raises IllegalTransitionError when the table forbids it.
+        """
+        old = self._open.get(instance_id)
+        if old is None or old.status is status:
+            return old
+        check_transition(instance_id, old.status, status)
+        new = msgspec.structs.replace(
+            old, status=status, status_since=now, detail=detail or old.detail
+        )
+        self._write(new, now, cause)
+        return new
+
+    def note(self, instance_id: str, **facts: object) -> None:
+        """Keep newer facts (ip, zone, detail, log_path) without a move; not worth a ledger row."""
+        old = self._open.get(instance_id)
+        if old is not None:
+            self._open[instance_id] = msgspec.structs.replace(old, **facts)
+
+    def _write(self, instance: Instance, now: float, cause: str) -> None:
+        self._ledger.put(instance, now, cause)
+        if instance.status in FINAL:
+            self._open.pop(instance.instance_id, None)
+            self.quarantined.pop(instance.instance_id, None)
+        else:
+            self._open[instance.instance_id] = instance
+
+
+def _price(request: LaunchRequest, kind: NodeType) -> float | None:
+    known = request.offering.price_per_hour
+    return kind.price_per_hour if known is None else known

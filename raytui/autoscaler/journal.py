@@ -1,0 +1,60 @@
+"""The journal: events and decisions, written to the ledger and kept at hand for the screens."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import msgspec
+
+from raytui.autoscaler.ledger import Ledger
+from raytui.model.plan import Decision, Plan
+from raytui.model.snapshot import Event, Level
+
+AT_HAND = 50
+"""Events and decisions that every snapshot carries; older ones are asked for."""
+
+
+class Journal:
+    """Newest first. Belongs to the thread that ticks."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self.events: deque[Event] = deque(ledger.events(AT_HAND), maxlen=AT_HAND)
+        self.decisions: deque[Decision] = deque(ledger.decisions(None, AT_HAND), maxlen=AT_HAND)
+
+    def say(
+        self,
+        at: float,
+        level: Level,
+        text: str,
+        *,
+        detail: str = "",
+        decision_id: int = 0,
+        instance_id: str = "",
+        by: str = "",
+    ) -> None:
+        """Write one event."""
+        self.events.appendleft(
+            self._ledger.add_event(
+                at,
+                level,
+                text,
+                detail=detail,
+                decision_id=decision_id,
+                instance_id=instance_id,
+                by=by,
+            )
+        )
+
+    def decide(self, at: float, plan: Plan, nodes_before: int, solved_ms: float) -> Decision:
+        """Record a plan that is about to be acted on."""
+        decision = self._ledger.add_decision(at, plan, nodes_before, solved_ms)
+        self.decisions.appendleft(decision)
+        return decision
+
+    def outcome(self, decision_id: int, text: str) -> None:
+        """Note what came of a decision."""
+        self._ledger.set_outcome(decision_id, text)
+        for index, decision in enumerate(self.decisions):
+            if decision.decision_id == decision_id:
+                self.decisions[index] = msgspec.structs.replace(decision, outcome=text)

@@ -1,0 +1,110 @@
+"""Look at the world: what Ray says, what the provider says, and how old each word is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from concurrent.futures import TimeoutError as NotYet
+
+from raytui.backends.base import NodeProvider, ProviderError
+from raytui.model.state import Instance, NodeStatus, SourceHealth
+from raytui.ray.base import RayCluster, RayError, RayView
+
+_LISTING_WAIT_S = 0.5
+"""A tick waits this long for a listing; a slower one is used by the tick that finds it done."""
+_LISTING_STALE_S = 30.0
+_QUIET_S = 0.25
+"""A burst of demand counts as over after this long without a change (Karpenter waits 1 s)."""
+_LONGEST_BURST_S = 0.8
+_EVERY_S = 1.0
+"""A tick at least this often: timers run out, pictures age."""
+
+
+class Observer:
+    """The two sources of facts. Belongs to the thread that ticks."""
+
+    def __init__(
+        self,
+        provider: NodeProvider,
+        ray: RayCluster,
+        pool: Executor,
+        clock: Callable[[], float],
+    ) -> None:
+        self._provider = provider
+        self._ray = ray
+        self._pool = pool
+        self._clock = clock
+        self.view: RayView | None = None
+        """Ray's newest word; stays after Ray stopped answering."""
+        self.listing: list[Instance] | None = None
+        """The provider's newest word."""
+        self.gcs = SourceHealth("gcs", ok=False)
+        self.provider = SourceHealth("provider", ok=False)
+        self._future: Future[list[Instance]] | None = None
+        self._planned_for: object = None
+        self._last_digest: object = None
+        self._changed_at = 0.0
+        self._last_change = 0.0
+        self._last_tick = 0.0
+
+    def due(self) -> bool:
+        """Whether a tick is due: demand or nodes changed and the burst is over, or a second ago."""
+        now = self._clock()
+        if now - self._last_tick >= _EVERY_S or now < self._last_tick:
+            return True
+        self._ask_ray()
+        digest = _digest(self.view)
+        if digest == self._planned_for:
+            self._changed_at = 0.0
+            return False
+        if not self._changed_at:
+            self._changed_at = now
+        if digest != self._last_digest:
+            self._last_digest = digest
+            self._last_change = now
+        quiet = now - self._last_change >= _QUIET_S
+        return quiet or now - self._changed_at >= _LONGEST_BURST_S
+
+    def observe(self) -> None:
+        """Ask both sources; failures are kept as health, never raised."""
+        self._last_tick = self._clock()
+        self._ask_ray()
+        self._planned_for = self._last_digest = _digest(self.view)
+        self._changed_at = 0.0
+        self._ask_provider()
+
+    def _ask_ray(self) -> None:
+        """Refresh `view`."""
+        now = self._clock()
+        try:
+            self.view = self._ray.observe()
+            self.gcs = SourceHealth("gcs", ok=True, last_ok_at=now)
+        except RayError as error:
+            self.gcs = SourceHealth("gcs", False, self.gcs.last_ok_at, str(error))
+
+    def _ask_provider(self) -> None:
+        if self._future is None:
+            self._future = self._pool.submit(self._provider.list_instances)
+        try:
+            self.listing = self._future.result(timeout=_LISTING_WAIT_S)
+            self._future = None
+            self.provider = SourceHealth("provider", ok=True, last_ok_at=self._clock())
+        except NotYet:
+            late = self._clock() - self.provider.last_ok_at
+            if late > _LISTING_STALE_S:
+                error = "the provider has not answered"
+                self.provider = SourceHealth("provider", False, self.provider.last_ok_at, error)
+        except (ProviderError, OSError) as error:
+            self._future = None
+            self.provider = SourceHealth("provider", False, self.provider.last_ok_at, str(error))
+
+
+def _digest(view: RayView | None) -> object:
+    """What a plan depends on, without the numbers that move all the time."""
+    if view is None:
+        return None
+    nodes = frozenset(
+        (node.node_id, node.status is NodeStatus.DRAINING, node.idle_since > 0)
+        for node in view.nodes
+    )
+    return (view.session, nodes, view.demands, view.gangs, view.constraints)
