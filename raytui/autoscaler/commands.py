@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from raytui.autoscaler.journal import Journal
-
 from raytui.model.command import (
     Command,
     HoldNodes,
