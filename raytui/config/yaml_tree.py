@@ -137,7 +137,7 @@ def compose(text: str, problems: Problems) -> Node | None:
     try:
         return _Composer(problems).run(text)
     except yaml.MarkedYAMLError as error:
-        _note_syntax(error, problems)
+        _note_syntax(error, text, problems)
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         problems.add((), f"is not YAML: {str(error).splitlines()[0]}")
     except _Unreadable as error:
@@ -153,16 +153,21 @@ class _Unreadable(Exception):  # noqa: N818 - ends the composing; never leaves t
         self.mark, self.path, self.message, self.hint = mark, path, message, hint
 
 
-def _note_syntax(error: yaml.MarkedYAMLError, problems: Problems) -> None:
+def _note_syntax(error: yaml.MarkedYAMLError, text: str, problems: Problems) -> None:
     mark = error.problem_mark or error.context_mark
     said = ", ".join(part for part in (error.context, error.problem) if part)
     hint = ""
-    if "\\t" in said or "'\t'" in said:
+    if mark and "\t" in _indent(text, mark.line):
         hint = "indent with spaces: YAML forbids tabs"
     elif "mapping values are not allowed" in said:
         hint = 'quote text that contains ": "'
     place = Mark(mark.line + 1, mark.column + 1) if mark else Mark()
     problems.add((), f"is not YAML: {said}", hint, at=place)
+
+
+def _indent(text: str, line: int) -> str:
+    lines = text.splitlines()
+    return lines[line][: -len(lines[line].lstrip()) or None] if line < len(lines) else ""
 
 
 @dataclass(slots=True)
