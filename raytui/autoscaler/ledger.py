@@ -59,13 +59,16 @@ class LedgerError(Exception):
 class Ledger:
     """One cluster's ledger. Safe to use from several threads."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | None) -> None:
+        """Open or create the file at `path`; None keeps everything in memory (simulations)."""
         self._path = path
         self._lock = threading.RLock()
         self._writes = 0
         try:
-            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-            path.chmod(0o600)
+            name = ":memory:" if path is None else path
+            self._db = sqlite3.connect(name, check_same_thread=False, isolation_level=None)
+            if path is not None:
+                path.chmod(0o600)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._migrate()

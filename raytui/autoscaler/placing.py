@@ -230,23 +230,25 @@ class Placing:
             self._launch(node_type, count, reason, empty=False)
 
     def _launch_for_demand(self, bought: Sequence[Bought]) -> None:
-        """One launch a type, its reason the request that fills most of it."""
-        nodes: Counter[str] = Counter()
-        takes: dict[str, Counter[int]] = {}
-        wants: dict[int, Wanted] = {}
+        """One launch a type, its reason the hardest request that it was bought for."""
+        by_type: dict[str, list[Bought]] = {}
         for lot in bought:
-            nodes[lot.supply.node_type] += lot.nodes
-            takes_of_type = takes.setdefault(lot.supply.node_type, Counter())
-            for want, copies in lot.pattern:
-                wants[id(want)] = want
-                takes_of_type[id(want)] += copies * lot.nodes
-        for node_type, count in nodes.items():
-            key, most = takes[node_type].most_common(1)[0]
-            reason = because(Why.FOR_DEMAND, count=most, shape=wants[key].shape.text())
-            self._launch(node_type, count, reason, empty=False)
-            for want_key, placed in takes[node_type].items():
-                shape = wants[want_key].shape
-                where = because(Why.WAITS_FOR_STARTING, nodes=f"{count} × {node_type}")
+            by_type.setdefault(lot.supply.node_type, []).append(lot)
+        for node_type, lots in by_type.items():
+            nodes = sum(lot.nodes for lot in lots)
+            takes: Counter[int] = Counter()
+            wants: dict[int, Wanted] = {}
+            for lot in lots:
+                for want, copies in lot.pattern:
+                    wants[id(want)] = want
+                    takes[id(want)] += copies * lot.nodes
+            hardest = min(wants.values(), key=lambda want: want.difficulty)
+            count = takes[id(hardest)]
+            reason = because(Why.FOR_DEMAND, count=count, shape=hardest.shape.text())
+            self._launch(node_type, nodes, reason, empty=False)
+            where = because(Why.WAITS_FOR_STARTING, nodes=f"{nodes} × {node_type}")
+            for key, placed in takes.items():
+                shape = wants[key].shape
                 self._outcome(
                     Request.DEMAND, Wait.LAUNCH, placed, where, shape, node_type=node_type
                 )

@@ -282,7 +282,9 @@ class Reconciler:
         """Write the decision and every intent in one transaction, then carry them out."""
         requests = []
         with self._ledger.transaction():
-            decision = self.journal.decide(now, decided, len(self.state.members), solved_ms)
+            # Why each node stays is in every snapshot; a line per node per decision is not kept.
+            recorded = msgspec.structs.replace(decided, kept=())
+            decision = self.journal.decide(now, recorded, len(self.state.members), solved_ms)
             for launch in decided.launches:
                 request = self._request(launch)
                 self._ledger.begin_request(request, decision.decision_id, now)
