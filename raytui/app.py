@@ -1,0 +1,231 @@
+"""The terminal program: one session, its pages, and the one way snapshots take to them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, ClassVar
+
+from textual import on
+from textual.app import App
+from textual.message import Message
+from textual.notifications import SeverityLevel
+from textual.worker import Worker, WorkerState
+
+from raytui.client.base import ClusterClient, Link, LinkState
+from raytui.launcher.steps import LaunchError
+from raytui.model.snapshot import Snapshot
+from raytui.model.text import clock_text
+from raytui.screens.autoscaler import AutoscalerScreen
+from raytui.screens.choose import Choice, ChooseScreen
+from raytui.screens.cluster import ClusterScreen
+from raytui.screens.keys import KeyNames
+from raytui.screens.launch import Launch, LaunchScreen
+from raytui.screens.nodes import NodesScreen
+from raytui.screens.page import Page
+from raytui.screens.session import Clock, Session
+from raytui.screens.themes import DEFAULT, load_themes
+from raytui.screens.working import failure_text
+from raytui.widgets.tokens import token_defaults
+
+QUIT = "quit"
+KEEP = "keep"
+DOWN = "down"
+
+
+class Updated(Message):
+    """The client reported something."""
+
+    def __init__(self, update: Snapshot | LinkState) -> None:
+        super().__init__()
+        self.update = update
+
+    def can_replace(self, message: Message) -> bool:
+        """A newer snapshot makes one that still waits pointless."""
+        return (
+            isinstance(message, Updated)
+            and isinstance(message.update, Snapshot)
+            and isinstance(self.update, Snapshot)
+        )
+
+
+class RaytuiApp(App[str]):
+    """Shows one cluster until the person leaves.
+
+    With `launch`, first offers to start the cluster described by `launch_title` (more lines than
+    one are shown as its description); `client` may then be None. `run()` returns `quit`, or what
+    was answered to `on_quit_question`: `keep` or `down`. `keymap` is verb id to keys.
+    """
+
+    CSS_PATH = None
+    COMMANDS: ClassVar[set[Any]] = set()
+    TITLE = "raytui"
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [
+        (0, "-narrow"), (100, "-normal"), (140, "-wide"),
+    ]  # fmt: skip
+    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-short"), (22, "-tall")]
+    CSS = """
+    Toast { max-width: 70; }
+    """
+
+    def __init__(
+        self,
+        client: ClusterClient | None,
+        *,
+        launch: Launch | None = None,
+        launch_title: str = "",
+        on_quit_question: str | None = None,
+        theme: str | None = None,
+        keymap: Mapping[str, str] | None = None,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        if client is None and launch is None:
+            raise ValueError("either a client or a launch is needed")
+        self._themes, self._bad_themes = load_themes()
+        super().__init__()
+        self.session: Session | None = None
+        self.launch_error: LaunchError | None = None
+        """Why the last launch failed, for the caller's exit code."""
+        self._client = client
+        self._launch = launch
+        self._launch_title = launch_title
+        self._quit_question = on_quit_question
+        self._wanted_theme = theme
+        self._keymap_given = dict(keymap or {})
+        self._keys = KeyNames(keymap)
+        self._clock = clock
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """A value for each of our colour names under every theme."""
+        return token_defaults(self.current_theme)
+
+    def on_mount(self) -> None:
+        """Colours and keys, then the launch or the cluster."""
+        for theme in self._themes:
+            self.register_theme(theme)
+        self._choose_theme()
+        if self._keymap_given:
+            self.set_keymap(self._keymap_given)
+        if self._launch is not None:
+            screen = LaunchScreen(self._launch, self._launch_title, self._keys, self._clock)
+            self.push_screen(screen)
+        elif self._client is not None:
+            self._look_at(self._client)
+
+    def _choose_theme(self) -> None:
+        if self._wanted_theme is not None and self._wanted_theme not in self.available_themes:
+            self._bad_themes.append(f"{self._wanted_theme}: there is no such theme")
+            self._wanted_theme = None
+        wanted = self._wanted_theme or DEFAULT
+        if wanted in self.available_themes:
+            self.theme = wanted
+        if self._bad_themes:
+            self.notify("themes left out: " + "; ".join(self._bad_themes), severity="warning")
+
+    # A cluster
+
+    def _look_at(self, client: ClusterClient) -> None:
+        session = self.session = Session(client, self._clock)
+        self.add_mode("cluster", lambda: ClusterScreen(session, self._keys))
+        self.add_mode("nodes", lambda: NodesScreen(session, self._keys))
+        self.add_mode("autoscaler", lambda: AutoscalerScreen(session, self._keys))
+        self.switch_mode("cluster")
+        self.run_worker(
+            self._listen(client.updates()),
+            group="updates",
+            description="listen to the cluster",
+            exclusive=True,
+            exit_on_error=False,
+        )
+        self.set_interval(1.0, self._show)
+
+    async def _listen(self, updates: AsyncIterator[Snapshot | LinkState]) -> None:
+        async for update in updates:
+            self.post_message(Updated(update))
+
+    @on(Updated)
+    def _take(self, message: Updated) -> None:
+        if self.session is not None:
+            self.session.take(message.update)
+            self._show()
+
+    def _show(self) -> None:
+        """Bring everything in sight up to date: the top screen, and pages below dialogs."""
+        for screen in reversed(self.screen_stack):
+            if isinstance(screen, Page):
+                screen.refresh_view()
+            if not screen.is_modal:
+                break
+
+    @on(Worker.StateChanged)
+    def _tell_of_failed_work(self, event: Worker.StateChanged) -> None:
+        if event.state is not WorkerState.ERROR or event.worker.error is None:
+            return
+        words = failure_text(event.worker.error)
+        self.notify(words, severity="error")
+        if event.worker.group == "updates" and self.session is not None:
+            # Nothing more will come: what is shown must not pass for fresh.
+            self.session.take(LinkState(Link.LOST, error=words))
+            self._show()
+
+    # The launch
+
+    @on(LaunchScreen.Launched)
+    def _launched(self, message: LaunchScreen.Launched) -> None:
+        self._client = message.client
+        self.launch_error = None
+        self._look_at(message.client)
+
+    @on(LaunchScreen.Left)
+    def _left(self) -> None:
+        screen = self.screen_stack[-1]
+        if isinstance(screen, LaunchScreen):
+            self.launch_error = screen.error
+        self.exit(QUIT)
+
+    # Leaving
+
+    async def action_quit(self) -> None:
+        """Leave, after the question if there is one."""
+        if isinstance(self.screen, LaunchScreen):
+            self.screen.action_verb("leave")
+        elif self._quit_question is None or self.session is None:
+            self.exit(QUIT)
+        elif not isinstance(self.screen, ChooseScreen):
+            question = ChooseScreen(
+                self._quit_question,
+                [Choice("Keep", KEEP), Choice("Take down", DOWN, harm=True)],
+                title="Leave",
+            )
+            self.push_screen(question, self._answered)
+
+    def _answered(self, answer: str | None) -> None:
+        if answer is not None:
+            self.exit(answer)
+
+    def action_help_quit(self) -> None:
+        """Ctrl+C does not end the program; say what does."""
+        self.notify("press q or ctrl+q to leave")
+
+    # Toasts
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = False,
+    ) -> None:
+        """A toast of at most three lines, never read as markup; `m` shows all of them in full."""
+        if self.session is not None:
+            self.session.messages.appendleft(f"{clock_text(time.time())}  {message}")
+        lines = message.splitlines() or [""]
+        short = lines[0] if len(lines) == 1 else f"{lines[0]} … (m: in full)"
+        if len(short) > 300:
+            short = short[:280] + "… (m: in full)"
+        super().notify(short, title=title, severity=severity, timeout=timeout, markup=markup)
+
+
+__all__ = ["DOWN", "KEEP", "QUIT", "RaytuiApp"]

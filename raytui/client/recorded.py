@@ -1,0 +1,160 @@
+"""A client that plays a recording: to look at a cluster again, without the cluster."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from raytui.client.base import ClientError, Link, LinkState, ReadOnlyError
+from raytui.model import codec
+from raytui.model.command import Ack, Command, Impact
+from raytui.model.plan import Decision
+from raytui.model.snapshot import Snapshot
+
+Update = Snapshot | LinkState
+
+
+class Frame(Struct, frozen=True, omit_defaults=True):
+    """One line of a recording: a snapshot or a change of the connection."""
+
+    snapshot: Snapshot | None = None
+    link: LinkState | None = None
+
+
+def write_recording(path: Path, updates: Iterable[Update]) -> None:
+    """Write updates as JSON lines, to be read by `read_recording`."""
+    with path.open("wb") as file:
+        for update in updates:
+            file.write(codec.encode(_frame(update)) + b"\n")
+
+
+def _frame(update: Update) -> Frame:
+    return Frame(link=update) if isinstance(update, LinkState) else Frame(snapshot=update)
+
+
+def read_recording(path: Path) -> list[Update]:
+    """All updates of a recording; raises ClientError with the line that cannot be read."""
+    updates: list[Update] = []
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise ClientError(f"{path} cannot be read: {error.strerror}") from error
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            frame = codec.decode(line, Frame)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise ClientError(f"{path}:{number} is not of a recording: {error}") from error
+        update = frame.snapshot or frame.link
+        if update is not None:
+            updates.append(update)
+    return updates
+
+
+class RecordedClient:
+    """Plays updates `pace_s` apart (0: at once), then stays at the last one until closed.
+
+    Commands are kept in `sent` and change nothing. What dies with a node and the logs come from
+    `impacts` and `logs`, else from the newest snapshot.
+    """
+
+    def __init__(
+        self,
+        updates: Iterable[Update],
+        *,
+        pace_s: float = 1.0,
+        read_only: bool = False,
+        impacts: Mapping[str, Impact] | None = None,
+        logs: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        self.read_only = read_only
+        self.sent: list[Command] = []
+        self._coming: deque[Update] = deque(updates)
+        self._pace_s = pace_s
+        self._impacts = dict(impacts or {})
+        self._logs = dict(logs or {})
+        self._newest = next((u for u in self._coming if isinstance(u, Snapshot)), None)
+        self._decisions: dict[int, Decision] = {}
+        self._more = asyncio.Event()
+        self._closed = False
+        for update in self._coming:
+            self._remember(update)
+
+    @property
+    def name(self) -> str:
+        """The recorded cluster's name."""
+        return self._newest.info.cluster_name if self._newest is not None else "recording"
+
+    def play(self, update: Update) -> None:
+        """Add an update to the end of the recording, e.g. while it is still being made."""
+        self._remember(update)
+        self._coming.append(update)
+        self._more.set()
+
+    async def updates(self) -> AsyncIterator[Update]:
+        """The recording at its pace; goes on until `close`."""
+        yield LinkState(Link.LIVE)
+        while not self._closed:
+            while self._coming:
+                update = self._coming.popleft()
+                if isinstance(update, Snapshot):
+                    self._newest = update
+                yield update
+                await asyncio.sleep(self._pace_s)
+            self._more.clear()
+            await self._more.wait()
+
+    async def send(self, command: Command) -> Ack:
+        """Keep the command; a recording cannot act."""
+        if self.read_only:
+            raise ReadOnlyError
+        self.sent.append(command)
+        return Ack(ok=True, text=f"{_named(command)}: noted, a recording does not act")
+
+    async def history(self, before: int | None = None, limit: int = 100) -> Sequence[Decision]:
+        """Decisions of all snapshots in the recording."""
+        older = (i for i in self._decisions if before is None or i < before)
+        return [self._decisions[i] for i in sorted(older, reverse=True)[:limit]]
+
+    async def impact(self, instance_ids: Sequence[str]) -> list[Impact]:
+        """What was recorded about the nodes."""
+        return [self._impacts.get(i) or self._guess(i) for i in instance_ids]
+
+    async def log_tail(self, instance_id: str, lines: int = 200) -> list[str]:
+        """The recorded log, or the newest word about the instance."""
+        if instance_id in self._logs:
+            return list(self._logs[instance_id])[-lines:]
+        row = self._newest.row(instance_id) if self._newest is not None else None
+        instance = row.member.instance if row is not None else None
+        return instance.detail.splitlines()[-lines:] if instance is not None else []
+
+    async def close(self) -> None:
+        """Let `updates` end."""
+        self._closed = True
+        self._more.set()
+
+    def _remember(self, update: Update) -> None:
+        if isinstance(update, Snapshot):
+            self._decisions.update((d.decision_id, d) for d in update.decisions)
+
+    def _guess(self, instance_id: str) -> Impact:
+        row = self._newest.row(instance_id) if self._newest is not None else None
+        if row is None:
+            return Impact(instance_id, notes=("not in the recording",))
+        node = row.member.node
+        return Impact(
+            instance_id,
+            row.member.node_type,
+            tasks=node.activity if node is not None else (),
+            object_bytes=int(node.used.amount("object_store_memory")) if node is not None else 0,
+        )
+
+
+def _named(command: Command) -> str:
+    return str(command.__struct_config__.tag)

@@ -1,0 +1,57 @@
+"""The frame of every dialog: a box over the page, Esc closes it and does nothing."""
+
+from __future__ import annotations
+
+from typing import ClassVar, TypeVar
+
+from textual.binding import Binding, BindingType
+from textual.screen import ModalScreen
+
+R = TypeVar("R")
+
+
+class Dialog(ModalScreen[R]):
+    """A box in the middle of the screen; dismissed with None by Esc."""
+
+    DEFAULT_CSS = """
+    Dialog {
+        align: center middle;
+        background: $background 55%;
+        & > .box {
+            width: 96;
+            max-width: 96%;
+            height: auto;
+            max-height: 92%;
+            padding: 1 2;
+            background: $surface;
+            border: round $rule;
+            border-title-color: $primary;
+            border-title-style: bold;
+        }
+        & .buttons { height: auto; align-horizontal: right; margin-top: 1; }
+        & Button {
+            height: 1; border: none; min-width: 0; width: auto; padding: 0 2; margin-left: 2;
+            background: $panel; color: $foreground; text-style: none;
+            &:hover { background: $panel; text-style: underline; }
+            &:focus { background: $primary; color: $background; text-style: bold; }
+            &.-harm { color: $state-failed; }
+            &.-harm:focus { background: $state-failed; color: $background; }
+            &:disabled { opacity: 60%; }
+        }
+        &:nocolor Button:focus { text-style: reverse; }
+        & Input {
+            height: 1; border: none; padding: 0 1; background: $panel;
+            &:focus { border: none; background: $panel; }
+        }
+        & .error { color: $state-failed; height: auto; }
+        & .quiet { color: $quiet; height: auto; }
+    }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "cancel", "Cancel", show=False),
+    ]
+
+    def action_cancel(self) -> None:
+        """Close and do nothing."""
+        self.dismiss(None)

@@ -1,0 +1,33 @@
+"""How keys read, with a person's own key map applied."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from raytui.screens.verbs import Verb
+
+_READABLE = {
+    "full_stop": ".",
+    "comma": ",",
+    "space": "Space",
+    "escape": "Esc",
+    "enter": "Enter",
+    "question_mark": "?",
+    "slash": "/",
+    "colon": ":",
+    "plus": "+",
+    "minus": "-",
+    "equals_sign": "=",
+}
+
+
+class KeyNames:
+    """Names of the keys of verbs. `keymap` is verb id to Textual keys, as in the settings."""
+
+    def __init__(self, keymap: Mapping[str, str] | None = None) -> None:
+        self._keymap = dict(keymap or {})
+
+    def of(self, verb: Verb) -> str:
+        """The keys of a verb as people read them, e.g. `.` or `q Esc`."""
+        keys = self._keymap.get(verb.id, verb.keys)
+        return " ".join(_READABLE.get(key.strip(), key.strip()) for key in keys.split(","))

@@ -1,0 +1,198 @@
+"""One node opened: what it is, what runs there, why it is here, and the end of its log."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+
+from textual.app import ComposeResult
+from textual.containers import Container, VerticalScroll
+from textual.widget import Widget
+from textual.widgets import Log, Static
+
+from raytui.client.base import ClientError
+from raytui.model.snapshot import Row, Snapshot
+from raytui.model.text import clock_text, duration_text, money_text
+from raytui.screens.keys import KeyNames
+from raytui.screens.nodetable import launched_at
+from raytui.screens.page import Page
+from raytui.screens.session import Session
+from raytui.screens.verbs import bindings_on
+from raytui.screens.words import HELD, status_cell, why_text
+from raytui.widgets.cell import Cell, cell, joined, plain, text_of, to_content
+from raytui.widgets.resource_bars import ResourceBars
+
+_LOG_EVERY_S = 2.0
+
+
+class NodeScreen(Page):
+    """Stays on its node by id, and says so when that node is gone."""
+
+    page = "node"
+    BINDINGS = bindings_on("node")
+    CSS_PATH = ["page.tcss", "node.tcss"]  # noqa: RUF012 - Textual's own form
+
+    def __init__(self, session: Session, keys: KeyNames, node_id: str) -> None:
+        super().__init__(session, keys)
+        self._node_id = node_id
+        self._row: Row | None = None
+        self._tail: list[str] | None = None
+
+    def compose_body(self) -> Iterable[Widget]:
+        """Facts on one side, the log on the other; below each other where it is narrow."""
+        yield Static("", id="title", markup=False)
+        yield Container(_Facts(), Container(_log_title(), Log(id="log", max_lines=1000), id="tail"))
+
+    def on_mount(self) -> None:
+        """Read the log again and again while this is open."""
+        self.query_one("#log", Log).focus()
+        self.work(self._follow_log(), group="log")
+
+    def show_snapshot(self, snapshot: Snapshot) -> None:
+        """Bring the facts up to date; the last ones stay when the node is gone."""
+        row = snapshot.row(self._node_id)
+        if row is not None:
+            self._row = row
+            node = row.member.node
+            if node is not None:
+                bars = self.query_one(ResourceBars)
+                bars.show(node.used.amounts(), node.total.amounts())
+        self.query_one("#node-resources").display = bool(
+            self._row is not None and self._row.member.node is not None
+        )
+
+    def show_time(self) -> None:
+        """Ages and reasons go on between snapshots."""
+        _update(self.query_one("#title", Static), [self._title_line()])
+        if self._row is not None:
+            _update(self.query_one("#about", Static), self._about(self._row))
+            _update(self.query_one("#fields", Static), _fields(self._row, self.session.now()))
+
+    def chosen_ids(self) -> Sequence[str]:
+        """This node."""
+        return (self._node_id,)
+
+    def verb_back(self, _argument: str) -> None:
+        """Back to where it was opened."""
+        self.app.pop_screen()
+
+    def verb_copy(self, _argument: str) -> None:
+        """Copy the facts and the log."""
+        facts = [text_of(line) for line in self._facts_lines()]
+        self.app.copy_to_clipboard("\n".join([*facts, "", *(self._tail or [])]))
+        self.say("copied the node and the end of its log")
+
+    def _facts_lines(self) -> list[Cell]:
+        lines = [self._title_line()]
+        if self._row is not None:
+            lines += [*self._about(self._row), (), *_fields(self._row, self.session.now())]
+        return lines
+
+    def _title_line(self) -> Cell:
+        row = self._row
+        if row is None:
+            return cell((f"{self._node_id}: not a node of this cluster", "$state-failed"))
+        gone = self.session.snapshot is None or self.session.snapshot.row(self._node_id) is None
+        since = launched_at(row)
+        return joined(
+            "  ",
+            (
+                cell((row.id, "bold")),
+                cell((row.member.node_type, "$heading")),
+                cell(("✕ gone", "$state-failed")) if gone else status_cell(row),
+                HELD if row.hold is not None else (),
+                cell((f"age {duration_text(self.session.now() - since)}", "$quiet"))
+                if since
+                else (),
+            ),
+        )
+
+    def _about(self, row: Row) -> list[Cell]:
+        lines = [
+            cell(("WHY IT IS HERE", "bold $heading")),
+            cell("  " + (why_text(row, self.session.now()) or "no reason was recorded")),
+        ]
+        node = row.member.node
+        activity = node.activity if node is not None else ()
+        if activity:
+            lines += [(), cell(("ACTIVITY", "bold $heading"))]
+            lines += [cell(f"  {words}") for words in activity]
+        if node is not None:
+            lines += [(), cell(("RESOURCES", "bold $heading"))]
+        return lines
+
+    async def _follow_log(self) -> None:
+        while self.is_attached:
+            try:
+                lines = await self.session.client.log_tail(self._node_id)
+            except ClientError as error:
+                lines = self._tail or [f"the log cannot be read: {error}"]
+            if lines != self._tail and self.is_attached:
+                self._tail = lines
+                self._show_log([plain(line) for line in lines])
+            await asyncio.sleep(_LOG_EVERY_S)
+
+    def _show_log(self, lines: Sequence[str]) -> None:
+        log = self.query_one("#log", Log)
+        at_end = log.is_vertical_scroll_end
+        where = log.scroll_offset.y
+        log.clear()
+        log.write_lines(lines or ["nothing in the log"], scroll_end=at_end)
+        if not at_end:
+            log.scroll_to(y=where, animate=False)
+
+
+class _Facts(VerticalScroll):
+    def compose(self) -> ComposeResult:
+        yield Static("", id="about", classes="facts", markup=False)
+        yield Container(ResourceBars(trends=False), id="node-resources")
+        yield Static("", id="fields", classes="facts", markup=False)
+
+
+def _log_title() -> Static:
+    return Static(to_content(cell(("LOG", "bold $heading"))), markup=False)
+
+
+def _update(static: Static, lines: Sequence[Cell]) -> None:
+    content = to_content(*lines)
+    if static.content != content:
+        static.update(content)
+
+
+def _fields(row: Row, now: float) -> list[Cell]:
+    node, instance = row.member.node, row.member.instance
+    fields: list[tuple[str, str]] = []
+    if instance is not None:
+        launched = instance.launched_at
+        fields += [
+            ("status", instance.status.value),
+            ("since", _moment(instance.status_since, now)),
+            ("launched", _moment(launched, now)),
+            ("zone", instance.zone),
+            ("machine", f"{instance.instance_type} {instance.market.value}".strip()),
+            ("price", money_text(instance.price_per_hour)),
+            ("ip", instance.ip),
+            ("request", instance.request_id),
+            ("log file", instance.log_path),
+        ]
+    if row.hold is not None:
+        until = clock_text(row.hold.until) if row.hold.until else "released"
+        fields.append(("held", f"by {row.hold.by} until {until}"))
+    if node is not None:
+        fields += [("Ray node", node.node_id), ("Ray status", node.status.value)]
+    lines = [(), cell(("INSTANCE", "bold $heading")), *_pairs(fields)]
+    if instance is not None and instance.detail:
+        lines += [cell("  ", (words, "$quiet")) for words in instance.detail.splitlines()[-5:]]
+    if node is not None and node.labels:
+        lines += [(), cell(("LABELS", "bold $heading")), *_pairs(sorted(node.labels.items()))]
+    return lines
+
+
+def _pairs(pairs: Iterable[tuple[str, str]]) -> list[Cell]:
+    known = [(name, value) for name, value in pairs if value]
+    width = min(28, max((len(name) for name, _ in known), default=0))
+    return [cell((f"  {name:<{width}}  ", "$quiet"), value) for name, value in known]
+
+
+def _moment(at: float, now: float) -> str:
+    return f"{clock_text(at)}, {duration_text(now - at)} ago" if at else ""

@@ -1,0 +1,51 @@
+"""The palette (ctrl+p): every verb that can be asked for on the page below it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+
+from raytui.screens.verbs import VERBS, Verb
+
+if TYPE_CHECKING:
+    from raytui.screens.page import Page
+
+
+class VerbProvider(Provider):
+    """Offers verbs that need no argument, and one entry for each theme."""
+
+    async def discover(self) -> Hits:
+        """What is offered before anything is typed."""
+        for words, command, help_text in self._offers():
+            yield DiscoveryHit(words, command, help=help_text)
+
+    async def search(self, query: str) -> Hits:
+        """What matches `query`, best first."""
+        matcher = self.matcher(query)
+        for words, command, help_text in self._offers():
+            score = matcher.match(words)
+            if score > 0:
+                yield Hit(score, matcher.highlight(words), command, help=help_text)
+
+    def _offers(self) -> Iterator[tuple[str, Callable[[], None], str]]:
+        page = self._page
+        for verb in VERBS:
+            here = page.page in verb.pages or not verb.pages
+            if here and not (verb.argument and not verb.keys):
+                yield verb.words, self._call(verb), page.keys.of(verb)
+        for name in sorted(page.app.available_themes):
+            yield f"Theme: {name}", self._call(_THEME, name), ""
+
+    def _call(self, verb: Verb, argument: str = "") -> Callable[[], None]:
+        page = self._page
+        return lambda: page.perform(verb, argument)
+
+    @property
+    def _page(self) -> Page:
+        page: Page = self.screen  # type: ignore[assignment]
+        return page
+
+
+_THEME = next(verb for verb in VERBS if verb.id == "theme")

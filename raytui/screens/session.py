@@ -1,0 +1,55 @@
+"""What every screen looks at: the newest snapshot, the connection, and the time on the head."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+
+from raytui.client.base import ClusterClient, Link, LinkState
+from raytui.model.snapshot import Snapshot
+
+Clock = Callable[[], float]
+
+
+class Session:
+    """One attached cluster. Written by the app alone, read by all screens.
+
+    `clock` counts seconds monotonically. Times in a snapshot are on the daemon's clock, which may
+    differ from ours: only the seconds that passed since it came are taken from here.
+    """
+
+    def __init__(self, client: ClusterClient, clock: Clock = time.monotonic) -> None:
+        self.client = client
+        self.snapshot: Snapshot | None = None
+        self.link = LinkState(Link.CONNECTING)
+        self.messages: deque[str] = deque(maxlen=200)
+        """Toasts of this session with their clock, newest first."""
+        self._clock = clock
+        self._received = clock()
+
+    def take(self, update: Snapshot | LinkState) -> None:
+        """Keep what the client reported."""
+        if isinstance(update, LinkState):
+            self.link = update
+            return
+        self.snapshot = update
+        self._received = self._clock()
+        if self.link.link is not Link.LIVE:
+            # A snapshot is proof of a connection.
+            self.link = LinkState(Link.LIVE)
+
+    def now(self) -> float:
+        """Unix seconds on the daemon's clock, ticking on between snapshots."""
+        if self.snapshot is None:
+            return time.time()
+        return self.snapshot.taken_at + self.silence()
+
+    def silence(self) -> float:
+        """Seconds since the newest snapshot came."""
+        return self._clock() - self._received
+
+    @property
+    def stale(self) -> bool:
+        """True when what is shown may no longer be so."""
+        return self.link.link in (Link.LOST, Link.CLOSED)

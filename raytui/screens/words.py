@@ -1,0 +1,72 @@
+"""States, reasons and levels as glyph, word and colour: the same on every screen."""
+
+from __future__ import annotations
+
+from raytui.autoscaler.explain import explain
+from raytui.model.lifecycle import InstanceStatus
+from raytui.model.plan import Wait
+from raytui.model.reason import Reason
+from raytui.model.snapshot import Level, Row
+from raytui.widgets.cell import Cell
+
+_STATUS: dict[InstanceStatus, Cell] = {
+    InstanceStatus.QUEUED: (("◐ queued", "$state-starting"),),
+    InstanceStatus.REQUESTED: (("◐ requested", "$state-starting"),),
+    InstanceStatus.ALLOCATED: (("◐ allocated", "$state-starting"),),
+    InstanceStatus.SETTING_UP: (("◐ setting up", "$state-starting"),),
+    InstanceStatus.RUNNING: (("● running", "$state-running"),),
+    InstanceStatus.DRAINING: (("▽ draining", "$state-draining"),),
+    InstanceStatus.TERMINATING: (("▽ terminating", "$state-draining"),),
+    InstanceStatus.TERMINATED: (("· terminated", "$quiet"),),
+    InstanceStatus.LAUNCH_FAILED: (("✕ launch failed", "$state-failed"),),
+    InstanceStatus.SETUP_FAILED: (("✕ setup failed", "$state-failed"),),
+    InstanceStatus.LOST: (("✕ lost", "$state-failed"),),
+}
+_IDLE: Cell = (("◌ idle", "$state-idle"),)
+
+_WAIT: dict[Wait, Cell] = {
+    Wait.RAY: (("● placing", "$state-running"),),
+    Wait.STARTING: (("◐ starting", "$state-starting"),),
+    Wait.LAUNCH: (("◐ launching", "$state-starting"),),
+    Wait.BLOCKED: (("■ blocked", "$state-draining"),),
+    Wait.INFEASIBLE: (("✕ infeasible", "$state-failed"),),
+}
+
+_LEVEL: dict[Level, Cell] = {
+    Level.INFO: (("·", "$quiet"),),
+    Level.GOOD: (("✓", "$state-running"),),
+    Level.WARNING: (("!", "$state-draining"),),
+    Level.ERROR: (("✕", "$state-failed"),),
+}
+
+HELD: Cell = (("⏸", "$state-held"),)
+
+
+def status_cell(row: Row) -> Cell:
+    """How a node is: `● running`, `◌ idle`, `▽ draining`."""
+    return _IDLE if row.member.idle else _STATUS[row.member.status]
+
+
+def wait_cell(wait: Wait) -> Cell:
+    """What a request waits for: `◐ starting`, `■ blocked`."""
+    return _WAIT[wait]
+
+
+def level_cell(level: Level) -> Cell:
+    """The glyph of an event."""
+    return _LEVEL[level]
+
+
+def reason_text(reason: Reason | None, now: float) -> str:
+    """The reason in words; empty when there is none."""
+    return explain(reason, now) if reason is not None else ""
+
+
+def why_text(row: Row, now: float) -> str:
+    """Why a node is here, and the newest word about it while it is not running."""
+    words = reason_text(row.reason, now)
+    instance = row.member.instance
+    if instance is None or not instance.detail or row.member.node is not None:
+        return words
+    newest = instance.detail.strip().splitlines()[-1:]
+    return " · ".join(part for part in (words, *newest) if part)

@@ -1,0 +1,78 @@
+"""Styled one-line text: what lists, headers and bars are drawn with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.cells import cell_len, set_cell_size
+from textual.content import Content
+
+Span = tuple[str, str]
+"""(text, style in Textual's words, e.g. `bold $state-failed`; empty for the usual style)."""
+Cell = tuple[Span, ...]
+"""Spans side by side on one line."""
+
+_TO_SPACE = frozenset("\t\n\r\v\f\u2028\u2029\xa0")
+
+
+def plain(text: str) -> str:
+    """Text of a cluster made harmless for one line of a terminal.
+
+    Names, errors and log lines come from elsewhere: control characters, escape sequences and
+    marks that turn the writing direction become `·`, line breaks and tabs become spaces.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() else " " if c in _TO_SPACE or c.isspace() else "·" for c in text
+    )
+
+
+def cell(*parts: str | Span) -> Cell:
+    """Build a cell; a bare string has the usual style. Text is made harmless here."""
+    spans = ((part, "") if isinstance(part, str) else part for part in parts)
+    return tuple((plain(text), style) for text, style in spans if text)
+
+
+def joined(separator: str, cells: Iterable[Cell], style: str = "$quiet") -> Cell:
+    """Cells side by side with a separator between them; empty ones are left out."""
+    line: list[Span] = []
+    for one in cells:
+        if one:
+            line.extend([(separator, style), *one] if line else one)
+    return tuple(line)
+
+
+def text_of(one: Cell) -> str:
+    """The words of a cell without their styles."""
+    return "".join(text for text, _ in one)
+
+
+def width_of(one: Cell) -> int:
+    """Columns of the terminal that a cell takes."""
+    return sum(cell_len(text) for text, _ in one)
+
+
+def fitted(one: Cell, width: int, *, right: bool = False) -> Cell:
+    """The cell at exactly `width` columns: padded, or cut with an ellipsis."""
+    gap = width - width_of(one)
+    if gap >= 0:
+        pad = ((" " * gap, ""),) if gap else ()
+        return (*pad, *one) if right else (*one, *pad)
+    if width <= 0:
+        return ()
+    kept: list[Span] = []
+    room = width - 1
+    for text, style in one:
+        length = cell_len(text)
+        if length > room:
+            kept.append((set_cell_size(text, room) + "…", style))
+            return tuple(kept)
+        kept.append((text, style))
+        room -= length
+    return tuple(kept)
+
+
+def to_content(*lines: Cell) -> Content:
+    """Lines as Textual content, for a Static or a Label. Never read as markup."""
+    return Content("\n").join(Content.assemble(*line) for line in lines)
