@@ -43,7 +43,7 @@ class LockHeldError(Exception):
 
 
 class ActorLock:
-    """Holds a cluster's lock from `with` to its end, or to the end of the process.
+    """Holds a cluster's lock from `with` to its end, or from `take` to the end of the process.
 
     The file stays when the lock is let go: removing it would let two processes lock two files
     of the same name.
@@ -54,7 +54,7 @@ class ActorLock:
         self._what = what
         self._fd = -1
 
-    def __enter__(self) -> ActorLock:
+    def take(self) -> ActorLock:
         """Take the lock; raises LockHeldError at once when somebody has it."""
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
@@ -67,6 +67,9 @@ class ActorLock:
         os.pwrite(fd, msgspec.json.encode(me) + b"\n", 0)
         self._fd = fd
         return self
+
+    def __enter__(self) -> ActorLock:
+        return self.take()
 
     def __exit__(
         self,

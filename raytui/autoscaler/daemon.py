@@ -128,9 +128,11 @@ def run_daemon(
     Raises LockHeldError when another process acts on this cluster, and whatever `make` raises.
     """
     paths.make()
-    with ActorLock(paths.lock):
-        start_log(paths.log, on_stderr=on_stderr)
-        asyncio.run(Daemon(cluster, paths, make, reload).run())
+    # Never let go: a provider call under way may outlive the loop, and until the process ends
+    # nobody else may act.
+    ActorLock(paths.lock).take()
+    start_log(paths.log, on_stderr=on_stderr)
+    asyncio.run(Daemon(cluster, paths, make, reload).run())
 
 
 def _one_line(error: BaseException) -> str:

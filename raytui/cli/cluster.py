@@ -1,0 +1,72 @@
+"""Which cluster a command is about, and a word with its daemon."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from raytui.cli.exit_codes import ExitCode
+from raytui.cli.failures import CommandFailed, unreachable
+
+if TYPE_CHECKING:
+    from raytui.client.daemon import DaemonClient
+    from raytui.model.command import Command
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+
+cluster_argument: Callable[[F], F] = click.argument("cluster", required=False, metavar="[CLUSTER]")
+"""For commands whose only object is the cluster."""
+
+cluster_option: Callable[[F], F] = click.option(
+    "-c", "--cluster", metavar="CLUSTER", help="Cluster file, or name of a launched cluster."
+)
+"""For commands that have other arguments."""
+
+
+def target_of(cluster: str | None) -> str:
+    """What the user named, or the default."""
+    from raytui.config.target import default_target
+
+    return cluster or default_target()
+
+
+def client_of(cluster: str | None, *, read_only: bool = False) -> DaemonClient:
+    """A client of the cluster's daemon; nothing is connected yet."""
+    from raytui.client.daemon import DaemonClient
+    from raytui.client.transport import UnixTransport
+    from raytui.config.launched import recall
+    from raytui.config.locations import ClusterPaths
+    from raytui.config.target import name_of
+
+    target = target_of(cluster)
+    name = name_of(target)
+    paths = ClusterPaths(name)
+    if recall(paths) is None:
+        raise unreachable(f"{name} is not running; start it: raytui up {cluster or ''}".rstrip())
+    transport = UnixTransport(paths.socket, is_down=lambda: recall(paths) is None)
+    return DaemonClient(name, transport, read_only)
+
+
+def converse(cluster: str | None, talk: Callable[[DaemonClient], Awaitable[T]]) -> T:
+    """Run a conversation with the cluster's daemon from its beginning to its end."""
+    client = client_of(cluster)
+
+    async def whole() -> T:
+        try:
+            return await talk(client)
+        finally:
+            await client.close()
+
+    return asyncio.run(whole())
+
+
+def give(cluster: str | None, command: Command) -> None:
+    """Give a command and tell its answer; a refusal is a failure."""
+    ack = converse(cluster, lambda client: client.send(command))
+    if not ack.ok:
+        raise CommandFailed(ExitCode.FAILED, ack.text)
+    click.echo(ack.text, err=True)

@@ -1,0 +1,114 @@
+"""`raytui [CLUSTER]`: open a cluster in the terminal, or offer to launch it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from raytui.cli.cluster import cluster_argument, target_of
+from raytui.cli.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from raytui.client.daemon import DaemonClient
+    from raytui.config.locations import ClusterPaths
+    from raytui.launcher.steps import StepSink
+    from raytui.model.spec import ClusterSpec
+
+
+@click.command("open")
+@cluster_argument
+@click.option("--read-only", is_flag=True, help="Refuse every command that changes something.")
+@click.option("--theme", metavar="NAME", help="Colours for this time.")
+@click.option("--no-mouse", is_flag=True, help="Leave the mouse to the terminal.")
+@click.option("--daemon", "as_daemon", is_flag=True, help="Be its autoscaler, without a terminal.")
+def open(  # noqa: A001 - the command's name
+    cluster: str | None, read_only: bool, theme: str | None, no_mouse: bool, as_daemon: bool
+) -> int:
+    """Open CLUSTER in the terminal; when nothing of it runs, offer to launch it.
+
+    Leaving keeps the cluster and its autoscaler running. When stdout is no terminal, prints the
+    status once.
+    """
+    target = target_of(cluster)
+    if as_daemon:
+        from raytui.autoscaler.serve import serve
+
+        serve(target)
+        return ExitCode.OK
+    if not (sys.stdout.isatty() and sys.stdin.isatty()):
+        from raytui.cli.report_text import status_text
+        from raytui.cli.status import snapshot_now
+
+        click.echo(status_text(snapshot_now(cluster)))
+        return ExitCode.OK
+    return _show(target, read_only=read_only, theme=theme, mouse=not no_mouse)
+
+
+def _show(target: str, *, read_only: bool, theme: str | None, mouse: bool) -> int:
+    from raytui.app import RaytuiApp
+    from raytui.config.launched import recall
+    from raytui.config.locations import ClusterPaths
+    from raytui.config.target import cluster_of, name_of
+
+    paths = ClusterPaths(name_of(target))
+    spec = recall(paths) or cluster_of(target)
+    if running(spec, paths):
+        app = RaytuiApp(client_for(spec, paths, read_only=read_only), theme=theme)
+    else:
+        app = RaytuiApp(
+            None,
+            launch=lambda sink: launch(cluster_of(target), paths, sink, read_only=read_only),
+            launch_title=description(spec),
+            theme=theme,
+        )
+    app.run(mouse=mouse)
+    return ExitCode.FAILED if app.launch_error is not None else ExitCode.OK
+
+
+def running(spec: ClusterSpec, paths: ClusterPaths) -> bool:
+    """Whether there is a cluster to look at; a head whose daemon is dead gets a new one."""
+    from raytui.cli.steps import StepPrinter
+    from raytui.launcher.daemon_process import daemon_runs
+    from raytui.launcher.up import cluster_is_up, up
+
+    if daemon_runs(paths):
+        return True
+    if not cluster_is_up(spec, paths):
+        return False
+    with StepPrinter(sys.stderr) as printer:
+        up(spec, paths, printer)
+    return True
+
+
+def client_for(spec: ClusterSpec, paths: ClusterPaths, *, read_only: bool = False) -> DaemonClient:
+    """A client of a cluster that runs."""
+    from raytui.client.daemon import DaemonClient
+    from raytui.client.transport import UnixTransport
+    from raytui.config.launched import recall
+
+    transport = UnixTransport(paths.socket, is_down=lambda: recall(paths) is None)
+    return DaemonClient(spec.cluster_name, transport, read_only)
+
+
+async def launch(
+    spec: ClusterSpec, paths: ClusterPaths, sink: StepSink, *, read_only: bool = False
+) -> DaemonClient:
+    """Bring the cluster up beside the terminal's own loop, and return a client of it."""
+    from raytui.launcher.up import up
+
+    await asyncio.to_thread(up, spec, paths, sink)
+    return client_for(spec, paths, read_only=read_only)
+
+
+def description(spec: ClusterSpec) -> str:
+    """What would be launched, for a person who decides whether to."""
+    lines = [f"{spec.cluster_name} · {spec.provider.type} · {spec.source}"]
+    lines.append(f"head: {spec.head_node_type}, at most {spec.max_workers} workers")
+    lines += [
+        f"{t.name}: {t.resources.text()}, {t.min_workers} to {t.max_workers}"
+        for t in spec.worker_types
+    ]
+    return "\n".join(lines)

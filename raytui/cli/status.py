@@ -1,0 +1,110 @@
+"""`raytui status`: the cluster as it stands, once, or again with every change."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from raytui.cli.cluster import client_of, cluster_argument, target_of
+from raytui.cli.failures import unreachable
+
+if TYPE_CHECKING:
+    from raytui.model.snapshot import Snapshot
+
+_SNAPSHOT_WAIT_S = 10.0
+_REPRINT_EVERY_S = 1.0
+
+
+@click.command()
+@cluster_argument
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, as docs/json.md says.")
+@click.option("--watch", is_flag=True, help="Print again when something changes, until Ctrl-C.")
+def status(cluster: str | None, as_json: bool, watch: bool) -> None:
+    """Print what runs, what waits and why, what failed, and what it costs.
+
+    With --watch and --json, one object a line. Without a daemon it says what provider and Ray say.
+    """
+    if watch:
+        asyncio.run(_watch(cluster, as_json))
+    else:
+        click.echo(_text(snapshot_now(cluster), as_json))
+
+
+def snapshot_now(cluster: str | None) -> Snapshot:
+    """One snapshot, from the daemon or, when it is dead, without it; exit code 3 if none."""
+    from raytui.client.base import ClientError
+
+    try:
+        return asyncio.run(_first_snapshot(cluster))
+    except ClientError as error:
+        snapshot = _unattended(cluster)
+        if snapshot is None:
+            raise unreachable(f"{error}, and no node of the cluster is there") from None
+        return snapshot
+
+
+async def _first_snapshot(cluster: str | None) -> Snapshot:
+    from raytui.client.base import ClientError, Link, LinkState
+
+    client = client_of(cluster, read_only=True)
+    try:
+        async with asyncio.timeout(_SNAPSHOT_WAIT_S):
+            async for news in client.updates():
+                if not isinstance(news, LinkState):
+                    return news
+                if news.link in (Link.LOST, Link.CLOSED):
+                    raise ClientError(f"the autoscaler of {client.name} does not run")
+        raise ClientError(f"the daemon of {client.name} hung up")
+    except TimeoutError:
+        raise ClientError(f"the daemon of {client.name} is silent") from None
+    finally:
+        await client.close()
+
+
+def _unattended(cluster: str | None) -> Snapshot | None:
+    from raytui.autoscaler.unattended import observe_unattended
+    from raytui.config.launched import recall
+    from raytui.config.locations import ClusterPaths
+    from raytui.config.target import name_of
+
+    paths = ClusterPaths(name_of(target_of(cluster)))
+    spec = recall(paths)
+    return observe_unattended(spec, paths) if spec is not None else None
+
+
+async def _watch(cluster: str | None, as_json: bool) -> None:
+    from raytui.client.base import Link, LinkState
+
+    client = client_of(cluster, read_only=True)
+    try:
+        async for news in client.updates():
+            if not isinstance(news, LinkState):
+                _print_again(_text(news, as_json), as_json)
+                # Whatever changes meanwhile is in the next snapshot, which is the newest then.
+                await asyncio.sleep(_REPRINT_EVERY_S)
+            elif news.link is Link.CLOSED:
+                raise unreachable(f"{client.name} was taken down")
+            elif news.link is Link.LOST:
+                click.echo(f"no connection to {client.name}: {news.error}", err=True)
+    finally:
+        await client.close()
+
+
+def _print_again(text: str, as_json: bool) -> None:
+    if not as_json and sys.stdout.isatty():
+        click.clear()
+    click.echo(text if as_json else text + "\n")
+
+
+def _text(snapshot: Snapshot, as_json: bool) -> str:
+    if as_json:
+        from raytui.cli.report import report_of
+        from raytui.model.codec import encode
+
+        return encode(report_of(snapshot)).decode()
+    from raytui.cli.report_text import status_text
+
+    return status_text(snapshot)
