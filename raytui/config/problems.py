@@ -131,7 +131,9 @@ def nearest(word: str, allowed: Iterable[str]) -> str:
     """`did you mean x? allowed: …`, leaving out what cannot be said."""
     names = list(allowed)
     said = []
-    close = difflib.get_close_matches(word[:_LONGEST_QUOTE], names, n=1) if names else []
+    short = word[:_LONGEST_QUOTE].lower()
+    close = difflib.get_close_matches(short, names, n=1)
+    close += [name for name in names if len(short) > 2 and name.startswith(short)]
     if close:
         said.append(f"did you mean {shown(close[0])}?")
     if names:
