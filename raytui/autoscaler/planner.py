@@ -6,10 +6,14 @@ groups, tasks and actors, idle nodes.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from msgspec.structs import replace
+
 from raytui.autoscaler.capacity import Capacity
 from raytui.autoscaler.placing import Placing
 from raytui.autoscaler.removing import Removing
-from raytui.model.plan import Memory, Outcome, Plan, Wait
+from raytui.model.plan import Memory, Outcome, Plan, Request, Wait
 from raytui.model.reason import Reason, Why, because
 from raytui.model.spec import ClusterSpec
 from raytui.model.state import ClusterState
@@ -40,8 +44,7 @@ def plan(state: ClusterState, spec: ClusterSpec, memory: Memory, now: float) -> 
     idle = removing.idle(placing.needed)
     kept = removing.kept(placing.needed, over_limit + idle)
     if blocked is not None:
-        outcomes = tuple(_held_back(outcome, blocked) for outcome in placing.outcomes)
-        return Plan(outcomes=outcomes, kept=kept)
+        return Plan(outcomes=_held_back(placing.outcomes, blocked), kept=kept)
     return Plan(
         launches=tuple(placing.launches),
         removals=over_limit + idle,
@@ -61,15 +64,15 @@ def _blocked(state: ClusterState, memory: Memory, now: float) -> Reason | None:
     return None
 
 
-def _held_back(outcome: Outcome, blocked: Reason) -> Outcome:
-    """The same outcome when nothing may be launched."""
-    if outcome.wait is not Wait.LAUNCH:
-        return outcome
-    return Outcome(
-        kind=outcome.kind,
-        wait=Wait.BLOCKED,
-        count=outcome.count,
-        reason=blocked,
-        resources=outcome.resources,
-        label=outcome.label,
-    )
+def _held_back(outcomes: Iterable[Outcome], blocked: Reason) -> tuple[Outcome, ...]:
+    """The same outcomes when nothing may be launched: what would be launched or follow later."""
+    held: dict[tuple[Request, str], Outcome] = {}
+    others = []
+    for outcome in outcomes:
+        if outcome.wait is not Wait.LAUNCH and outcome.reason.why is not Why.UPSCALING_SPEED:
+            others.append(outcome)
+            continue
+        key = (outcome.kind, outcome.label)
+        count = outcome.count + (held[key].count if key in held else 0)
+        held[key] = replace(outcome, wait=Wait.BLOCKED, count=count, reason=blocked, node_type="")
+    return (*others, *held.values())
