@@ -5,10 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
+import msgspec
+
 from raytui.autoscaler.ledger import Ledger, LedgerError
 from raytui.autoscaler.picture import Picture
 from raytui.backends.registry import provider_for
 from raytui.config.locations import ClusterPaths
+from raytui.model.lifecycle import STARTING, InstanceStatus
 from raytui.model.plan import Decision, Memory, Outcome, Plan, Request, Wait
 from raytui.model.reason import Reason, Why, because
 from raytui.model.resources import EMPTY, Resources
@@ -90,8 +93,13 @@ def _ask_ray(address: str, now: float) -> tuple[RayView, SourceHealth]:
 def _members(instances: list[Instance], view: RayView) -> Iterable[Member]:
     nodes = {node.instance_id: node for node in view.nodes if node.instance_id}
     ours = {instance.instance_id for instance in instances}
-    for instance in sorted(instances, key=lambda i: (not i.is_head, i.node_type, i.launched_at)):
-        yield Member(instance, nodes.get(instance.instance_id))
+    for listed in sorted(instances, key=lambda i: (not i.is_head, i.node_type, i.launched_at)):
+        node = nodes.get(listed.instance_id)
+        if node is not None and listed.status in STARTING:
+            # A provider knows machines; that Ray runs on one, only Ray knows.
+            yield Member(msgspec.structs.replace(listed, status=InstanceStatus.RUNNING), node)
+        else:
+            yield Member(listed, node)
     for node in view.nodes:
         if node.instance_id not in ours:
             yield Member(None, node)

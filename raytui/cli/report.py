@@ -111,14 +111,16 @@ class StatusReport(Struct, frozen=True):
 def report_of(snapshot: Snapshot) -> StatusReport:
     """The report of a snapshot. Ages are as of its `taken_at`."""
     now, info = snapshot.taken_at, snapshot.info
-    pid = info.daemon_pid or None
+    running = all(source.ok for source in snapshot.sources if source.name == "daemon")
     return StatusReport(
         cluster_name=info.cluster_name,
         provider=info.provider,
         gcs_address=info.gcs_address,
         dashboard_url=info.dashboard_url,
         taken_at=now,
-        autoscaler=AutoscalerReport(pid is not None, pid, snapshot.paused_by, snapshot.trouble),
+        autoscaler=AutoscalerReport(
+            running, info.daemon_pid or None, snapshot.paused_by, snapshot.trouble
+        ),
         nodes=tuple(_node(row, now) for row in snapshot.rows),
         node_types=tuple(_node_type(row) for row in snapshot.types),
         demands=tuple(_demand(outcome, now) for outcome in snapshot.outcomes),

@@ -49,7 +49,7 @@ def _head(snapshot: Snapshot) -> Iterable[str]:
     if info.dashboard_url:
         facts.append(f"dashboard {info.dashboard_url}")
     yield " · ".join(facts)
-    if not info.daemon_pid:
+    if any(source.name == "daemon" and not source.ok for source in snapshot.sources):
         state = "○ autoscaler not running"
     elif snapshot.paused_by:
         state = f"⏸ autoscaler paused by {snapshot.paused_by}"

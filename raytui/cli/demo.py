@@ -1,0 +1,101 @@
+"""`raytui demo`: the packaged laptop cluster with work for it, or a simulated one of any size."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from raytui.cli.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from raytui.client.daemon import DaemonClient
+    from raytui.config.locations import ClusterPaths
+    from raytui.launcher.steps import StepSink
+    from raytui.model.spec import ClusterSpec
+
+_QUESTION = "The demo's cluster runs on this machine. Keep it, or take it down?"
+
+
+@click.command()
+@click.option("--nodes", type=click.IntRange(1, 100_000), help="Simulate N nodes, without Ray.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the simulation.")
+@click.option("--theme", metavar="NAME", help="Colours for this time.")
+@click.option("--no-mouse", is_flag=True, help="Leave the mouse to the terminal.")
+def demo(nodes: int | None, seed: int, theme: str | None, no_mouse: bool) -> int:
+    """Start a real Ray cluster on this machine, give it work, and watch it grow and shrink.
+
+    Without a terminal the same story is told in lines, and the cluster is taken down at its end.
+    With --nodes N a simulated cluster of N nodes is shown instead: no Ray, nothing started.
+    """
+    on_terminal = sys.stdout.isatty() and sys.stdin.isatty()
+    if nodes is not None:
+        from raytui.cli.demo_simulated import print_simulated, show_simulated
+
+        if on_terminal:
+            return show_simulated(nodes, seed, theme=theme, mouse=not no_mouse)
+        return print_simulated(nodes, seed)
+    from raytui.config.cluster import load_cluster
+    from raytui.config.locations import ClusterPaths, packaged
+
+    spec = load_cluster(packaged("examples") / "laptop.yaml")
+    paths = ClusterPaths(spec.cluster_name)
+    if on_terminal:
+        return _show(spec, paths, theme=theme, mouse=not no_mouse)
+    from raytui.cli.demo_story import tell_story
+
+    return tell_story(spec, paths)
+
+
+def _show(spec: ClusterSpec, paths: ClusterPaths, *, theme: str | None, mouse: bool) -> int:
+    from raytui.app import DOWN, RaytuiApp
+    from raytui.cli.open import description
+    from raytui.cli.steps import StepPrinter
+    from raytui.launcher.down import down
+
+    app = RaytuiApp(
+        None,
+        launch=lambda sink: _launch(spec, paths, sink),
+        launch_title=f"The demo\n{description(spec)}",
+        on_quit_question=_QUESTION,
+        theme=theme,
+    )
+    answer = app.run(mouse=mouse)
+    if answer == DOWN:
+        with StepPrinter(sys.stderr) as printer:
+            down(spec, paths, printer)
+    elif app.launch_error is not None:
+        return ExitCode.FAILED
+    elif app.session is not None:
+        click.echo(f"{spec.cluster_name} keeps running; end it: raytui down", err=True)
+    return ExitCode.OK
+
+
+async def _launch(spec: ClusterSpec, paths: ClusterPaths, sink: StepSink) -> DaemonClient:
+    from raytui.cli.open import launch
+
+    client = await launch(spec, paths, sink)
+    await asyncio.to_thread(start_work, spec, paths, sink)
+    return client
+
+
+def start_work(spec: ClusterSpec, paths: ClusterPaths, sink: StepSink) -> str:
+    """Submit the sample job; returns its id. Raises LaunchError."""
+    import shlex
+
+    from raytui.backends.registry import provider_for
+    from raytui.launcher.progress import step
+    from raytui.launcher.steps import LaunchError
+    from raytui.ray.base import RayError
+    from raytui.ray.jobs import submit
+
+    entrypoint = f"{shlex.quote(sys.executable)} -m raytui.ray.demo_job"
+    with step(sink, "submit the sample job") as progress:
+        try:
+            job = submit(provider_for(spec, paths).dashboard_url(), entrypoint)
+        except RayError as error:
+            raise LaunchError(f"the sample job could not be submitted: {error}") from error
+        progress.say(job)
+    return job
