@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from enum import Enum
 from pathlib import Path
 
 import msgspec
@@ -46,6 +47,14 @@ _RETRY_TERMINATE_S = 10.0
 _S = InstanceStatus
 
 
+class _Drain(Enum):
+    """How far a drain is."""
+
+    UNDER_WAY = 1
+    DONE = 2
+    REFUSED = 3
+
+
 class Reconciler:
     """Drives one cluster. See `raytui.autoscaler.engine.Engine` for which thread may call what."""
 
@@ -82,6 +91,9 @@ class Reconciler:
         self._retry_at: dict[str, float] = {}
         self._woken = True
         self._asked_at: dict[str, float] = {}
+        self._nodes: dict[str, Node] = {}
+        self._told: set[str] = set()
+        """Draining instances of which Ray was told in this life."""
         self._resume_launches()
 
     # -- Engine ---------------------------------------------------------------------------------
@@ -195,10 +207,10 @@ class Reconciler:
             decision = self.journal.decide(
                 now, Plan(removals=tuple(removals)), len(self.state.members), 0.0
             )
+            self._intend_removals(removals, now)
             self.journal.say(
                 now, Level.INFO, decision.summary, decision_id=decision.decision_id, by=by
             )
-        self._carry_removals(removals, decision, now)
 
     def request_resources(self, bundles: Sequence[tuple[Resources, int]]) -> None:
         """Pass a request for resources on to Ray."""
@@ -219,6 +231,7 @@ class Reconciler:
         if self._observer.gcs.ok:
             self._sync.run(listing, nodes, now)
             self._learn(now)
+            self._nodes = nodes
             self._progress_drains(nodes, now)
             self._terminate([i for i in self._sync.clear if self._retry_at.get(i, 0.0) <= now])
         self.state = ClusterState(
@@ -290,10 +303,12 @@ class Reconciler:
                 self._ledger.begin_request(request, decision.decision_id, now)
                 self._fleet.intend(request, self.spec.node_types[launch.node_type], now)
                 requests.append(request)
+            self._intend_removals(decided.removals, now)
             self.journal.say(now, Level.INFO, decision.summary, decision_id=decision.decision_id)
         for request in requests:
             self._launch(request, decision.decision_id, now)
-        self._carry_removals(decided.removals, decision, now)
+        self._terminate(i.instance_id for i in self._fleet if i.status is _S.TERMINATING)
+        self._progress_drains(self._nodes, now)
 
     def _request(self, launch: Launch) -> LaunchRequest:
         return LaunchRequest(
@@ -371,67 +386,75 @@ class Reconciler:
         text = f"{whom} not terminated: {_first_line(str(error))}"
         self.journal.say(now, Level.ERROR, text, detail=str(error))
 
-    def _carry_removals(self, removals: Sequence[Removal], decision: Decision, now: float) -> None:
-        """Drain first; what is idle or not yet running is terminated at once."""
-        gone = []
+    def _intend_removals(self, removals: Sequence[Removal], now: float) -> None:
+        """Write what is to leave; part of the transaction that records the decision."""
+        drains = list(self._memory.drains)
         for removal in removals:
-            instance = self._fleet.get(removal.instance_id)
+            name = removal.instance_id
+            instance = self._fleet.get(name)
             if instance is None:
                 continue
-            if instance.status in STARTING:
-                self._fleet.move(removal.instance_id, _S.TERMINATING, now, "not needed any more")
-                gone.append(removal.instance_id)
-            elif instance.status is _S.RUNNING and self._drain(removal, decision, now):
-                gone.append(removal.instance_id)
-        self._terminate(gone)
-
-    def _drain(self, removal: Removal, decision: Decision, now: float) -> bool:
-        """Ask Ray to drain; True when the node may be terminated at once."""
-        idle_only = not removal.deadline
-        try:
-            answer = self._ray.drain(
-                removal.node_id,
-                idle_only=idle_only,
-                message=f"raytui decision {decision.decision_id}",
-                deadline=removal.deadline or now,
-            )
-        except RayError as error:
-            self.journal.say(now, Level.WARNING, f"{removal.instance_id} not drained: {error}")
-            return False
-        if not answer.accepted:
-            text = f"kept {removal.instance_id}: {answer.message or 'Ray refused to drain it'}"
-            self.journal.say(now, Level.INFO, text, decision_id=decision.decision_id)
-            return False
-        self._fleet.move(removal.instance_id, _S.DRAINING, now, removal.reason.why.value)
-        if idle_only:
-            self._fleet.move(removal.instance_id, _S.TERMINATING, now, "drained: it was idle")
-            return True
-        drain = DrainUnderWay(removal.instance_id, now, removal.deadline, removal.reason)
-        self.remember(drains=(*self._memory.drains, drain))
-        return False
+            if instance.status is _S.RUNNING:
+                self._fleet.move(name, _S.DRAINING, now, removal.reason.why.value)
+                drains.append(DrainUnderWay(name, now, removal.deadline, removal.reason))
+            elif instance.status in STARTING:
+                self._fleet.move(name, _S.TERMINATING, now, removal.reason.why.value)
+        self.remember(drains=tuple(drains))
 
     def _progress_drains(self, nodes: dict[str, Node], now: float) -> None:
-        """Terminate what has drained, and what has not by its deadline (Ray doesn't enforce it)."""
+        """Ask Ray to drain what it was not asked for yet, and terminate what has drained.
+
+        Ray does not enforce the deadline, so we do.
+        """
         under_way, gone = [], []
         for drain in self._memory.drains:
             instance = self._fleet.get(drain.instance_id)
             if instance is None or instance.status is not _S.DRAINING:
                 continue
-            node = nodes.get(drain.instance_id)
-            if node is not None and not node.idle_since and now < drain.deadline:
+            step = self._step_drain(drain, nodes.get(drain.instance_id), now)
+            if step is _Drain.UNDER_WAY:
                 under_way.append(drain)
-                continue
-            took = duration_text(now - drain.since)
-            late = node is not None and not node.idle_since
-            text = f"{drain.instance_id} {'was busy at its deadline' if late else 'drained'}"
-            level = Level.WARNING if late else Level.INFO
-            self.journal.say(
-                now, level, f"{text} after {took}; terminating", instance_id=drain.instance_id
-            )
-            self._fleet.move(drain.instance_id, _S.TERMINATING, now, f"drained in {took}")
-            gone.append(drain.instance_id)
-        self.remember(drains=tuple(under_way))
+            elif step is _Drain.DONE:
+                gone.append(drain.instance_id)
+        with self._ledger.transaction():
+            for name in gone:
+                self._fleet.move(name, _S.TERMINATING, now, "drained")
+            self.remember(drains=tuple(under_way))
         self._terminate(gone)
+
+    def _step_drain(self, drain: DrainUnderWay, node: Node | None, now: float) -> _Drain:
+        name = drain.instance_id
+        if node is None:
+            return _Drain.DONE
+        if name not in self._told:
+            try:
+                answer = self._ray.drain(
+                    node.node_id,
+                    idle_only=not drain.deadline,
+                    message=f"raytui: {drain.reason.why.value}",
+                    deadline=drain.deadline or now,
+                )
+            except RayError as error:
+                self.journal.say(now, Level.WARNING, f"{name} not drained yet: {error}")
+                return _Drain.UNDER_WAY
+            if not answer.accepted:
+                self._fleet.move(name, _S.RUNNING, now, answer.message)
+                text = f"kept {name}: {answer.message or 'Ray refused to drain it'}"
+                self.journal.say(now, Level.INFO, text, instance_id=name)
+                return _Drain.REFUSED
+            self._told.add(name)
+        if not drain.deadline:
+            return _Drain.DONE
+        took = duration_text(now - drain.since)
+        if node.idle_since:
+            text = f"{name} drained in {took}; terminating"
+            self.journal.say(now, Level.INFO, text, instance_id=name)
+            return _Drain.DONE
+        if now >= drain.deadline:
+            text = f"{name} was busy at its deadline after {took}; terminating"
+            self.journal.say(now, Level.WARNING, text, instance_id=name)
+            return _Drain.DONE
+        return _Drain.UNDER_WAY
 
     def _terminate(self, instance_ids: Iterable[str]) -> None:
         heads = {m.id for m in self.state.members if m.is_head}

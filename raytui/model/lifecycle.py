@@ -19,7 +19,7 @@ class InstanceStatus(StrEnum):
     RUNNING = "running"
     """Its Ray node is alive in GCS."""
     DRAINING = "draining"
-    """It takes no new work and will be terminated."""
+    """It is to take no new work and to be terminated; RUNNING again when Ray refuses."""
     TERMINATING = "terminating"
     """The provider was told to terminate it."""
     TERMINATED = "terminated"
@@ -41,7 +41,7 @@ TRANSITIONS: dict[InstanceStatus, frozenset[InstanceStatus]] = {
     ),
     _S.SETTING_UP: frozenset({_S.RUNNING, _S.SETUP_FAILED, _S.DRAINING, _S.TERMINATING, _S.LOST}),
     _S.RUNNING: frozenset({_S.DRAINING, _S.TERMINATING, _S.LOST}),
-    _S.DRAINING: frozenset({_S.TERMINATING, _S.TERMINATED, _S.LOST}),
+    _S.DRAINING: frozenset({_S.RUNNING, _S.TERMINATING, _S.TERMINATED, _S.LOST}),
     _S.SETUP_FAILED: frozenset({_S.TERMINATING, _S.TERMINATED}),
     _S.LOST: frozenset({_S.TERMINATING, _S.TERMINATED}),
     _S.TERMINATING: frozenset({_S.TERMINATED}),

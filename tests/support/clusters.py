@@ -76,9 +76,7 @@ def worker(
     labels: dict[str, str] | None = None,
 ) -> Member:
     """A worker: running and fully used unless said otherwise; idle when `idle_for` is given."""
-    instance = Instance(
-        name, kind.name, status, request_id=f"r-{name}", launched_at=NOW - 1000.0
-    )
+    instance = Instance(name, kind.name, status, request_id=f"r-{name}", launched_at=NOW - 1000.0)
     if status not in (InstanceStatus.RUNNING, InstanceStatus.DRAINING):
         return Member(instance)
     available = EMPTY
