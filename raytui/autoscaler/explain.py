@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from raytui.model.plan import Decision, Launch, Plan
-from raytui.model.reason import Reason, Why
-from raytui.model.text import amount_text, bytes_text, clock_text, count_text, duration_text
+from raytui.model.plan import Launch, Plan
+from raytui.model.reason import Reason, Why, because
+from raytui.model.text import amount_text, bytes_text, clock_text, duration_text
 
 _Args = Mapping[str, str | int | float]
 
@@ -125,7 +125,7 @@ _WORDS: dict[Why, Callable[[_Arguments, float], str]] = {
     Why.HOLDS_OBJECTS: lambda a, _: f"holds {bytes_text(a.number('bytes'))} of objects",
     Why.STARTING: _starting,
     Why.HELD: _held,
-    Why.EXPECTED: lambda a, _: f"about to run {a['count']} × {a['shape']}",
+    Why.EXPECTED: lambda a, _: f"about to run {a['shape']}",
     Why.UNMANAGED: lambda a, _: "joined by hand; not ours to remove",
     Why.QUARANTINED: lambda a, _: f"quarantined: {a['error']}",
     Why.IDLE_TIMEOUT: lambda a, _: (
@@ -150,17 +150,29 @@ def _first_line(text: str) -> str:
 
 def summarise(plan: Plan, now: float) -> str:
     """One journal line for a plan that acts: what is launched and drained, and the first why."""
-    parts = [
-        f"launch {_by_type(plan.launches)}: {explain(plan.launches[0].reason, now)}"
-        if plan.launches
-        else ""
-    ]
+    parts = []
+    if plan.launches:
+        parts.append(f"launch {_by_type(plan.launches)}: {explain(_main_reason(plan), now)}")
     if plan.removals:
         first = plan.removals[0]
         more = len(plan.removals) - 1
         whom = f"{first.node_type} {first.instance_id}" + (f" and {more} more" if more else "")
         parts.append(f"drain {whom}: {explain(first.reason, now)}")
-    return "; ".join(part for part in parts if part) or "nothing to do"
+    return "; ".join(parts) or "nothing to do"
+
+
+def _main_reason(plan: Plan) -> Reason:
+    """The first launch's reason; the same demand on several types counts as one."""
+    first = plan.launches[0].reason
+    if first.why is not Why.FOR_DEMAND:
+        return first
+    alike = [
+        launch.reason.args["count"]
+        for launch in plan.launches
+        if launch.reason.why is Why.FOR_DEMAND
+        and launch.reason.args["shape"] == first.args["shape"]
+    ]
+    return because(Why.FOR_DEMAND, count=sum(map(int, alike)), shape=first.args["shape"])
 
 
 def _by_type(launches: tuple[Launch, ...]) -> str:
@@ -168,8 +180,3 @@ def _by_type(launches: tuple[Launch, ...]) -> str:
     for launch in launches:
         totals[launch.node_type] = totals.get(launch.node_type, 0) + launch.count
     return ", ".join(f"{count} × {name}" for name, count in totals.items())
-
-
-def headline(decision: Decision) -> str:
-    """`3 nodes before · launch 2 × cpu-small: …`: a decision in one line for lists and logs."""
-    return f"{decision.summary} ({count_text(decision.nodes_before, 'node')} before)"

@@ -129,7 +129,7 @@ class Placing:
             stage = max((part.stage for part in parts), default=Stage.RUNNING)
             why = reason if stage is Stage.NEW else self._where(stage, parts)
             self._outcome(Request.GANG, _WAITS[stage], 1, why, shape, label)
-        self._expect(parts, because(Why.EXPECTED, shape=label, count=1))
+        self._expect(parts, because(Why.EXPECTED, shape=label))
 
     def _why_no_gang(self, gang: Gang, unmet: Wanted) -> Reason:
         reason = why_not(unmet, self._capacity, throttled=False)
@@ -174,7 +174,7 @@ class Placing:
             count = sum(part.count for part in group)
             reason = self._where(stage, group)
             self._outcome(Request.DEMAND, _WAITS[stage], count, reason, want.shape)
-            self._expect(group, because(Why.EXPECTED, shape=want.shape.text(), count=count))
+            self._expect(group, because(Why.EXPECTED, shape=want.shape.text()))
 
     def _where(self, stage: Stage, parts: Sequence[Placed]) -> Reason:
         nodes = Counter({part.node_type: 0 for part in parts})

@@ -48,7 +48,7 @@ class Why(StrEnum):
     HOLDS_OBJECTS = "holds-objects"  # bytes
     STARTING = "starting"  # status, since
     HELD = "held"  # by, until (0: without end)
-    EXPECTED = "expected"  # shape, count: pending demand is about to run here
+    EXPECTED = "expected"  # shape: pending demand is about to run here
     UNMANAGED = "unmanaged"  # joined by hand, not ours to remove
     QUARANTINED = "quarantined"  # error
 
