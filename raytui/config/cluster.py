@@ -14,7 +14,8 @@ from raytui.config.problems import Problems
 from raytui.config.rules import check
 from raytui.config.schema import CLUSTER
 from raytui.config.source_file import read_file
-from raytui.config.yaml_tree import Node, ScalarKind, compose, decode, locate
+from raytui.config.yaml_compose import compose, decode
+from raytui.config.yaml_tree import Node, ScalarKind, locate
 from raytui.model.spec import ClusterSpec
 
 

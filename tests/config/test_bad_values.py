@@ -96,6 +96,9 @@ WRONG = [
     ("docker: {[a]: b}", "docker.", "unknown key"),
     ("docker: !Ref x", "docker", 'has the tag "!Ref"'),
     ("no_restart: !!bool maybe", "no_restart", "is not a yes/no value"),
+    ("metadata: {x: 2030-13-45}", "metadata.x", "is not a date"),
+    ("metadata: {x: =}", "metadata.x", 'quote it: "="'),
+    ("metadata: {x: <<}", "metadata.x", "<< is a key, not a value"),
     ("<<: 3", "<<", "takes a mapping"),
 ]
 
