@@ -25,7 +25,7 @@ from raytui.model.snapshot import Snapshot
 from raytui.model.spec import ClusterSpec
 from raytui.model.text import clock_text
 from raytui.ray.base import RayError
-from raytui.ray.jobs import FINISHED, status
+from raytui.ray.jobs import FINISHED, logs, status
 
 _STORY_S = 420.0
 _ASK_JOB_EVERY_S = 2.0
@@ -33,22 +33,23 @@ _ASK_JOB_EVERY_S = 2.0
 
 def tell_story(spec: ClusterSpec, paths: ClusterPaths) -> int:
     """Launch, work, tell, take down. A cluster that ran before is left as it was found."""
+    began = time.time()
     ran_before = recall(paths) is not None
     with StepPrinter(sys.stderr) as printer:
         try:
             up(spec, paths, printer)
             job = start_work(spec, paths, printer)
-            asyncio.run(_tell(spec, paths, job))
+            asyncio.run(_tell(spec, paths, job, began))
         finally:
             if not ran_before and recall(paths) is not None:
                 down(spec, paths, printer)
     return ExitCode.OK
 
 
-async def _tell(spec: ClusterSpec, paths: ClusterPaths, job: str) -> None:
+async def _tell(spec: ClusterSpec, paths: ClusterPaths, job: str, began: float) -> None:
     """Print what happens until the job is done and the nodes that it brought have left."""
     client = client_for(spec, paths, read_only=True)
-    story = _Story()
+    story = _Story(began)
     try:
         async with asyncio.timeout(_STORY_S):
             async for news in client.updates():
@@ -69,7 +70,8 @@ async def _tell(spec: ClusterSpec, paths: ClusterPaths, job: str) -> None:
 class _Story:
     """What was told already, and whether the end is reached."""
 
-    def __init__(self) -> None:
+    def __init__(self, began: float) -> None:
+        self._began = began
         self._event = 0
         self._waiting: frozenset[tuple[str, str]] = frozenset()
         self._job_done = False
@@ -80,6 +82,8 @@ class _Story:
         for event in reversed(snapshot.events):
             if event.event_id > self._event:
                 self._event = event.event_id
+                if event.at < self._began:
+                    continue  # of a former life of this cluster
                 yield f"{clock_text(event.at)}  {event.text}"
         waiting = frozenset(_kind(outcome) for outcome in snapshot.outcomes)
         for outcome in snapshot.outcomes:
@@ -92,22 +96,22 @@ class _Story:
         """Whether the job has ended and no worker above the floors is left."""
         if not self._job_done and time.monotonic() >= self._ask_job_at:
             self._ask_job_at = time.monotonic() + _ASK_JOB_EVERY_S
-            ended = await asyncio.to_thread(_ended, snapshot.info.dashboard_url, job)
-            if ended and ended != "SUCCEEDED":
-                raise CommandFailed(ExitCode.FAILED, f"the sample job ended as {ended}")
-            self._job_done = bool(ended)
+            self._job_done = await asyncio.to_thread(_done, snapshot.info.dashboard_url, job)
         floors = sum(row.min for row in snapshot.types if not row.is_head)
         workers = sum(1 for row in snapshot.rows if not row.member.is_head)
         return self._job_done and workers <= floors
 
 
-def _ended(dashboard_url: str, job: str) -> str:
-    """How the job ended; empty while it runs, or while the dashboard does not answer."""
+def _done(dashboard_url: str, job: str) -> bool:
+    """Whether the job has ended well; False also while the dashboard does not answer."""
     try:
         now = status(dashboard_url, job)
+        if now in FINISHED and now != "SUCCEEDED":
+            words = f"the sample job ended as {now}"
+            raise CommandFailed(ExitCode.FAILED, words, logs(dashboard_url, job))
     except RayError:
-        return ""
-    return now if now in FINISHED else ""
+        return False
+    return now in FINISHED
 
 
 def _kind(outcome: Outcome) -> tuple[str, str]:

@@ -34,7 +34,7 @@ def main() -> None:
 def _run_tasks(seconds: float) -> None:
     import ray
 
-    work = ray.remote(num_cpus=1, max_retries=3)(time.sleep)
+    work = ray.remote(num_cpus=1, max_retries=3)(_work)
     ray.get([work.options(name="demo-task").remote(seconds) for _ in range(TASKS)])
 
 
@@ -45,7 +45,7 @@ def _run_placement_group(seconds: float) -> None:
 
     group = placement_group([{"CPU": 2}] * PG_BUNDLES, strategy="STRICT_SPREAD", name="demo-group")
     ray.get(group.ready())
-    work = ray.remote(num_cpus=2)(time.sleep)
+    work = ray.remote(num_cpus=2)(_work)
     strategies = (
         PlacementGroupSchedulingStrategy(group, placement_group_bundle_index=index)
         for index in range(PG_BUNDLES)
@@ -59,13 +59,17 @@ def _run_gpu_actors(seconds: float) -> None:
 
     class Trainer:
         def train(self, seconds: float) -> None:
-            time.sleep(seconds)
+            _work(seconds)
 
     kind = ray.remote(num_cpus=1, num_gpus=1)(Trainer)
     trainers = [kind.options(name=f"demo-trainer-{n}").remote() for n in range(GPU_ACTORS)]
     ray.get([trainer.train.remote(seconds) for trainer in trainers])
     for trainer in trainers:
         ray.kill(trainer)
+
+
+def _work(seconds: float) -> None:
+    time.sleep(seconds)
 
 
 def _tell(words: str) -> None:
