@@ -6,7 +6,7 @@ CONSTRAINTS := constraints.txt
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := raytui tests benchmarks
 
-.PHONY: demo test test-fast check format bench screenshot clean
+.PHONY: demo test test-fast check format bench screenshot constraints clean
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("raytui needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
@@ -44,6 +44,14 @@ bench: $(VENV)/.installed-dev  ## run all benchmarks and write docs/benchmarks.m
 
 screenshot: $(VENV)/.installed-dev  ## make docs/screenshot.svg anew
 	$(BIN)/python docs/make_screenshot.py
+
+constraints:  ## pin the newest versions that fit pyproject.toml
+	rm -rf $(VENV)-pins
+	$(PYTHON) -m venv $(VENV)-pins
+	$(VENV)-pins/bin/python -m pip install -q -e '.[ray,dev]'
+	(echo '# What raytui is tested with; makes installs repeatable. Written by: make constraints'; \
+	  $(VENV)-pins/bin/python -m pip freeze --exclude-editable) > $(CONSTRAINTS)
+	rm -rf $(VENV)-pins
 
 clean:
 	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache
