@@ -30,6 +30,14 @@ def raylet_below(pid: int) -> psutil.Process:
     return next(c for c in psutil.Process(pid).children() if c.name() == "raylet")
 
 
+def is_gone(process: psutil.Process) -> bool:
+    """True when it has ended, even if nobody has reaped it."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 def _carries(process: psutil.Process, marker: str) -> bool:
     return _environment(process).get("RAYTUI_CLUSTER") == marker and process.pid != os.getpid()
 
