@@ -79,8 +79,12 @@ def program() -> None:
 def run(args: Sequence[str]) -> int:
     """Run one command line and return its exit code; errors that are expected are one sentence."""
     try:
-        result = program.main(list(args), prog_name="raytui", standalone_mode=False)
+        # Not `main`: click would take a closed stdout for a failure.
+        with program.make_context("raytui", list(args)) as context:
+            result = program.invoke(context)
         sys.stdout.flush()
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
     except click.ClickException as error:
         error.show()
         return ExitCode.USAGE if isinstance(error, click.UsageError) else ExitCode.FAILED

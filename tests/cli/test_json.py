@@ -1,0 +1,99 @@
+"""docs/json.md and the output of `status --json` say the same."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from raytui.autoscaler.showcase import showcase
+from raytui.cli.report import (
+    AutoscalerReport,
+    DemandReport,
+    EventReport,
+    FailureReport,
+    NodeReport,
+    NodeTypeReport,
+    StatusReport,
+    report_of,
+)
+from raytui.model.codec import encode
+from raytui.model.plan import FailureKind, LaunchFailure, Outcome, Request, Wait
+from raytui.model.reason import Why, because
+from raytui.model.resources import Resources
+from raytui.model.snapshot import Event, Level, Snapshot
+from tests.cli.conftest import raytui
+from tests.control.conftest import DaemonProcess
+
+DOC = Path(__file__).parents[2] / "docs" / "json.md"
+OBJECTS: dict[str, type[msgspec.Struct]] = {
+    "status": StatusReport,
+    "autoscaler": AutoscalerReport,
+    "nodes": NodeReport,
+    "node_types": NodeTypeReport,
+    "demands": DemandReport,
+    "failures": FailureReport,
+    "events": EventReport,
+}
+TYPES = {
+    "string": str,
+    "number": (int, float),
+    "boolean": bool,
+    "object": dict,
+    "array": list,
+    "number or null": (int, float, type(None)),
+}
+
+
+def documented(name: str) -> dict[str, str]:
+    """Key → type, as the page's section says."""
+    section = re.split(r"^## ", DOC.read_text(), flags=re.MULTILINE)
+    text = next(part for part in section if part.startswith(f"{name}\n"))
+    return dict(re.findall(r"^\| `(\w+)` \| ([a-z ]+) \|", text, re.MULTILINE))
+
+
+@pytest.fixture(scope="module")
+def snapshot() -> Snapshot:
+    """A simulated cluster with something of everything."""
+    shown = showcase(20, 1).tick()
+    failure = LaunchFailure("cpu", FailureKind.CAPACITY, "no machine", 1.0, 2.0)
+    reason = because(Why.NO_TYPE_HAS, resource="TPU")
+    event = Event(1, 1.0, Level.INFO, "paused", by="alice@laptop")
+    demand = Outcome(Request.DEMAND, Wait.INFEASIBLE, 2, reason, Resources.of(TPU=1))
+    return msgspec.structs.replace(shown, failures=(failure,), outcomes=(demand,), events=(event,))
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_the_page_has_every_key_and_no_other(name: str):
+    assert list(documented(name)) == list(OBJECTS[name].__struct_fields__)
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_every_value_is_of_the_type_that_the_page_says(name: str, snapshot: Snapshot):
+    report = json.loads(encode(report_of(snapshot)))
+    found: Any = report if name == "status" else report[name]
+    objects = found if isinstance(found, list) else [found]
+    assert objects, "the example must have some"
+    for entry in objects:
+        for key, type_name in documented(name).items():
+            assert isinstance(entry[key], TYPES[type_name]), key
+            assert type_name == "boolean" or not isinstance(entry[key], bool), key
+
+
+def test_the_program_prints_that_object_on_one_line(toy: DaemonProcess):
+    raytui("scale", "cpu", "1", "-c", "toy")
+    done = raytui("status", "--json", "toy")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("\n") == 1
+    report = json.loads(done.stdout)
+    assert list(report) == list(documented("status"))
+    assert report["autoscaler"]["running"] is True
+    assert report["autoscaler"]["pid"] == toy.process.pid
+    (node,) = report["nodes"]
+    assert list(node) == list(documented("nodes"))
+    assert node["total"] == {"CPU": 2, "memory": 2**30}
+    assert node["idle_s"] > 0
