@@ -60,11 +60,15 @@ class RaytuiApp(App[str]):
     CSS_PATH = None
     COMMANDS: ClassVar[set[Any]] = set()
     TITLE = "raytui"
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [
-        (0, "-narrow"), (100, "-normal"), (140, "-wide"),
-    ]  # fmt: skip
-    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-short"), (22, "-tall")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal")]  # noqa: RUF012 - Textual's form
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (22, "-tall")]  # noqa: RUF012
     CSS = """
+    * {
+        scrollbar-color: $faint; scrollbar-color-hover: $quiet; scrollbar-color-active: $quiet;
+        scrollbar-background: $background; scrollbar-background-hover: $background;
+        scrollbar-background-active: $background; scrollbar-corner-color: $background;
+    }
+    ToastRack { margin: 0 0 2 0; }
     Toast { max-width: 70; }
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from textual import on
@@ -16,6 +17,7 @@ from raytui.screens.session import Session
 from raytui.screens.verbs import bindings_on
 from raytui.widgets.cell import Cell, cell
 from raytui.widgets.columns import Column
+from raytui.widgets.fitted import Part
 from raytui.widgets.table import LineTable
 
 _MOST = 5_000
@@ -101,17 +103,17 @@ class AutoscalerScreen(ListPage):
             "or cannot place something",
         )
 
-    def caption(self) -> Cell:
+    def caption(self) -> Sequence[Part]:
         """How far the journal goes back."""
-        words = count_text(len(self._known), "DECISION")
-        more = "" if self._complete or not self._known else "   older ones load at the end"
-        return cell((words, "bold $heading"), (more, "$quiet"))
+        words = count_text(len(self._known), "DECISION", "DECISIONS")
+        more = "" if self._complete or not self._known else "older ones load at the end"
+        return [Part(cell((words, "bold $heading"))), Part(cell((more, "$quiet")), drop=6)]
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Add new decisions, and what became of those already known."""
         self._add(snapshot.decisions)
 
-    def _add(self, decisions: Any) -> None:
+    def _add(self, decisions: Sequence[Decision]) -> None:
         before = len(self._known)
         changed = False
         for decision in decisions:

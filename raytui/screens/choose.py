@@ -45,8 +45,8 @@ class ChooseScreen(Dialog[str]):
             with Horizontal(classes="buttons"):
                 for index, choice in enumerate(self._choices):
                     classes = "-harm" if choice.harm else ""
-                    yield Button(choice.words, id=f"choice-{index}", classes=classes)
-                yield Button("Cancel", id="cancel")
+                    yield Button(choice.words, id=f"choice-{index}", classes=classes, compact=True)
+                yield Button("Cancel", id="cancel", compact=True)
 
     @on(Button.Pressed)
     def _pressed(self, event: Button.Pressed) -> None:

@@ -8,7 +8,7 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
+from textual.containers import Horizontal, Vertical
 from textual.suggester import Suggester
 from textual.widgets import Input, Static
 
@@ -30,7 +30,11 @@ class CommandLine(Dialog[tuple[Verb, str]]):
             width: 100%; max-width: 100%; padding: 0 1; border: none; border-top: solid $rule;
             background: $surface;
         }
-        & Input { background: $surface; &:focus { background: $surface; } }
+        & #prompt { height: 1; }
+        & #prompt > Static { width: 1; color: $key; text-style: bold; }
+        & Input {
+            width: 1fr; padding: 0; background: $surface; &:focus { background: $surface; }
+        }
     }
     """
 
@@ -46,8 +50,9 @@ class CommandLine(Dialog[tuple[Verb, str]]):
         """What is possible above, the line below."""
         with Vertical(classes="box"):
             yield Static(_possible(""), classes="quiet", id="usage", markup=False)
-            yield Static("", classes="error", markup=False)
-            yield Input(placeholder=":", suggester=_Completion(self._words))
+            with Horizontal(id="prompt"):
+                yield Static(":", markup=False)
+                yield Input(suggester=_Completion(self._words))
 
     def action_complete(self) -> None:
         """Take the suggestion that stands behind the cursor."""
@@ -55,8 +60,9 @@ class CommandLine(Dialog[tuple[Verb, str]]):
 
     @on(Input.Changed)
     def _show_usage(self, event: Input.Changed) -> None:
-        self.query_one(".error", Static).update("")
-        self.query_one("#usage", Static).update(_possible(event.value))
+        usage = self.query_one("#usage", Static)
+        usage.set_classes("quiet")
+        usage.update(_possible(event.value))
 
     @on(Input.Submitted)
     def _submit(self, event: Input.Submitted) -> None:
@@ -66,7 +72,9 @@ class CommandLine(Dialog[tuple[Verb, str]]):
             return
         verb = verb_named(name)
         if verb is None:
-            self.query_one(".error", Static).update(f"there is no command “{name}”")
+            usage = self.query_one("#usage", Static)
+            usage.set_classes("error")
+            usage.update(f"there is no command “{name}”")
             return
         self.dismiss((verb, argument.strip()))
 

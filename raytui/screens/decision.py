@@ -25,6 +25,7 @@ from raytui.widgets.columns import Column
 from raytui.widgets.table import LineTable
 
 T = TypeVar("T")
+Item = Verdict | Launch | Removal | Outcome | Kept
 
 
 @dataclass(frozen=True)
@@ -225,13 +226,20 @@ class DecisionScreen(Page):
     def _text(self) -> list[str]:
         lines = [text_of(line) for line in self._title()]
         plan = self._decision.plan
-        for item in (*plan.verdicts, *plan.launches, *plan.removals, *plan.outcomes, *plan.kept):
+        items: tuple[Item, ...] = (
+            *plan.verdicts,
+            *plan.launches,
+            *plan.removals,
+            *plan.outcomes,
+            *plan.kept,
+        )
+        for item in items:
             title, words = _in_full(item, self._decision.at)
             lines.append(f"{title}: {words}")
         return lines
 
 
-def _in_full(item: Verdict | Launch | Removal | Outcome | Kept, at: float) -> tuple[str, str]:
+def _in_full(item: Item, at: float) -> tuple[str, str]:
     words = reason_text(item.reason, at)
     match item:
         case Verdict():

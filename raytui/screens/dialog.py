@@ -30,15 +30,19 @@ class Dialog(ModalScreen[R]):
         }
         & .buttons { height: auto; align-horizontal: right; margin-top: 1; }
         & Button {
-            height: 1; border: none; min-width: 0; width: auto; padding: 0 2; margin-left: 2;
-            background: $panel; color: $foreground; text-style: none;
-            &:hover { background: $panel; text-style: underline; }
-            &:focus { background: $primary; color: $background; text-style: bold; }
+            height: 1; border: none !important; min-width: 0; width: auto;
+            padding: 0 2; margin-left: 2;
+            background: $panel; color: $foreground; text-style: none !important;
+            &:hover { background: $panel; text-style: underline !important; }
+            &:focus {
+                background: $primary; color: $background; text-style: bold !important;
+                background-tint: $background 0%;
+            }
             &.-harm { color: $state-failed; }
             &.-harm:focus { background: $state-failed; color: $background; }
             &:disabled { opacity: 60%; }
         }
-        &:nocolor Button:focus { text-style: reverse; }
+        &:nocolor Button:focus { text-style: reverse !important; }
         & Input {
             height: 1; border: none; padding: 0 1; background: $panel;
             &:focus { border: none; background: $panel; }

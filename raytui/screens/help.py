@@ -15,15 +15,15 @@ from raytui.screens.verbs import LIVE, VERBS, Verb, verbs_on
 from raytui.widgets.cell import Cell, cell, to_content
 
 _MOVING = (
-    ("↑ ↓  j k", "Move"),
-    ("g G  Home End", "First, last"),
-    ("PgUp PgDn", "A page up, down"),
+    ("↑↓ j k", "Move"),
+    ("g G", "First, last; also Home, End"),
+    ("PgUp PgDn", "A page up, a page down"),
     ("Enter", "Open what is selected"),
     ("Tab", "The next list on the page"),
     ("ctrl+p", "Find a command"),
 )
 _FILTERS = (
-    ("word !word", "in any column, in none"),
+    ("word  !word", "in any column, in none"),
     ("key=value", "one column or label: type=gpu status=idle zone=2a"),
     ("~regex", "the rest of the line as one expression"),
 )
@@ -62,7 +62,7 @@ class HelpScreen(Dialog[None]):
         lines += [_heading("Everywhere"), *map(self._verb_line, everywhere), ()]
         lines += [_heading("By name, after :"), *map(self._verb_line, by_name), ()]
         lines += [_heading("In lists"), *(_line(*pair) for pair in _MOVING), ()]
-        lines += [_heading("Filters"), *(_line(*pair) for pair in _FILTERS)]
+        lines += [_heading("Filters"), *(_line("", words, form) for form, words in _FILTERS)]
         return lines
 
     def _verb_line(self, verb: Verb) -> Cell:
@@ -77,9 +77,8 @@ def _heading(words: str) -> Cell:
 
 
 def _line(keys: str, words: str, names: str = "", *, greyed: bool = False) -> Cell:
-    style = "$faint" if greyed else ""
     return cell(
-        (f"  {keys:<16}", "$faint" if greyed else "$key"),
-        (f"{words:<46} ", style),
-        (names, "$faint" if greyed else "$quiet"),
+        (f"  {keys:<9}", "$faint" if greyed else "bold $key"),
+        (f"{names:<17}", "$faint" if greyed else "$quiet"),
+        (f" {words}", "$faint" if greyed else ""),
     )

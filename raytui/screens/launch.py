@@ -58,7 +58,7 @@ _COLUMNS: tuple[Column[Step], ...] = (
     Column("", lambda step, _: _GLYPH[step.status], 1),
     Column(
         "NODE",
-        lambda step, _: cell((step.node, "bold")),
+        lambda step, _: cell((step.node or "–", "bold" if step.node else "$quiet")),
         4,
         most=20,
         measure=lambda step: len(step.node),
@@ -83,6 +83,8 @@ class Stage(Enum):
 class LaunchScreen(WorkingScreen):
     """Asks, launches, shows; tells the app of the client when it succeeded."""
 
+    # Enter launches: no list may have the focus and take the key.
+    AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = bindings_on("launch")
     CSS_PATH = "launch.tcss"
 
@@ -106,7 +108,7 @@ class LaunchScreen(WorkingScreen):
     def __init__(self, launch: Launch, title: str, keys: KeyNames, clock: Clock) -> None:
         super().__init__()
         self._launch = launch
-        self._title = plain(title) or "a Ray cluster"
+        self._title = [plain(line) for line in title.splitlines()] or ["a Ray cluster"]
         self._keys = keys
         self._clock = clock
         self._stage = Stage.READY
@@ -228,7 +230,7 @@ class LaunchScreen(WorkingScreen):
         steps.display = stage is not Stage.READY
         trouble.display = stage is Stage.FAILED
         if stage is Stage.READY:
-            question.update(to_content(*_question(self._title)))
+            question.update(to_content(*_question(*self._title)))
         if self.error is not None:
             lines = [plain(line) for line in self.error.detail.splitlines()]
             words = cell((f"✕ {self.error}", "bold $state-failed"))
@@ -244,7 +246,7 @@ class LaunchScreen(WorkingScreen):
             Stage.LAUNCHING: cell(("◐ launching", "bold $state-starting"), f"  {took}"),
             Stage.FAILED: cell(("✕ launch failed", "bold $state-failed"), f"  after {took}"),
         }[self._stage]
-        name = cell("   ", (self._title.splitlines()[0], "bold"))
+        name = cell("   ", (self._title[0], "bold"))
         self.query_one("#title", Static).update(to_content((*state, *name)))
 
     def _key_parts(self) -> list[Part]:
@@ -264,8 +266,7 @@ class LaunchScreen(WorkingScreen):
         ]
 
 
-def _question(title: str) -> list[Cell]:
-    first, *rest = title.splitlines() or [title]
+def _question(first: str, *rest: str) -> list[Cell]:
     return [
         cell("Nothing runs yet. This will be launched:"),
         (),

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from textual import on
 from textual.widget import Widget
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from raytui.screens.page import Page
-from raytui.widgets.cell import Cell, cell, to_content
+from raytui.widgets.cell import cell
 from raytui.widgets.filter import FilterError
+from raytui.widgets.fitted import FittedLine, Part
 from raytui.widgets.table import LineTable
 
 
@@ -24,9 +25,12 @@ class ListPage(Page):
         """The list, new."""
         raise NotImplementedError
 
-    def caption(self) -> Cell:
+    def caption(self) -> Sequence[Part]:
         """What stands above the list."""
         raise NotImplementedError
+
+    _wrong = ""
+    """Why the filter as typed cannot be read."""
 
     @property
     def table(self) -> LineTable[Any]:
@@ -35,7 +39,7 @@ class ListPage(Page):
 
     def compose_body(self) -> Iterable[Widget]:
         """Caption, list, and the filter line while it is in use."""
-        yield Static("", id="caption", markup=False)
+        yield FittedLine(separator=cell("   "), id="caption")
         yield self.make_list()
         yield Input(placeholder="filter: word  !word  key=value  ~regex", id="filter")
 
@@ -51,23 +55,23 @@ class ListPage(Page):
 
     @on(LineTable.Changed)
     def _show_caption(self) -> None:
-        content = to_content(self._caption_line())
-        line = self.query_one("#caption", Static)
-        if line.content != content:
-            line.update(content)
+        self.query_one("#caption", FittedLine).show([*self.caption(), *self._view_parts()])
 
-    def _caption_line(self) -> Cell:
+    def _view_parts(self) -> list[Part]:
         table = self.table
-        parts = [*self.caption()]
-        if table.filter:
-            shown = f"   {len(table.rows):,} of {table.total:,} match “{table.filter.text}”"
-            parts += [*cell((shown, "$state-draining"), ("  Esc clears", "$quiet"))]
+        parts = []
+        if self._wrong:
+            parts.append(Part(cell((f"✕ {self._wrong}", "$state-failed"))))
+        elif table.filter:
+            shown = f"{len(table.rows):,} of {table.total:,} match “{table.filter.text}”"
+            parts.append(Part(cell((shown, "$state-draining"), ("  Esc clears", "$quiet"))))
         if table.marks:
-            parts += [*cell((f"   ✓ {len(table.marks):,} marked", "bold $state-held"))]
+            marked = cell((f"✓ {len(table.marks):,} marked", "bold $state-held"))
+            parts.append(Part(marked))
         if table.sorted_by:
             way = "descending" if table.descending else "ascending"
-            parts += [*cell((f"   by {table.sorted_by} {way}", "$quiet"))]
-        return tuple(parts)
+            parts.append(Part(cell((f"by {table.sorted_by} {way}", "$quiet")), drop=5))
+        return parts
 
     # Verbs
 
@@ -114,13 +118,13 @@ class ListPage(Page):
         self._put_filter_away()
 
     def _apply_filter(self, text: str) -> None:
+        self._wrong = ""
         try:
             self.table.set_filter(text)
         except FilterError as error:
             # The list stays as it was until the expression is whole.
-            self.query_one("#caption", Static).update(
-                to_content(cell((f"✕ {error}", "$state-failed")))
-            )
+            self._wrong = str(error)
+            self._show_caption()
 
     def _put_filter_away(self) -> None:
         self.query_one("#filter").display = False

@@ -85,7 +85,8 @@ class NodeScreen(Page):
     def _facts_lines(self) -> list[Cell]:
         lines = [self._title_line()]
         if self._row is not None:
-            lines += [*self._about(self._row), (), *_fields(self._row, self.session.now())]
+            lines += [*self._about(self._row), ()]
+            lines += _fields(self._row, self.session.now(), full=True)
         return lines
 
     def _title_line(self) -> Cell:
@@ -159,7 +160,7 @@ def _update(static: Static, lines: Sequence[Cell]) -> None:
         static.update(content)
 
 
-def _fields(row: Row, now: float) -> list[Cell]:
+def _fields(row: Row, now: float, *, full: bool = False) -> list[Cell]:
     node, instance = row.member.node, row.member.instance
     fields: list[tuple[str, str]] = []
     if instance is not None:
@@ -179,7 +180,10 @@ def _fields(row: Row, now: float) -> list[Cell]:
         until = clock_text(row.hold.until) if row.hold.until else "released"
         fields.append(("held", f"by {row.hold.by} until {until}"))
     if node is not None:
-        fields += [("Ray node", node.node_id), ("Ray status", node.status.value)]
+        fields += [
+            ("Ray node", node.node_id if full else f"{node.node_id[:20]}…"),
+            ("Ray status", node.status.value),
+        ]
     lines = [(), cell(("INSTANCE", "bold $heading")), *_pairs(fields)]
     if instance is not None and instance.detail:
         lines += [cell("  ", (words, "$quiet")) for words in instance.detail.splitlines()[-5:]]

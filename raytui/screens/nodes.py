@@ -8,13 +8,14 @@ from typing import Any
 from textual import on
 
 from raytui.model.lifecycle import LEAVING, STARTING
-from raytui.model.snapshot import Snapshot
+from raytui.model.snapshot import Row, Snapshot
 from raytui.model.text import count_text
 from raytui.screens.listpage import ListPage
 from raytui.screens.node import NodeScreen
 from raytui.screens.nodetable import NODE_COLUMNS, held_flag, node_fields
 from raytui.screens.verbs import bindings_on
-from raytui.widgets.cell import Cell, cell, joined
+from raytui.widgets.cell import cell
+from raytui.widgets.fitted import Part
 from raytui.widgets.table import LineTable
 
 
@@ -38,10 +39,9 @@ class NodesScreen(ListPage):
             "or clear the filter (Esc)",
         )
 
-    def caption(self) -> Cell:
+    def caption(self) -> Sequence[Part]:
         """How many nodes there are, by state."""
-        snapshot = self.session.snapshot
-        return _census(snapshot) if snapshot is not None else cell(("NODES", "$heading"))
+        return _census(self.session.snapshot.rows if self.session.snapshot is not None else ())
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Replace the rows; selection, marks, filter and order stay."""
@@ -60,20 +60,24 @@ class NodesScreen(ListPage):
         self.app.push_screen(NodeScreen(self.session, self.keys, event.row.id))
 
 
-def _census(snapshot: Snapshot) -> Cell:
-    members = [row.member for row in snapshot.rows]
+def _census(rows: Sequence[Row]) -> list[Part]:
+    members = [row.member for row in rows]
     idle = sum(member.idle for member in members)
     starting = sum(member.status in STARTING for member in members)
     leaving = sum(member.status in LEAVING for member in members)
-    held = sum(row.hold is not None for row in snapshot.rows)
-    return joined(
-        "   ",
-        (
-            cell((count_text(len(members), "NODE"), "bold $heading")),
-            cell((f"● {len(members) - idle - starting - leaving:,} busy", "$state-running")),
-            cell((f"◌ {idle:,} idle", "$state-idle")) if idle else (),
-            cell((f"◐ {starting:,} starting", "$state-starting")) if starting else (),
-            cell((f"▽ {leaving:,} leaving", "$state-draining")) if leaving else (),
-            cell((f"⏸ {held:,} held", "$state-held")) if held else (),
-        ),
+    held = sum(row.hold is not None for row in rows)
+    states = (
+        ("●", len(members) - idle - starting - leaving, "busy", "$state-running"),
+        ("◌", idle, "idle", "$state-idle"),
+        ("◐", starting, "starting", "$state-starting"),
+        ("▽", leaving, "leaving", "$state-draining"),
+        ("⏸", held, "held", "$state-held"),
     )
+    return [
+        Part(cell((count_text(len(members), "NODE", "NODES"), "bold $heading"))),
+        *(
+            Part(cell((f"{glyph} {count:,} {word}", style)), drop=6)
+            for glyph, count, word, style in states
+            if count
+        ),
+    ]

@@ -40,7 +40,7 @@ def _cpu(row: Row, _now: float) -> Cell:
     share = _share(row, "CPU")
     if share is None:
         return _NONE
-    return cell(f"{_count(row, 'CPU'):<7} ", *blocks(share, 4))
+    return cell(f"{_count(row, 'CPU'):<6} ", *blocks(share, 4))
 
 
 def _gpu(row: Row, _now: float) -> Cell:
@@ -99,7 +99,7 @@ NODE_COLUMNS: tuple[Column[Row], ...] = (
     Column(
         "NAME",
         lambda row, _: cell((row.id, "bold")),
-        10,
+        8,
         most=26,
         measure=lambda row: len(row.id),
         sort=lambda row: row.id,
@@ -130,8 +130,16 @@ NODE_COLUMNS: tuple[Column[Row], ...] = (
         measure=lambda row: len(_ip(row)),
         sort=lambda row: _ip(row) or None,
     ),
-    Column("CPU", _cpu, 12, drop=3, sort=lambda row: _share(row, "CPU")),
-    Column("GPU", _gpu, 5, drop=5, sort=lambda row: _share(row, "GPU")),
+    Column("CPU", _cpu, 11, drop=3, sort=lambda row: _share(row, "CPU")),
+    Column(
+        "GPU",
+        _gpu,
+        4,
+        most=9,
+        drop=5,
+        measure=lambda row: len(_count(row, "GPU")),
+        sort=lambda row: _share(row, "GPU"),
+    ),
     Column(
         "MEM",
         lambda row, _: _percent(row, "memory"),
@@ -148,6 +156,6 @@ NODE_COLUMNS: tuple[Column[Row], ...] = (
         drop=9,
         sort=lambda row: _share(row, "object_store_memory"),
     ),
-    Column("WHY IT IS HERE", lambda row, now: cell(why_text(row, now)), 18, flex=True),
+    Column("WHY IT IS HERE", lambda row, now: cell(why_text(row, now)), 28, flex=True),
     Column("AGE", _age, 6, right=True, drop=6, sort=_age_order),
 )

@@ -37,6 +37,13 @@ from raytui.screens.working import READ_ONLY, WorkingScreen
 from raytui.widgets.cell import Cell, cell, to_content
 from raytui.widgets.fitted import FittedLine, Part
 
+_ROOMY = 100
+"""Terminal columns from which the footer names all pages; below, the others are numbers."""
+
+
+_ABOVE = {"node": "nodes", "decision": "autoscaler"}
+"""The page with a number that an opened thing belongs to."""
+
 
 class Page(WorkingScreen):
     """A page of a running cluster. Subclasses fill the body and show snapshots in it.
@@ -53,6 +60,7 @@ class Page(WorkingScreen):
         self.session = session
         self.keys = keys
         self._drawn: Snapshot | None = None
+        self._last_failure = ""
 
     # The frame
 
@@ -92,8 +100,17 @@ class Page(WorkingScreen):
         snapshot = self.session.snapshot
         if snapshot is not None and snapshot is not self._drawn:
             self._drawn = snapshot
-            self.show_snapshot(snapshot)
+            self._try_to_show(snapshot)
         self.show_time()
+
+    def _try_to_show(self, snapshot: Snapshot) -> None:
+        try:
+            self.show_snapshot(snapshot)
+        except Exception as error:  # one odd snapshot must not end the program
+            words = f"snapshot {snapshot.seq} cannot be shown: {error!r}"
+            if self._last_failure != repr(error):
+                self._last_failure = repr(error)
+                self.say(words, severity="error")
 
     def _show_banner(self, words: Cell) -> None:
         line = self.query_one("#banner", Static)
@@ -105,13 +122,16 @@ class Page(WorkingScreen):
 
     def _key_parts(self) -> list[Part]:
         parts = []
+        roomy = self.size.width >= _ROOMY
         for name, title in PAGE_TITLES.items():
-            here = name == self.page
-            number = self.keys.of(verb(name))
-            style = "bold reverse" if here else "$quiet"
-            parts.append(Part(cell((f" {number} {title} ", style)), 8 - here, verb=name))
+            number, here = self.keys.of(verb(name)), name == _ABOVE.get(self.page, self.page)
+            title_shown = f" {title}" if here or roomy else ""
+            if here:
+                parts.append(Part(cell((number + title_shown, "bold reverse")), verb=name))
+            else:
+                parts.append(Part(cell((number, "bold $key"), title_shown), 2, verb=name))
         for one in verbs_on(self.page):
-            if one.short:
+            if one.short and not (one.id == "back" and self.page in PAGE_TITLES):
                 grey = one.mutates and self.session.client.read_only
                 key = (self.keys.of(one).split(" ")[0] + " ", "$faint" if grey else "bold $key")
                 words = (one.short, "$faint" if grey else "$quiet")

@@ -64,8 +64,10 @@ class TerminateScreen(Dialog[Terminate]):
                 )
             yield Static(to_content(*self._after()), classes="after", markup=False)
             with Horizontal(classes="buttons"):
-                yield Button("Cancel", id="cancel")
-                yield Button("Drain and terminate", id="go", classes="-harm", disabled=True)
+                yield Button("Cancel", id="cancel", compact=True)
+                yield Button(
+                    "Drain and terminate", id="go", classes="-harm", compact=True, disabled=True
+                )
 
     def on_mount(self) -> None:
         """Focus Cancel and ask what would die."""
