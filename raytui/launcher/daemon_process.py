@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from raytui.autoscaler.actor_lock import DAEMON, Holder, holder
+from raytui.autoscaler.actor_lock import DAEMON, Holder, LockHeldError, holder
 from raytui.autoscaler.control import Control, ControlError, greet
 from raytui.config.locations import ClusterPaths
 from raytui.launcher.progress import Progress
@@ -69,14 +69,16 @@ def start_daemon(spec: ClusterSpec, paths: ClusterPaths, progress: Progress) -> 
 
 
 def stop_daemon(paths: ClusterPaths, progress: Progress) -> bool:
-    """Stop whoever acts on the cluster and wait until the lock is free.
+    """Stop the daemon and wait until the cluster's lock is free; False when nobody held it.
 
-    Asked over its socket first, then by SIGTERM, then by SIGKILL (the ledger survives it). Returns
-    False when nobody ran.
+    Asked over its socket first, then by SIGTERM, then by SIGKILL (the ledger survives it). Raises
+    LaunchError when another `up` or `down` is at work on the cluster, or nothing helps.
     """
     held = holder(paths.lock)
     if held is None:
         return False
+    if held.what != DAEMON:
+        raise LaunchError(f"{LockHeldError(paths.lock, held)}; try again when it is done")
     progress.say(f"pid {held.pid}")
     asked = False
     with contextlib.suppress(ControlError), Control(paths.socket, timeout_s=5.0) as control:
@@ -87,12 +89,12 @@ def stop_daemon(paths: ClusterPaths, progress: Progress) -> bool:
         held = holder(paths.lock)
         if held is None:
             return True
-        if held.what == DAEMON and held.alive():
+        if held.alive():
             progress.say(f"{signal.Signals(number).name} to pid {held.pid}")
             _signal(held, number)
         if _freed(paths, wait_s):
             return True
-    raise LaunchError(f"pid {held.pid} ({held.what}) does not let go of {paths.lock}")
+    raise LaunchError(f"pid {held.pid} does not let go of {paths.lock}")
 
 
 def _signal(held: Holder, number: int) -> None:

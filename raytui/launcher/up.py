@@ -20,7 +20,7 @@ from raytui.model.lifecycle import LEAVING
 from raytui.model.snapshot import Snapshot
 from raytui.model.spec import ClusterSpec
 
-_WORKERS_WAIT_S = 120.0
+_NODES_WAIT_S = 120.0
 
 
 def up(spec: ClusterSpec, paths: ClusterPaths, on_step: StepSink) -> None:
@@ -52,9 +52,8 @@ def _bring_up(spec: ClusterSpec, paths: ClusterPaths, on_step: StepSink) -> None
             progress.skip("already running")
         else:
             start_daemon(spec, paths, progress)
-    if any(t.min_workers for t in spec.worker_types):
-        with step(on_step, "wait for the first workers") as progress:
-            _wait_for_workers(paths, progress)
+    with step(on_step, "wait for the first nodes") as progress:
+        _wait_for_nodes(paths, progress)
 
 
 def cluster_is_up(spec: ClusterSpec, paths: ClusterPaths) -> bool:
@@ -104,9 +103,12 @@ def _take_back(paths: ClusterPaths, provider: HeadProvider, started: bool) -> No
         forget(paths)
 
 
-def _wait_for_workers(paths: ClusterPaths, progress: Progress) -> None:
-    """Until each node type has its floor; that it takes long is no failure of the launch."""
-    deadline = time.monotonic() + _WORKERS_WAIT_S
+def _wait_for_nodes(paths: ClusterPaths, progress: Progress) -> None:
+    """Until the head has joined its own cluster and each node type has its floor.
+
+    That it takes long is no failure of the launch.
+    """
+    deadline = time.monotonic() + _NODES_WAIT_S
     try:
         with Control(paths.socket) as control:
             for snapshot in control.snapshots(deadline):
@@ -121,5 +123,5 @@ def _wait_for_workers(paths: ClusterPaths, progress: Progress) -> None:
 
 def _missing(snapshot: Snapshot) -> str:
     """`1 of 2 cpu-small running`, or empty when every floor is reached."""
-    rows = [row for row in snapshot.types if not row.is_head and row.running < row.min]
+    rows = [row for row in snapshot.types if row.running < row.min]
     return ", ".join(f"{row.running} of {row.min} {row.name} running" for row in rows)
