@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, ClassVar
 
@@ -31,6 +32,8 @@ from raytui.widgets.tokens import token_defaults
 QUIT = "quit"
 KEEP = "keep"
 DOWN = "down"
+
+_MESSAGES_KEPT = 200
 
 
 class Updated(Message):
@@ -90,6 +93,8 @@ class RaytuiApp(App[str]):
         self.session: Session | None = None
         self.launch_error: LaunchError | None = None
         """Why the last launch failed, for the caller's exit code."""
+        self.messages: deque[str] = deque(maxlen=_MESSAGES_KEPT)
+        """All toasts in full with their clock, newest first."""
         self._client = client
         self._launch = launch
         self._launch_title = launch_title
@@ -129,7 +134,7 @@ class RaytuiApp(App[str]):
     # A cluster
 
     def _look_at(self, client: ClusterClient) -> None:
-        session = self.session = Session(client, self._clock)
+        session = self.session = Session(client, self._clock, self.messages)
         self.add_mode("cluster", lambda: ClusterScreen(session, self._keys))
         self.add_mode("nodes", lambda: NodesScreen(session, self._keys))
         self.add_mode("autoscaler", lambda: AutoscalerScreen(session, self._keys))
@@ -223,8 +228,7 @@ class RaytuiApp(App[str]):
         markup: bool = False,
     ) -> None:
         """A toast of at most three lines, never read as markup; `m` shows all of them in full."""
-        if self.session is not None:
-            self.session.messages.appendleft(f"{clock_text(time.time())}  {message}")
+        self.messages.appendleft(f"{clock_text(time.time())}  {message}")
         lines = message.splitlines() or [""]
         short = lines[0] if len(lines) == 1 else f"{lines[0]} … (m: in full)"
         if len(short) > 300:

@@ -101,14 +101,16 @@ class RecordedClient:
         """The recording at its pace; goes on until `close`."""
         yield LinkState(Link.LIVE)
         while not self._closed:
-            while self._coming:
+            # Cleared before looking, so that what comes meanwhile is not missed.
+            self._more.clear()
+            while self._coming and not self._closed:
                 update = self._coming.popleft()
                 if isinstance(update, Snapshot):
                     self._newest = update
                 yield update
                 await asyncio.sleep(self._pace_s)
-            self._more.clear()
-            await self._more.wait()
+            if not self._closed:
+                await self._more.wait()
 
     async def send(self, command: Command) -> Ack:
         """Keep the command; a recording cannot act."""

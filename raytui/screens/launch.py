@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from enum import Enum
+from queue import SimpleQueue
 from typing import ClassVar
 
 from textual import on
@@ -99,11 +100,11 @@ class LaunchScreen(WorkingScreen):
         """The person does not want to launch, or not to go on."""
 
     class _Reported(Message):
-        """A step came, perhaps from a thread."""
+        """Steps wait to be shown."""
 
-        def __init__(self, step: Step) -> None:
-            super().__init__()
-            self.step = step
+        def can_replace(self, message: Message) -> bool:
+            """One is enough for all steps that wait."""
+            return isinstance(message, LaunchScreen._Reported)
 
     def __init__(self, launch: Launch, title: str, keys: KeyNames, clock: Clock) -> None:
         super().__init__()
@@ -113,6 +114,7 @@ class LaunchScreen(WorkingScreen):
         self._clock = clock
         self._stage = Stage.READY
         self._steps: dict[tuple[str, str], Step] = {}
+        self._reported: SimpleQueue[Step] = SimpleQueue()
         self._began = 0.0
         self._newest_time = (0.0, 0.0)
         """The newest time a step told (unix seconds), and our clock when it came."""
@@ -179,9 +181,11 @@ class LaunchScreen(WorkingScreen):
         self.work(self._run(), group="launch")
 
     async def _run(self) -> None:
-        # Steps come from threads: a message is the one thing that may cross.
+        # Steps come from threads and from this loop: the queue keeps their order, the message
+        # only says that there is something in it.
         def sink(step: Step) -> None:
-            self.post_message(self._Reported(step))
+            self._reported.put(step)
+            self.post_message(self._Reported())
 
         try:
             client = await self._launch(sink)
@@ -202,15 +206,18 @@ class LaunchScreen(WorkingScreen):
 
     # Drawing
 
-    def on_launch_screen__reported(self, message: LaunchScreen._Reported) -> None:
-        """Keep a step; a later one of the same name replaces it."""
-        step = message.step
+    @on(_Reported)
+    def _show_steps(self) -> None:
+        while not self._reported.empty():
+            self._keep(self._reported.get())
+        self.query_one("#steps", LineTable).show(list(self._steps.values()))
+        self.query_one("#steps", LineTable).action_edge(1)
+
+    def _keep(self, step: Step) -> None:
         self._steps[step.node, step.name] = step
         told = max(step.started_at, step.ended_at)
         if told > self._newest_time[0]:
             self._newest_time = (told, self._clock())
-        self.query_one("#steps", LineTable).show(list(self._steps.values()))
-        self.query_one("#steps", LineTable).action_edge(1)
 
     def _now(self) -> float:
         told, at = self._newest_time

@@ -25,6 +25,8 @@ class NodesScreen(ListPage):
     page = "nodes"
     BINDINGS = bindings_on("nodes")
 
+    _census: Sequence[Part] = (Part(cell(("NODES", "bold $heading"))),)
+
     def make_list(self) -> LineTable[Any]:
         """The node list."""
         return LineTable(
@@ -41,10 +43,11 @@ class NodesScreen(ListPage):
 
     def caption(self) -> Sequence[Part]:
         """How many nodes there are, by state."""
-        return _census(self.session.snapshot.rows if self.session.snapshot is not None else ())
+        return self._census
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Replace the rows; selection, marks, filter and order stay."""
+        self._census = _census(snapshot.rows)
         self.table.show(snapshot.rows)
 
     def chosen_ids(self) -> Sequence[str]:

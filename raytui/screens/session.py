@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from raytui.client.base import ClusterClient, Link, LinkState
 from raytui.model.snapshot import Snapshot
@@ -19,11 +18,13 @@ class Session:
     differ from ours: only the seconds that passed since it came are taken from here.
     """
 
-    def __init__(self, client: ClusterClient, clock: Clock = time.monotonic) -> None:
+    def __init__(
+        self, client: ClusterClient, clock: Clock = time.monotonic, messages: Sequence[str] = ()
+    ) -> None:
         self.client = client
         self.snapshot: Snapshot | None = None
         self.link = LinkState(Link.CONNECTING)
-        self.messages: deque[str] = deque(maxlen=200)
+        self.messages = messages
         """Toasts of this session with their clock, newest first."""
         self._clock = clock
         self._received = clock()

@@ -158,6 +158,10 @@ class LineTable(ScrollView, Generic[T], can_focus=True):
         self._strips: dict[_Line, Strip] = {}
         self._styles: dict[str, Style] = {}
 
+    def on_mount(self) -> None:
+        """Take the room that the words for an empty list need."""
+        self._arrange()
+
     # What the list shows
 
     @property

@@ -66,8 +66,8 @@ def text(app: object) -> str:
 
 
 def toasts(app: RaytuiApp) -> list[str]:
-    """Messages of all toasts, oldest first."""
-    return [notification.message for notification in app._notifications]
+    """All toasts in full, oldest first; also those that have faded."""
+    return [words.partition("  ")[2] for words in reversed(app.messages)]
 
 
 def table(app: RaytuiApp, selector: str = "LineTable") -> LineTable:

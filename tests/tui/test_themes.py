@@ -89,11 +89,9 @@ def test_a_bad_file_keeps_no_other_from_loading():
     assert len(wrong) == 1
 
 
-@pytest.mark.parametrize("name", ["nord", "textual-light", "textual-ansi", "raytui-contrast"])
+@pytest.mark.parametrize("name", ["nord", "textual-light", "ansi-dark", "raytui-contrast"])
 async def test_every_theme_can_be_changed_to_while_running(name):
     async with opened() as pilot:
-        if name not in pilot.app.available_themes:
-            pytest.skip("this Textual has no such theme")
         pilot.app.theme = name
         await pilot.pause()
         assert "cpu-small" in text(pilot.app)
