@@ -18,6 +18,10 @@ _GCS_WAIT_S = 120.0
 _LOOK_EVERY_S = 0.2
 
 
+class HeadDiedError(LaunchError):
+    """The head is gone; another one may be started."""
+
+
 def find_head(provider: HeadProvider) -> Instance | None:
     """The head as the provider knows it, dead or alive."""
     return next((i for i in provider.list_instances() if i.is_head), None)
@@ -47,6 +51,15 @@ def start_head(spec: ClusterSpec, provider: HeadProvider, progress: Progress) ->
     return True
 
 
+def head_answers(provider: HeadProvider) -> bool:
+    """Whether there is a head and Ray on it answers now."""
+    head = find_head(provider)
+    address = provider.head_address()
+    if head is None or head.status in LEAVING:
+        return False
+    return bool(address) and not _ask_gcs(address)
+
+
 def wait_for_gcs(spec: ClusterSpec, provider: HeadProvider, progress: Progress) -> None:
     """Wait until Ray on the head answers; raises LaunchError when the head dies or time is up."""
     end = time.monotonic() + _GCS_WAIT_S
@@ -55,7 +68,7 @@ def wait_for_gcs(spec: ClusterSpec, provider: HeadProvider, progress: Progress) 
         head = find_head(provider)
         if head is None or head.status is InstanceStatus.LOST:
             detail = head.detail if head is not None else ""
-            raise LaunchError(f"the head of {spec.cluster_name} died while starting", detail)
+            raise HeadDiedError(f"the head of {spec.cluster_name} died", detail)
         address = provider.head_address()
         words = _ask_gcs(address) if address else words
         if not words:

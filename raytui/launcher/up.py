@@ -13,12 +13,19 @@ from raytui.backends.registry import HeadProvider, provider_for
 from raytui.config.launched import forget, recall, remember
 from raytui.config.locations import ClusterPaths
 from raytui.launcher.daemon_process import daemon_runs, start_daemon, stop_daemon
-from raytui.launcher.head import find_head, start_head, wait_for_gcs
+from raytui.launcher.head import (
+    HeadDiedError,
+    find_head,
+    head_answers,
+    start_head,
+    wait_for_gcs,
+)
 from raytui.launcher.progress import Progress, step
 from raytui.launcher.steps import LaunchError, StepSink
 from raytui.model.lifecycle import LEAVING
 from raytui.model.snapshot import Snapshot
 from raytui.model.spec import ClusterSpec
+from raytui.model.state import Instance
 
 _NODES_WAIT_S = 120.0
 
@@ -41,7 +48,7 @@ def _bring_up(spec: ClusterSpec, paths: ClusterPaths, on_step: StepSink) -> None
     with step(on_step, "check Ray") as progress:
         provider = provider_for(spec, paths)
         progress.say(f"Ray {_ray_version()}")
-    outdated = recall(paths) != spec or not _head_is_up(provider)
+    outdated = recall(paths) != spec or not head_answers(provider)
     if outdated and holder(paths.lock) is not None:
         with step(on_step, "stop the old autoscaler") as progress:
             stop_daemon(paths, progress)
@@ -81,22 +88,33 @@ def _bring_head_up(
     try:
         with ActorLock(paths.lock, "up"):
             remember(paths, spec)
-            started = False
+            known = find_head(provider)
             try:
-                with step(on_step, "start the head", "head") as progress:
-                    started = start_head(spec, provider, progress)
-                with step(on_step, "wait for GCS", "head") as progress:
-                    wait_for_gcs(spec, provider, progress)
+                _start_head(spec, provider, on_step)
             except BaseException:
-                _take_back(paths, provider, started)
+                _take_back(paths, provider, known)
                 raise
     except LockHeldError as error:
         raise LaunchError(f"{error}; wait for it, or see `raytui status`") from error
 
 
-def _take_back(paths: ClusterPaths, provider: HeadProvider, started: bool) -> None:
+def _start_head(spec: ClusterSpec, provider: HeadProvider, on_step: StepSink) -> None:
+    with step(on_step, "start the head", "head") as progress:
+        started = start_head(spec, provider, progress)
+    try:
+        with step(on_step, "wait for GCS", "head") as progress:
+            wait_for_gcs(spec, provider, progress)
+    except HeadDiedError:
+        if started:
+            raise
+        # One that was there already was dying: a raylet outlives its GCS by a minute.
+        _start_head(spec, provider, on_step)
+
+
+def _take_back(paths: ClusterPaths, provider: HeadProvider, known: Instance | None) -> None:
+    """Take away a head that was not there before; one that was is left for the next try."""
     head = find_head(provider)
-    if started and head is not None:
+    if head is not None and (known is None or head.instance_id != known.instance_id):
         with contextlib.suppress(ProviderError):
             provider.terminate([head.instance_id])
     if find_head(provider) is None:
