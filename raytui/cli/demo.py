@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from raytui.model.spec import ClusterSpec
 
 _DASHBOARD_WAIT_S = 90.0
+_WORK = "work: a sample job of tasks, then a placement group, then GPU actors"
 _QUESTION = "The demo's cluster runs on this machine. Keep it, or take it down?"
 
 
@@ -55,17 +56,22 @@ def demo(nodes: int | None, seed: int, theme: str | None, no_mouse: bool) -> int
 
 def _show(spec: ClusterSpec, paths: ClusterPaths, *, theme: str | None, mouse: bool) -> int:
     from raytui.app import DOWN, RaytuiApp
-    from raytui.cli.open import description
+    from raytui.cli.open import client_for, description, running
     from raytui.cli.steps import StepPrinter
     from raytui.launcher.down import down
 
-    app = RaytuiApp(
-        None,
-        launch=lambda sink: _launch(spec, paths, sink),
-        launch_title=f"The demo\n{description(spec)}",
-        on_quit_question=_QUESTION,
-        theme=theme,
-    )
+    if running(spec, paths):
+        with StepPrinter(sys.stderr) as printer:
+            start_work(spec, paths, printer)
+        app = RaytuiApp(client_for(spec, paths), on_quit_question=_QUESTION, theme=theme)
+    else:
+        app = RaytuiApp(
+            None,
+            launch=lambda sink: _launch(spec, paths, sink),
+            launch_title=f"{description(spec)}\n{_WORK}",
+            on_quit_question=_QUESTION,
+            theme=theme,
+        )
     answer = app.run(mouse=mouse)
     if answer == DOWN:
         with StepPrinter(sys.stderr) as printer:
