@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -56,7 +57,9 @@ class Daemon:
         server = Server(self._paths.socket, hello, self)
 
         def publish(snapshot: Snapshot) -> None:
-            loop.call_soon_threadsafe(server.publish, snapshot)
+            # A tick that outlives the loop has nobody left to show its snapshot to.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(server.publish, snapshot)
 
         self._thread = EngineThread(self._make, publish)
         self._engine = await asyncio.wrap_future(self._thread.start())

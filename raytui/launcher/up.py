@@ -134,6 +134,9 @@ def _wait_for_nodes(paths: ClusterPaths, progress: Progress) -> None:
                 progress.say(missing or "all are running")
                 if not missing:
                     return
+                if snapshot.paused_by:
+                    progress.skip(f"{missing}; the autoscaler is paused by {snapshot.paused_by}")
+                    return
     except ControlError as error:
         raise LaunchError(f"the autoscaler went away: {error}") from error
     progress.skip("some are still starting; the autoscaler goes on")
