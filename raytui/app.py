@@ -194,6 +194,11 @@ class RaytuiApp(App[str]):
 
     # Leaving
 
+    async def on_unmount(self) -> None:
+        """End the connection: a client belongs to this loop."""
+        if self._client is not None:
+            await self._client.close()
+
     async def action_quit(self) -> None:
         """Leave, after the question if there is one."""
         if isinstance(self.screen, LaunchScreen):

@@ -87,6 +87,11 @@ class RecordedClient:
             self._remember(update)
 
     @property
+    def closed(self) -> bool:
+        """True once `close` was called."""
+        return self._closed
+
+    @property
     def name(self) -> str:
         """The recorded cluster's name."""
         return self._newest.info.cluster_name if self._newest is not None else "recording"

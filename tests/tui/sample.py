@@ -75,7 +75,7 @@ def member(
     if running:
         state = NodeStatus.IDLE if idle_s else NodeStatus.RUNNING
         node = Node(
-            node_id=("%x" % (abs(hash(name)) + 1)).rjust(16, "0") * 3,
+            node_id=name.encode().hex().rjust(56, "0"),
             instance_id=name,
             node_type=node_type,
             status=NodeStatus.DRAINING if status is S.DRAINING else state,

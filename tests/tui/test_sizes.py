@@ -6,10 +6,16 @@ import pytest
 
 from tests.tui.driving import go, opened, table, text
 
-SIZES = [(200, 60), (80, 24), (60, 15), (20, 5), (5, 2)]
+SIZES = [
+    (80, 24),
+    *(
+        pytest.param(size, marks=pytest.mark.slow)
+        for size in ((200, 60), (60, 15), (20, 5), (5, 2))
+    ),
+]
 
 
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("size", SIZES, ids="{0[0]}x{0[1]}".format)
 async def test_every_page_and_dialog_can_be_shown(size):
     async with opened(size=size) as pilot:
         for keys in (

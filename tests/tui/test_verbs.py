@@ -141,9 +141,11 @@ async def test_keys_of_the_footer_can_be_clicked():
         assert isinstance(pilot.app.screen, NodesScreen)
 
 
-async def test_q_leaves_at_once_without_a_question():
-    async with opened() as pilot:
+async def test_q_leaves_at_once_without_a_question_and_ends_the_connection():
+    client = recorded()
+    async with opened(client) as pilot:
         await go(pilot, "q")
+    assert client.closed
     assert pilot.app.return_value == "quit"
 
 
