@@ -27,10 +27,8 @@ _DASHBOARD = b"dashboard"
 _WEBUI_URL = b"webui:url"
 _V1_FRESH_S = 30.0
 """Ray's v1 monitor writes its status every 5 s."""
-_V2_WATCH_S = 7.0
-"""Ray's v2 monitor reports every 5 s."""
-_OUR_VERSIONS = 10**15
-"""Ray's v2 monitor counts versions from 0; ours are nanoseconds since 1970."""
+_MONITOR_WATCH_S = 12.0
+"""Ray's monitors report every 5 s, the first time some seconds after they started."""
 _IDLE_TERMINATION, _PREEMPTION = 1, 2
 _READ_ONLY_TYPE = "node_"
 """Ray's monitor without an autoscaling config names a type `node_<node id>` for every node."""
@@ -90,7 +88,7 @@ class GcsRay:
     def take_over(self, spec: ClusterSpec) -> None:
         """Switch the head to autoscaler v2 state and tell Ray the limits of the node types.
 
-        Takes up to 7 s when a monitor of Ray's v2 may be running, else milliseconds.
+        Takes up to 12 s when a monitor was started that may still live, else milliseconds.
         """
         if self._monitor_scales():
             raise RayError(
@@ -98,7 +96,7 @@ class GcsRay:
                 "start its head with `ray start --head --no-monitor`"
             )
         config = protobuf.write_config(spec)
-        self._call(lambda gcs: gcs.report_cluster_config(config, timeout_s=_CALL_S))
+        self._call(lambda gcs: gcs.report_cluster_config(config))
         self._call(
             lambda gcs: gcs.internal_kv_put(
                 _V2_FLAG, b"1", overwrite=True, namespace=_AUTOSCALER, timeout=_CALL_S
@@ -126,11 +124,12 @@ class GcsRay:
 
     def impact(self, node_ids: Sequence[str]) -> dict[str, Impact]:
         """What runs on the given nodes, by node id; best effort, never raises."""
-        known = {node.node_id: node for node in self._view.nodes}
         try:
+            self.observe()
             url = self.dashboard_url()
         except RayError:
             url = ""
+        known = {node.node_id: node for node in self._view.nodes}
         return state_api.impact(url, node_ids, known)
 
     def dashboard_url(self) -> str:
@@ -157,17 +156,12 @@ class GcsRay:
         """
         if not self._read(_MONITOR_ADDRESS, None):
             return False
-        status = self._read(_V1_STATUS, None)
-        if status and _is_fresh_v1(status, self._clock()):
-            return not _is_read_only_v1(status)
-        return self._v2_state_moves()
-
-    def _v2_state_moves(self) -> bool:
         first = self._reported_state()
-        if first == (0, 0) or first[0] >= _OUR_VERSIONS:
-            return False
-        ends = time.monotonic() + _V2_WATCH_S
+        ends = time.monotonic() + _MONITOR_WATCH_S
         while time.monotonic() < ends:
+            status = self._read(_V1_STATUS, None)
+            if status and _is_fresh_v1(status, self._clock()):
+                return not _is_read_only_v1(status)
             if self._reported_state() != first:
                 return True
             time.sleep(0.25)
@@ -201,7 +195,7 @@ class GcsRay:
         try:
             return call(client)
         except (AttributeError, TypeError) as error:
-            _too_old(error)
+            _unknown_ray(error)
         except Exception as error:
             if self._client is client:
                 self._client = None
@@ -232,20 +226,20 @@ class GcsRay:
             if error.name == "ray":
                 hint = "Ray is not installed here: run `pip install 'raytui[ray]'`"
                 raise RayError(hint) from error
-            _too_old(error)
+            _unknown_ray(error)
         if "ClusterResourceState" not in autoscaler_pb2.DESCRIPTOR.message_types_by_name:
-            _too_old(None)
+            _unknown_ray(None)
         try:
             return GcsClient(address=self._address)
         except Exception as error:
             raise RayError(f"GCS at {self._address} does not answer: {_words(error)}") from error
 
 
-def _too_old(error: Exception | None) -> NoReturn:
+def _unknown_ray(error: Exception | None) -> NoReturn:
     from importlib.metadata import version
 
-    words = f"Ray {version('ray')} is too old: raytui needs {OLDEST_RAY} or newer"
-    raise RayError(words) from error
+    words = f"Ray {version('ray')} lacks what raytui calls: it needs Ray {OLDEST_RAY} or newer"
+    raise RayError(f"{words} ({error})" if error else words) from error
 
 
 def _words(error: Exception) -> str:

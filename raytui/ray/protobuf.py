@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 HEAD_RESOURCE = "node:__internal_head__"
 _GROUP_MARK = "_group_"
+_BUNDLE_IN_USE = re.compile(r"\bbundle_group_([0-9a-f]{20,})")
 _IDLE_JITTER_S = 2.0
 _MOST_ENTRIES = 1000
 """Of pending launches told to Ray; `ray status` counts entries, so each node needs its own."""
@@ -73,10 +75,10 @@ def _node(state: Any, now: float, idle_before: Mapping[str, float]) -> Node:
         status=_STATUS.get(state.status, NodeStatus.RUNNING),
         total=_own(state.total_resources),
         available=_own(state.available_resources),
-        labels={**state.dynamic_labels, **state.labels},
+        labels=dict(state.labels),
         ip=state.node_ip_address,
         idle_since=_idle_since(state, now, idle_before.get(node_id, 0.0)),
-        activity=tuple(state.node_activity) if state.idle_duration_ms <= 0 else (),
+        activity=_activity(state),
         is_head=HEAD_RESOURCE in state.total_resources,
     )
 
@@ -86,6 +88,20 @@ def _idle_since(state: Any, now: float, before: float) -> float:
         return 0.0
     since = now - state.idle_duration_ms / 1000
     return before if before and abs(since - before) <= _IDLE_JITTER_S else since
+
+
+def _activity(state: Any) -> tuple[str, ...]:
+    """Ray's words for what keeps a node; it repeats old ones while a node is idle."""
+    if state.idle_duration_ms > 0:
+        return ()
+    said = []
+    for words in state.node_activity:
+        group = _BUNDLE_IN_USE.search(words)
+        if group:
+            said.append(f"Bundles of placement group {group[1][:12]} on node.")
+        elif _GROUP_MARK not in words:
+            said.append(words)
+    return tuple(said)
 
 
 def _own(amounts: Mapping[str, float]) -> Resources:

@@ -22,13 +22,12 @@ _SUPERVISOR = "_ray_internal_job_actor_"
 def impact(
     dashboard_url: str, node_ids: Sequence[str], known: Mapping[str, Node]
 ) -> dict[str, Impact]:
-    """What would die with each node. `known` names instance and type of nodes by their id."""
+    """What would die with each node. `known` has the nodes that GCS reports, by their id."""
     notes: list[str] = []
     tasks = _asked(notes, "running tasks", lambda: _tasks(dashboard_url))
     actors = _asked(notes, "actors", lambda: _actors(dashboard_url))
     groups = _asked(notes, "placement groups", lambda: _placement_groups(dashboard_url))
     drivers = _asked(notes, "jobs", lambda: _drivers(dashboard_url))
-    stored = _asked(notes, "objects", lambda: _object_bytes(dashboard_url))
     found = {}
     for node_id in node_ids:
         node = known.get(node_id)
@@ -39,7 +38,7 @@ def impact(
             actors=_counted(actors.get(node_id, ())),
             placement_groups=_counted(groups.get(node_id, ())),
             jobs=tuple(drivers.get(node_id, ())),
-            object_bytes=stored.get(node_id, 0),
+            object_bytes=round(node.used.amount("object_store_memory")) if node else 0,
             notes=tuple(notes),
         )
     return found
@@ -97,16 +96,6 @@ def _placement_groups(url: str) -> Mapping[str, list[str]]:
 def _drivers(url: str) -> Mapping[str, list[str]]:
     running = (job for job in jobs.jobs(url) if job.status not in jobs.FINISHED)
     return _by_node((job.node_id, f"{job.job_id}: {job.entrypoint}") for job in running)
-
-
-def _object_bytes(url: str) -> Mapping[str, int]:
-    answer = call(url, "/nodes?view=summary", timeout_s=_TIMEOUT_S)
-    raylets = [entry.get("raylet") or {} for entry in answer["data"]["summary"]]
-    return {
-        raylet["nodeId"]: int(raylet.get("objectStoreUsedMemory") or 0)
-        for raylet in raylets
-        if raylet.get("nodeId")
-    }
 
 
 def _by_node(pairs: Iterable[tuple[str | None, str]]) -> Mapping[str, list[str]]:
