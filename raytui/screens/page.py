@@ -25,6 +25,7 @@ from raytui.model.snapshot import Row, Snapshot
 from raytui.screens.ask import AskScreen
 from raytui.screens.commandline import CommandLine
 from raytui.screens.help import HelpScreen
+from raytui.screens.keyline import key_parts
 from raytui.screens.keys import KeyNames
 from raytui.screens.palette import VerbProvider
 from raytui.screens.reading import ReadingScreen
@@ -32,17 +33,10 @@ from raytui.screens.session import Session
 from raytui.screens.shapes import ShapeError, parse_shapes
 from raytui.screens.statusline import banner, status_parts
 from raytui.screens.terminate import TerminateScreen
-from raytui.screens.verbs import PAGE_TITLES, Verb, VerbError, verb, verbs_on
+from raytui.screens.verbs import Verb, VerbError, verb
 from raytui.screens.working import READ_ONLY, WorkingScreen
 from raytui.widgets.cell import Cell, cell, to_content
-from raytui.widgets.fitted import FittedLine, Part
-
-_ROOMY = 100
-"""Terminal columns from which the footer names all pages; below, the others are numbers."""
-
-
-_ABOVE = {"node": "nodes", "decision": "autoscaler"}
-"""The page with a number that an opened thing belongs to."""
+from raytui.widgets.fitted import FittedLine
 
 
 class Page(WorkingScreen):
@@ -96,7 +90,9 @@ class Page(WorkingScreen):
         self.set_class(stale, "-stale")
         self.query_one("#status", FittedLine).show(status_parts(self.session))
         self._show_banner(banner(self.session))
-        self.query_one("#keys", FittedLine).show(self._key_parts())
+        self.query_one("#keys", FittedLine).show(
+            key_parts(self.page, self.session, self.keys, self.size.width)
+        )
         snapshot = self.session.snapshot
         if snapshot is not None and snapshot is not self._drawn:
             self._drawn = snapshot
@@ -119,24 +115,6 @@ class Page(WorkingScreen):
             line.display = bool(words)
         if words and line.content != content:
             line.update(content)
-
-    def _key_parts(self) -> list[Part]:
-        parts = []
-        roomy = self.size.width >= _ROOMY
-        for name, title in PAGE_TITLES.items():
-            number, here = self.keys.of(verb(name)), name == _ABOVE.get(self.page, self.page)
-            title_shown = f" {title}" if here or roomy else ""
-            if here:
-                parts.append(Part(cell((number + title_shown, "bold reverse")), verb=name))
-            else:
-                parts.append(Part(cell((number, "bold $key"), title_shown), 2, verb=name))
-        for one in verbs_on(self.page):
-            if one.short and not (one.id == "back" and self.page in PAGE_TITLES):
-                grey = one.mutates and self.session.client.read_only
-                key = (self.keys.of(one).split(" ")[0] + " ", "$faint" if grey else "bold $key")
-                words = (one.short, "$faint" if grey else "$quiet")
-                parts.append(Part(cell(key, words), one.drop, verb=one.id))
-        return parts
 
     @on(FittedLine.Clicked)
     def _clicked(self, event: FittedLine.Clicked) -> None:
@@ -242,10 +220,10 @@ class Page(WorkingScreen):
             self.give(command)
 
     def verb_hold(self, argument: str) -> None:
-        """Hold nodes against removal; when all of them are held, release them."""
+        """Hold nodes against removal; the key releases them when all of them are held."""
         rows = self._rows_asked_for(argument)
         ids = tuple(row.id for row in rows)
-        held = all(row.hold is not None for row in rows)
+        held = not argument and all(row.hold is not None for row in rows)
         self.give(ReleaseNodes(ids) if held else HoldNodes(ids))
 
     def verb_release(self, argument: str) -> None:
@@ -282,9 +260,13 @@ class Page(WorkingScreen):
         if text is not None:
             self.give(RequestResources(parse_shapes(text)))
 
-    def verb_pause(self, _argument: str) -> None:
+    def verb_toggle_pause(self, _argument: str) -> None:
         """Pause the autoscaler, or resume it."""
         self.give(Resume() if self.current().paused_by else Pause())
+
+    def verb_pause(self, _argument: str) -> None:
+        """Pause the autoscaler, whether or not it is paused already."""
+        self.give(Pause())
 
     def verb_resume(self, _argument: str) -> None:
         """Resume the autoscaler."""

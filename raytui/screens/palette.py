@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.content import Content
 
 from raytui.screens.verbs import VERBS, Verb
 
@@ -18,25 +19,26 @@ class VerbProvider(Provider):
 
     async def discover(self) -> Hits:
         """What is offered before anything is typed."""
-        for words, command, help_text in self._offers():
-            yield DiscoveryHit(words, command, help=help_text)
+        for words, keys, command in self._offers():
+            yield DiscoveryHit(_with_keys(Content(words), keys), command, text=words)
 
     async def search(self, query: str) -> Hits:
         """What matches `query`, best first."""
         matcher = self.matcher(query)
-        for words, command, help_text in self._offers():
+        for words, keys, command in self._offers():
             score = matcher.match(words)
             if score > 0:
-                yield Hit(score, matcher.highlight(words), command, help=help_text)
+                shown = _with_keys(matcher.highlight(words), keys)
+                yield Hit(score, shown, command, text=words)
 
-    def _offers(self) -> Iterator[tuple[str, Callable[[], None], str]]:
+    def _offers(self) -> Iterator[tuple[str, str, Callable[[], None]]]:
         page = self._page
         for verb in VERBS:
             here = page.page in verb.pages or not verb.pages
             if here and not (verb.argument and not verb.keys):
-                yield verb.words, self._call(verb), page.keys.of(verb)
+                yield verb.words, page.keys.of(verb), self._call(verb)
         for name in sorted(page.app.available_themes):
-            yield f"Theme: {name}", self._call(_THEME, name), ""
+            yield f"Theme: {name}", "", self._call(_THEME, name)
 
     def _call(self, verb: Verb, argument: str = "") -> Callable[[], None]:
         page = self._page
@@ -46,6 +48,10 @@ class VerbProvider(Provider):
     def _page(self) -> Page:
         page: Page = self.screen  # type: ignore[assignment]
         return page
+
+
+def _with_keys(words: Content, keys: str) -> Content:
+    return Content.assemble(words, (f"   {keys}", "bold $key")) if keys else words
 
 
 _THEME = next(verb for verb in VERBS if verb.id == "theme")

@@ -45,6 +45,7 @@ async def opened(
 ) -> AsyncIterator[Pilot]:
     """The app on a client (the sample by default), settled on its first snapshot."""
     shown = client if client is not None else recorded()
+    options.setdefault("clock", Clock())
     app = RaytuiApp(shown, **options)  # type: ignore[arg-type]
     async with app.run_test(size=size, notifications=True) as pilot:
         await until(pilot, lambda: app.session is not None and app.session.snapshot is not None)

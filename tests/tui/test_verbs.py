@@ -6,7 +6,7 @@ import pytest
 from textual.command import CommandPalette
 from textual.widgets import Input
 
-from raytui.model.command import SetFloor
+from raytui.model.command import HoldNodes, Pause, SetFloor
 from raytui.screens.autoscaler import AutoscalerScreen
 from raytui.screens.choose import ChooseScreen
 from raytui.screens.cluster import ClusterScreen
@@ -103,6 +103,17 @@ async def test_a_wrong_argument_is_explained(typed, words):
     assert client.sent == []
 
 
+async def test_what_is_asked_for_by_name_is_done_and_not_toggled():
+    client = recorded(sample.snapshot(paused_by="ana"))
+    async with opened(client) as pilot:
+        for words in ("pause", "hold i-0c40"):
+            await go(pilot, "colon")
+            pilot.app.screen.query_one(Input).value = words
+            await go(pilot, "enter")
+        await until(pilot, lambda: len(client.sent) == 2)
+    assert client.sent == [Pause(), HoldNodes(("i-0c40",))]
+
+
 async def test_an_unknown_command_is_told_in_place_and_can_be_corrected():
     async with opened() as pilot:
         await go(pilot, "colon", *"nodez", "enter")
@@ -125,7 +136,7 @@ async def test_the_palette_offers_the_verbs_of_the_page():
 
 async def test_keys_can_be_remapped_and_are_shown_as_remapped():
     client = recorded()
-    async with opened(client, keymap={"pause": "x"}) as pilot:
+    async with opened(client, keymap={"toggle-pause": "x"}) as pilot:
         assert "x pause" in text(pilot.app).splitlines()[-1]
         await go(pilot, "p")
         assert client.sent == []

@@ -1,0 +1,46 @@
+"""The last line of every page: the pages, and the keys that matter here."""
+
+from __future__ import annotations
+
+from raytui.screens.keys import KeyNames
+from raytui.screens.session import Session
+from raytui.screens.verbs import PAGE_TITLES, Verb, verb, verbs_on
+from raytui.widgets.cell import cell
+from raytui.widgets.fitted import Part
+
+_ROOMY = 100
+"""Terminal columns from which all pages are named; below, the others are numbers."""
+
+_ABOVE = {"node": "nodes", "decision": "autoscaler"}
+"""The page with a number that an opened thing belongs to."""
+
+
+def key_parts(page: str, session: Session, keys: KeyNames, width: int) -> list[Part]:
+    """The parts of the line for a terminal of `width` columns; refused verbs are greyed."""
+    parts = [_page_part(name, page, keys, roomy=width >= _ROOMY) for name in PAGE_TITLES]
+    for one in verbs_on(page):
+        if one.short and not (one.id == "back" and page in PAGE_TITLES):
+            parts.append(_verb_part(one, session, keys))
+    return parts
+
+
+def _page_part(name: str, page: str, keys: KeyNames, *, roomy: bool) -> Part:
+    number = keys.of(verb(name))
+    if name == _ABOVE.get(page, page):
+        return Part(cell((f"{number} {PAGE_TITLES[name]}", "bold reverse")), verb=name)
+    title = f" {PAGE_TITLES[name]}" if roomy else ""
+    return Part(cell((number, "bold $key"), title), 2, verb=name)
+
+
+def _verb_part(one: Verb, session: Session, keys: KeyNames) -> Part:
+    grey = one.mutates and session.client.read_only
+    paused = session.snapshot is not None and bool(session.snapshot.paused_by)
+    words = "resume" if one.id == "toggle-pause" and paused else one.short
+    key = keys.of(one).split(" ")[0]
+    return Part(
+        cell(
+            (f"{key} ", "$faint" if grey else "bold $key"), (words, "$faint" if grey else "$quiet")
+        ),
+        one.drop,
+        verb=one.id,
+    )
