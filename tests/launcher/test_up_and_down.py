@@ -217,9 +217,9 @@ def test_two_people_who_say_up_at_once_get_one_cluster(cluster: Cluster):
 
 def test_while_somebody_takes_it_down_nobody_brings_it_up(cluster: Cluster):
     cluster.paths.make()
-    with ActorLock(cluster.paths.lock, "down"):
-        with pytest.raises(LaunchError, match=r"pid \d+ \(down\) holds"):
-            up(cluster.spec, cluster.paths, cluster.steps.append)
+    refused = pytest.raises(LaunchError, match=r"pid \d+ \(down\) holds")
+    with ActorLock(cluster.paths.lock, "down"), refused:
+        up(cluster.spec, cluster.paths, cluster.steps.append)
     assert FAILED in cluster.ended().values()
     assert provider_for(cluster.spec, cluster.paths).list_instances() == []
 
@@ -238,3 +238,27 @@ def test_a_head_that_cannot_start_leaves_nothing(
     assert cluster.processes() == []
     assert recall(cluster.paths) is None
     assert provider_for(cluster.spec, cluster.paths).list_instances() == []
+
+
+def test_a_daemon_in_the_foreground_is_the_only_one_and_leaves_nodes_alone(cluster: Cluster):
+    cluster.write(floor=1)
+    up(cluster.spec, cluster.paths, cluster.steps.append)
+    (worker,) = running(cluster)
+    assert raytui("daemon", "stop", cluster.name).returncode == 0
+    eventually(lambda: holder(cluster.paths.lock) is None, "the first daemon has ended")
+    foreground = subprocess.Popen(
+        [sys.executable, "-m", "raytui", "--daemon", str(cluster.file)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    eventually(lambda: daemon_runs(cluster.paths), "the foreground daemon greets")
+    second = raytui("--daemon", str(cluster.file))
+    assert second.returncode == 1
+    assert f"pid {foreground.pid} (daemon) holds" in second.stderr
+    foreground.terminate()
+    out, err = foreground.communicate(timeout=60)
+    assert (foreground.returncode, out) == (0, "")
+    assert json.loads(err.splitlines()[0])["event"] == "daemon started"
+    assert running(cluster) == [worker]
