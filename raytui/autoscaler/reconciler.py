@@ -44,6 +44,7 @@ from raytui.ray.base import AutoscalerReport, RayCluster, RayError
 
 _TAKE_OVER_EVERY_S = 10.0
 _RETRY_TERMINATE_S = 10.0
+_HEAD_DOWN = "the head is down; run `raytui up` to start it again"
 _S = InstanceStatus
 
 
@@ -227,13 +228,12 @@ class Reconciler:
             self._take_over(now)
         listed = self._observer.listing if self._observer.provider.ok else None
         listing = {i.instance_id: i for i in listed} if listed is not None else None
-        # Without Ray's word a running node must not count as missing from Ray.
+        self._sync.run(listing, nodes if self._observer.gcs.ok else None, now)
+        self._learn(now)
         if self._observer.gcs.ok:
-            self._sync.run(listing, nodes, now)
-            self._learn(now)
             self._nodes = nodes
             self._progress_drains(nodes, now)
-            self._terminate([i for i in self._sync.clear if self._retry_at.get(i, 0.0) <= now])
+        self._terminate([i for i in self._sync.clear if self._retry_at.get(i, 0.0) <= now])
         self.state = ClusterState(
             observed_at=now,
             members=tuple(self._members(nodes, listing or {})),
@@ -270,9 +270,12 @@ class Reconciler:
             self._take_over_at = now + _TAKE_OVER_EVERY_S
 
     def _check_head(self) -> None:
+        """Say it when the head is dead, and take that back when a new one lives."""
         head = next((m for m in self.state.members if m.is_head and m.instance is not None), None)
-        if head is not None and head.status in (_S.LOST, _S.TERMINATING):
-            self._trouble = "the head is down; run `raytui up` to start it again"
+        if head is not None and head.status is _S.LOST:
+            self._trouble = _HEAD_DOWN
+        elif self._trouble == _HEAD_DOWN:
+            self._trouble = ""
 
     def _learn(self, now: float) -> None:
         """Remember how long boots take and which offerings fail or work."""

@@ -16,7 +16,7 @@ from raytui.model.lifecycle import InstanceStatus
 from raytui.model.resources import Resources
 from raytui.model.spec import ClusterSpec
 from raytui.model.state import Bundle, Constraint, Demand, Instance, Node, NodeStatus
-from raytui.ray.base import AutoscalerReport, DrainAnswer, RayView
+from raytui.ray.base import AutoscalerReport, DrainAnswer, RayError, RayView
 
 _STEP_S = 0.5
 """The world moves in steps of at least this long."""
@@ -79,6 +79,8 @@ class SimulatedRay:
         self._now = clock()
         self._version = 0
         self._view: RayView | None = None
+        self.silent = False
+        """True: GCS is away and every question to it fails."""
 
     # -- the world ------------------------------------------------------------------------------
 
@@ -162,6 +164,8 @@ class SimulatedRay:
 
     def observe(self) -> RayView:
         """See RayCluster. Looked at more often than every half second, it has not changed."""
+        if self.silent:
+            raise RayError("the simulated GCS does not answer")
         if self._view is None or self._clock() - self._now >= _STEP_S:
             self.advance()
             self._view = self._look()

@@ -36,28 +36,31 @@ class Sync:
         """Instances whose set-up failed."""
 
     def run(
-        self, listing: Mapping[str, Instance] | None, nodes: Mapping[str, Node], now: float
+        self,
+        listing: Mapping[str, Instance] | None,
+        nodes: Mapping[str, Node] | None,
+        now: float,
     ) -> None:
-        """One comparison. `listing` None: the provider is unknown, only Ray's word counts."""
+        """One comparison. None stands for a source that does not answer: its word is unknown."""
         self.clear, self.started, self.failed = [], [], []
         for instance in self._fleet:
             if instance.instance_id in self._fleet.quarantined:
                 continue
             try:
-                self._one(instance, listing, nodes.get(instance.instance_id), now)
+                self._one(instance, listing, nodes, now)
             except IllegalTransitionError as error:
                 self._fleet.quarantined[instance.instance_id] = str(error)
                 self._lament(f"quarantined {error}", instance.instance_id, now)
         if listing is not None:
             for instance_id, listed in listing.items():
                 if self._fleet.get(instance_id) is None:
-                    self._unknown(listed, nodes.get(instance_id), now)
+                    self._unknown(listed, nodes or {}, now)
 
     def _one(
         self,
         instance: Instance,
         listing: Mapping[str, Instance] | None,
-        node: Node | None,
+        nodes: Mapping[str, Node] | None,
         now: float,
     ) -> None:
         listed = listing.get(instance.instance_id) if listing is not None else None
@@ -71,7 +74,9 @@ class Sync:
             self._died(instance, listed, now)
         elif listing is not None and listed is None:
             self._vanished(instance, now)
-        elif node is not None:
+        elif nodes is None:
+            self._absent_since.pop(instance.instance_id, None)  # nobody is missed in the dark
+        elif instance.instance_id in nodes:
             self._seen_by_ray(instance, now)
         else:
             self._not_seen_by_ray(instance, now)
@@ -99,6 +104,8 @@ class Sync:
         if listing is not None and listed is None:
             self._fleet.move(name, _S.TERMINATED, now, "no longer listed by the provider")
             return
+        if instance.is_head:
+            return  # a dead head stays on screen; starting another is for a person to order
         if instance.status is not _S.TERMINATING:
             self._fleet.move(name, _S.TERMINATING, now, instance.detail or "to be cleared away")
         self.clear.append(name)
@@ -166,7 +173,7 @@ class Sync:
     def _lament(self, text: str, instance_id: str, now: float, detail: str = "") -> None:
         self._journal.say(now, Level.ERROR, text, detail=detail, instance_id=instance_id)
 
-    def _unknown(self, listed: Instance, node: Node | None, now: float) -> None:
+    def _unknown(self, listed: Instance, nodes: Mapping[str, Node], now: float) -> None:
         """An instance with our tags and no row: adopted when it runs our cluster's Ray."""
         if any(i.status is _S.REQUESTED for i in self._fleet.of_request(listed.request_id)):
             return  # the listing was quicker than the launch call's answer
@@ -174,7 +181,7 @@ class Sync:
             if not listed.is_head:
                 self.clear.append(listed.instance_id)
             return
-        if listed.is_head or node is not None:
+        if listed.is_head or listed.instance_id in nodes:
             self._fleet.adopt(listed, now, "adopted: it runs this cluster's Ray")
 
 

@@ -193,6 +193,28 @@ def test_a_dead_node_is_told_with_its_last_words_cleared_away_and_replaced(world
     assert victim not in world.workers()
 
 
+def test_a_dead_head_is_told_while_gcs_is_silent_and_is_never_cleared_away(world: World) -> None:
+    world.run(3)
+    world.ray.silent = True
+    world.provider.lose("head-0", "exit code 1\nport already in use")
+    world.run(3)
+    assert world.snapshot.trouble.startswith("the head is down")
+    assert world.snapshot.row("head-0").member.status is InstanceStatus.LOST
+    assert "lost head head-0: exit code 1" in world.text()
+    assert "head-0" in world.provider.instances
+
+
+def test_while_gcs_is_silent_running_nodes_are_not_missed(world: World) -> None:
+    world.order(SetFloor("small", 2))
+    world.run_until(running(2))
+    world.ray.silent = True
+    world.run(300)
+    world.ray.silent = False
+    world.run(5)
+    assert row(world.snapshot).running == 2
+    assert "lost" not in world.text()
+
+
 def test_a_silent_provider_stops_removals_not_the_loop(world: World) -> None:
     world.order(SetFloor("small", 2))
     world.run_until(running(2))
