@@ -145,7 +145,7 @@ def _request(controls: Controls, command: RequestResources, by: str, now: float)
 
 def _pause(controls: Controls, command: Pause, by: str, now: float) -> str:
     controls.remember(paused_by=by or "somebody")
-    return f"paused by {by or 'somebody'}: watching and explaining, not acting"
+    return "paused: watching and explaining, not acting"
 
 
 def _resume(controls: Controls, command: Resume, by: str, now: float) -> str:

@@ -8,13 +8,14 @@ from typing import Protocol
 from raytui.model.command import Ack, Command, Impact
 from raytui.model.plan import Decision
 from raytui.model.snapshot import Snapshot
+from raytui.model.spec import ClusterSpec
 
 
 class Engine(Protocol):
     """Observes, plans, records and acts, one tick after another.
 
-    `due`, `tick`, `command` and `close` belong to one thread. `history`, `impact` and `log_tail`
-    may be called from others and may take seconds.
+    `due`, `tick`, `command`, `reload` and `close` belong to one thread. `history`, `impact` and
+    `log_tail` may be called from others and may take seconds.
     """
 
     def due(self) -> bool:
@@ -27,6 +28,10 @@ class Engine(Protocol):
 
     def command(self, command: Command, by: str) -> Ack:
         """Carry out what a person asked for and journal it; the next tick acts on it."""
+        ...
+
+    def reload(self, spec: ClusterSpec) -> str:
+        """Go on with a changed cluster YAML; returns what changed in one line."""
         ...
 
     def history(self, before: int | None, limit: int) -> Sequence[Decision]:

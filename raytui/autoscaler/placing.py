@@ -177,7 +177,8 @@ class Placing:
             self._expect(group, because(Why.EXPECTED, shape=want.shape.text()))
 
     def _where(self, stage: Stage, parts: Sequence[Placed]) -> Reason:
-        nodes = Counter({part.node_type: 0 for part in parts})
+        nodes: Counter[str] = Counter()
+        parts = [part for part in parts if part.stage is stage]
         for part in parts:
             nodes[part.node_type] += len(part.ids)
         text = ", ".join(f"{count} × {name}" for name, count in nodes.items())

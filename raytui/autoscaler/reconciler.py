@@ -179,9 +179,15 @@ class Reconciler:
         self._ledger.close()
 
     def reload(self, spec: ClusterSpec) -> str:
-        """Take a changed cluster YAML; returns what changed in one line."""
+        """See Engine."""
         changes = _changes(self.spec, spec)
         self.spec = spec
+        self._picture.info = msgspec.structs.replace(
+            self._picture.info,
+            max_workers=spec.max_workers,
+            upscaling_speed=spec.upscaling_speed,
+            idle_timeout_s=spec.idle_timeout_s,
+        )
         self._session = ""
         self._woken = True
         text = f"reloaded: {', '.join(changes) or 'nothing changed'}"

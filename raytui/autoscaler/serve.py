@@ -69,8 +69,6 @@ def _engine(spec: ClusterSpec, paths: ClusterPaths) -> Engine:
 
 def _reload(engine: Engine, target: str, paths: ClusterPaths) -> Ack:
     """Read the file again; a bad one, or another cluster's, changes nothing."""
-    from raytui.autoscaler.reconciler import Reconciler
-
     old = recall(paths)
     try:
         spec = cluster_of(old.source if old is not None and old.source else target)
@@ -78,7 +76,6 @@ def _reload(engine: Engine, target: str, paths: ClusterPaths) -> Ack:
         return Ack(False, f"nothing was changed: {error}")
     if old is not None and (spec.cluster_name, spec.provider) != (old.cluster_name, old.provider):
         return Ack(False, "nothing was changed: cluster_name and provider cannot change while up")
-    assert isinstance(engine, Reconciler)
     changes = engine.reload(spec)
     remember(paths, spec)
     return Ack(True, changes)

@@ -59,7 +59,7 @@ def test_requested_bundles_are_read_with_counts_and_names():
 
 
 def test_reload_and_stop_reach_the_daemon(toy: DaemonProcess):
-    assert raytui("daemon", "reload", "toy").stderr == "read again\n"
+    assert raytui("daemon", "reload", "toy").stderr == "read simulated-3 again\n"
     assert "its nodes stay" in raytui("daemon", "stop", "toy").stderr
     assert toy.process.wait(timeout=20) == 0
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from raytui.autoscaler.daemon import run_daemon
 from raytui.autoscaler.engine import Engine
+from raytui.autoscaler.showcase import showcase_spec
 from raytui.config.locations import ClusterPaths
 from raytui.model.command import (
     Ack,
@@ -29,6 +30,7 @@ from raytui.model.plan import Decision, Plan
 from raytui.model.reason import Why, because
 from raytui.model.resources import Resources
 from raytui.model.snapshot import ClusterInfo, Event, Level, Row, Snapshot, TypeRow
+from raytui.model.spec import ClusterSpec
 from raytui.model.state import Instance, Member, Node, NodeStatus
 
 
@@ -120,8 +122,8 @@ class ScriptedEngine:
             raise LookupError(f"{instance_id} has no log")
         return [f"{instance_id} line {number}" for number in range(lines)]
 
-    def reload(self) -> Ack:
-        return Ack(True, "read again")
+    def reload(self, spec: ClusterSpec) -> str:
+        return f"read {spec.cluster_name} again"
 
     def close(self) -> None:
         self.closed = True
@@ -135,8 +137,7 @@ def _row(name: str) -> Row:
 
 
 def reload_engine(engine: Engine) -> Ack:
-    assert isinstance(engine, ScriptedEngine)
-    return engine.reload()
+    return Ack(True, engine.reload(showcase_spec(3)))
 
 
 if __name__ == "__main__":

@@ -121,7 +121,7 @@ async def test_a_read_only_client_sends_nothing(engine: ScriptedEngine, paths: C
 
 
 async def test_reload_goes_to_the_engines_thread(client: DaemonClient):
-    assert (await client.send(Reload())).text == "read again"
+    assert (await client.send(Reload())).text == "read simulated-3 again"
 
 
 async def test_without_a_daemon_a_question_is_an_error_at_once(paths: ClusterPaths):
