@@ -25,6 +25,16 @@ def of_instance(instance_id: str) -> list[psutil.Process]:
     ]
 
 
+def with_setting(name: str, value: str) -> list[psutil.Process]:
+    """Processes that were started with this environment variable."""
+    return [p for p in psutil.process_iter() if _environment(p).get(name) == value]
+
+
+def using(folder: Path) -> list[psutil.Process]:
+    """Processes that hold a file below a folder open."""
+    return [p for p in psutil.process_iter() if _uses(p, folder)]
+
+
 def raylet_below(pid: int) -> psutil.Process:
     """The raylet among the children of a `ray start`."""
     return next(c for c in psutil.Process(pid).children() if c.name() == "raylet")
