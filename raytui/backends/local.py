@@ -8,7 +8,6 @@ import importlib.util
 import os
 import re
 import shutil
-import socket
 import subprocess
 import threading
 import time
@@ -34,13 +33,19 @@ from raytui.model.spec import ClusterSpec, NodeType, Offering
 from raytui.model.state import Instance
 
 _STOP_GRACE_S = 5.0
-_HEAD_START_S = 30.0
+_STOP_GRACE_STARTING_S = 1.0
+"""For a node that has nothing to lose yet; in the midst of starting Ray ignores SIGTERM."""
+_HEAD_START_S = 120.0
 _HEAD_TRIES = 3
 _LOGS_KEPT = 20
 _SOCKET_LIMIT = 103
 """Bytes in the path of a Unix socket: 103 on macOS, 107 on Linux."""
 _SOCKET_SUFFIX = "/session_2000-01-01_00-00-00_000000_4194304/sockets/plasma_store"
-_PORT_TAKEN = re.compile(r"address already in use|already occupied|already running at", re.I)
+_PORT_TAKEN = re.compile(
+    "address already in use|already occupied|already running at|failed to bind"
+    "|timed out while waiting for GCS",  # its server ended: something else has its port
+    re.IGNORECASE,
+)
 _STARTED = "Ray runtime started"
 _NO_ROOM = {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOSPC}
 
@@ -138,6 +143,9 @@ class LocalProvider:
         if raylet:
             self._raylets[node.instance_id] = (raylet, processes.started_at(raylet))
             return False
+        return self._has_started(node)
+
+    def _has_started(self, node: LocalNode) -> bool:
         return any(_STARTED in line for line in local_logs.lines(self._log_of(node)))
 
     def _obituary(self, node: LocalNode) -> str:
@@ -163,19 +171,18 @@ class LocalProvider:
     def launch(self, request: LaunchRequest) -> list[Instance]:
         """Start the nodes of a request, or find those that an earlier try has started.
 
-        Workers are returned as soon as they are spawned, a head once its GCS accepts connections.
+        Workers are returned as soon as they are spawned, a head once Ray says that it runs.
         """
         node_type = self._checked(request)
         launched: list[Instance] = []
-        with self._files.locked():
-            for index in range(request.count):
-                try:
-                    node = self._ensure(request, f"{request.request_id}-{index}", node_type)
-                except ProviderError as error:
-                    if launched:
-                        raise PartialLaunchError(launched, error) from error
-                    raise
-                launched.append(self._instance(node))
+        for index in range(request.count):
+            try:
+                node = self._ensure(request, f"{request.request_id}-{index}", node_type)
+            except ProviderError as error:
+                if launched:
+                    raise PartialLaunchError(launched, error) from error
+                raise
+            launched.append(self._instance(node))
         return launched
 
     def _checked(self, request: LaunchRequest) -> NodeType:
@@ -188,19 +195,19 @@ class LocalProvider:
         return self._spec.node_types[request.node_type]
 
     def _ensure(self, request: LaunchRequest, instance_id: str, node_type: NodeType) -> LocalNode:
-        known = self._files.load(instance_id)
-        if known is None:
-            known = self._intended(request, instance_id)
-            self._files.create(known)
-        elif known.pid or known.stopping:
-            return known
-        adopted = self._adopted(known)
-        if adopted is not None:
-            self._files.save(adopted)
-            return adopted
-        return (
-            self._start_head(known, node_type) if known.is_head else self._spawn(known, node_type)
-        )
+        with self._files.locked():
+            known = self._files.load(instance_id)
+            if known is None:
+                known = self._intended(request, instance_id)
+                self._files.create(known)
+            elif known.pid or known.stopping:
+                return known
+            node = self._adopted(known)
+            if node is not None:
+                self._files.save(node)
+            else:
+                node = self._spawn(known, node_type)
+        return self._awaited(node, node_type) if node.is_head else node
 
     def _intended(self, request: LaunchRequest, instance_id: str) -> LocalNode:
         short = hashlib.sha256(instance_id.encode()).hexdigest()[:6]
@@ -232,38 +239,38 @@ class LocalProvider:
             return None
         return msgspec.structs.replace(node, pid=pid, started_at=processes.started_at(pid))
 
-    def _start_head(self, intended: LocalNode, node_type: NodeType) -> LocalNode:
+    def _awaited(self, head: LocalNode, node_type: NodeType) -> LocalNode:
+        """The head when it is up. If one of its ports was taken meanwhile, others are tried."""
         for attempt in range(1, _HEAD_TRIES + 1):
-            head = msgspec.structs.replace(
-                intended,
-                gcs_address=f"{intended.ip}:{local_start.free_port()}",
-                dashboard_port=local_start.pick_dashboard_port(),
-            )
-            self._files.save(head)
-            head = self._spawn(head, node_type)
-            if self._gcs_answers(head):
+            if self._comes_up(head):
                 return head
             tail = "\n".join(local_logs.tail(self._log_of(head)))
-            self._clear([head])
-            if attempt < _HEAD_TRIES and _PORT_TAKEN.search(tail):
-                self._files.create(intended)
-                continue
+            with self._files.locked():
+                if self._files.load(head.instance_id) != head:
+                    raise TransientError("the head was terminated while it started", detail=tail)
+                self._clear([head])
+                if attempt < _HEAD_TRIES and _PORT_TAKEN.search(tail):
+                    fresh = msgspec.structs.replace(head, pid=0, started_at=0.0, gcs_address="")
+                    self._files.create(fresh)
+                    head = self._spawn(fresh, node_type, usual_ports=False)
+                    continue
             raise TransientError(_last_words(tail, "the head did not start"), detail=tail)
         raise AssertionError("unreachable")
 
-    def _gcs_answers(self, head: LocalNode) -> bool:
-        host, _, port = head.gcs_address.rpartition(":")
+    def _comes_up(self, head: LocalNode) -> bool:
         deadline = time.monotonic() + _HEAD_START_S
         while time.monotonic() < deadline and processes.is_alive(head.pid, head.started_at):
-            try:
-                socket.create_connection((host, int(port)), timeout=1.0).close()
-            except OSError:
-                time.sleep(0.1)
-                continue
-            return True
+            if self._has_started(head):
+                return True
+            time.sleep(0.1)
         return False
 
-    def _spawn(self, node: LocalNode, node_type: NodeType) -> LocalNode:
+    def _spawn(
+        self, node: LocalNode, node_type: NodeType, *, usual_ports: bool = True
+    ) -> LocalNode:
+        if node.is_head:
+            node = local_start.with_ports(node, usual=usual_ports)
+            self._files.save(node)
         private_dir(Path(node.temp_dir))
         log = self._files.log_path(node.instance_id)
         descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -316,7 +323,9 @@ class LocalProvider:
 
     def _clear(self, doomed: Sequence[LocalNode]) -> None:
         leaders = {node.instance_id: (node.pid, node.started_at) for node in doomed}
-        survivors = processes.stop(leaders, self.marker, _STOP_GRACE_S)
+        started = any(self._has_started(node) for node in doomed)
+        grace = _STOP_GRACE_S if started else _STOP_GRACE_STARTING_S
+        survivors = processes.stop(leaders, self.marker, grace)
         with self._guard:
             for node in doomed:
                 child = self._children.pop(node.pid, None)

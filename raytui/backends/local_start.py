@@ -7,8 +7,10 @@ import os
 import random
 import socket
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
+import msgspec
 import psutil
 
 from raytui.backends.local_processes import CLUSTER_VARIABLE, INSTANCE_VARIABLE
@@ -55,12 +57,14 @@ def _outgoing_ip() -> str:
         return str(probe.getsockname()[0])
 
 
-def free_port(preferred: int = 0) -> int:
+def free_port(preferred: int = 0, avoid: Collection[int] = ()) -> int:
     """A TCP port that nobody listens on now: the preferred one, or a random one."""
     # Not for secrets: randomness only keeps two launchers from trying the same ports.
     tries = [preferred] if preferred else []
     tries += random.sample(_PORTS, 200)
     for port in tries:
+        if port in avoid:
+            continue
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -71,9 +75,11 @@ def free_port(preferred: int = 0) -> int:
     raise OSError("no free TCP port was found")
 
 
-def pick_dashboard_port() -> int:
-    """Ray's usual dashboard port if it is free, else another."""
-    return free_port(_DASHBOARD_PORT)
+def with_ports(head: LocalNode, *, usual: bool) -> LocalNode:
+    """The head with free ports for GCS and the dashboard: Ray's usual one if `usual` and free."""
+    dashboard = free_port(_DASHBOARD_PORT if usual else 0)
+    gcs = free_port(avoid=(dashboard,))
+    return msgspec.structs.replace(head, gcs_address=f"{head.ip}:{gcs}", dashboard_port=dashboard)
 
 
 def command(node: LocalNode, node_type: NodeType, spec: ClusterSpec) -> list[str]:
@@ -98,14 +104,16 @@ def command(node: LocalNode, node_type: NodeType, spec: ClusterSpec) -> list[str
 
 
 def _head_options(node: LocalNode) -> list[str]:
+    gcs_port = int(node.gcs_address.rpartition(":")[2])
     return [
         "--head",
         "--no-monitor",
-        f"--port={node.gcs_address.rpartition(':')[2]}",
+        f"--port={gcs_port}",
+        "--include-dashboard=true",  # else Ray goes on without one when its port is taken
         "--dashboard-host=127.0.0.1",
         f"--dashboard-port={node.dashboard_port}",
         # Ray cannot be told to leave its client server out.
-        f"--ray-client-server-port={free_port()}",
+        f"--ray-client-server-port={free_port(avoid=(gcs_port, node.dashboard_port))}",
     ]
 
 

@@ -1,14 +1,22 @@
 """The local provider with real Ray nodes."""
 
 import signal
+import socket
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import psutil
 import pytest
 
+from raytui.backends import local_start
+from raytui.backends.base import LaunchRequest, TransientError
+from raytui.backends.local import LocalProvider
+from raytui.config.locations import ClusterPaths
 from raytui.model.lifecycle import InstanceStatus
+from raytui.model.resources import Resources
+from raytui.model.spec import ClusterSpec, NodeType, ProviderSpec
 from raytui.model.state import Instance
 from tests.support import processes
 from tests.support.local_cluster import LocalCluster, eventually, running
@@ -120,19 +128,6 @@ def test_an_intent_whose_launcher_was_killed_before_the_spawn_is_carried_out(
     cluster.provider.terminate(["unspawned-0"])
 
 
-def test_a_killed_raylet_is_seen_within_5_s_with_the_end_of_its_log(cluster: LocalCluster) -> None:
-    cluster.start("killed")
-    find(cluster, "killed-0")
-    processes.raylet_below(leader(cluster, "killed-0").pid).kill()
-    eventually(lambda: find(cluster, "killed-0").status is InstanceStatus.LOST, within_s=5)
-    assert "raylet" in find(cluster, "killed-0").detail
-    # Later `ray start` has ended too, and its own words are told.
-    eventually(lambda: "exit code 1" in find(cluster, "killed-0").detail, within_s=15)
-    assert "signal 9" in find(cluster, "killed-0").detail
-    cluster.provider.terminate(["killed-0"])
-    assert all(i.instance_id != "killed-0" for i in cluster.provider.list_instances())
-
-
 def test_terminate_takes_workers_and_what_their_tasks_started(cluster: LocalCluster) -> None:
     cluster.start("busy", count=2)
     sleep = "import subprocess; subprocess.Popen(['sleep', '600'], start_new_session=True)"
@@ -161,6 +156,19 @@ def sleepers(cluster: LocalCluster) -> list[psutil.Process]:
     return [process for process in found if process.name() == "sleep"]
 
 
+def test_a_killed_raylet_is_seen_within_5_s_with_the_end_of_its_log(cluster: LocalCluster) -> None:
+    cluster.start("killed")
+    find(cluster, "killed-0")
+    processes.raylet_below(leader(cluster, "killed-0").pid).kill()
+    eventually(lambda: find(cluster, "killed-0").status is InstanceStatus.LOST, within_s=5)
+    assert "raylet" in find(cluster, "killed-0").detail
+    # Later `ray start` has ended too, and its own words are told.
+    eventually(lambda: "exit code 1" in find(cluster, "killed-0").detail, within_s=15)
+    assert "signal 9" in find(cluster, "killed-0").detail
+    cluster.provider.terminate(["killed-0"])
+    assert all(i.instance_id != "killed-0" for i in cluster.provider.list_instances())
+
+
 def test_a_second_cluster_is_not_touched_when_it_or_the_first_goes(
     cluster: LocalCluster, tmp_path: Path
 ) -> None:
@@ -173,3 +181,36 @@ def test_a_second_cluster_is_not_touched_when_it_or_the_first_goes(
         assert len(other.ray.observe().nodes) == 1
     assert find(cluster, "head-0").status is InstanceStatus.SETTING_UP
     assert any(node.is_head for node in cluster.ray.observe().nodes)
+
+
+def test_a_head_whose_port_was_taken_meanwhile_tries_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as thief:
+        stolen = thief.getsockname()[1]
+        free_port = local_start.free_port
+
+        def raced(preferred: int = 0, avoid: Collection[int] = ()) -> int:
+            """The dashboard's first port is free when probed, and taken right after."""
+            return stolen if preferred else free_port(preferred, avoid)
+
+        monkeypatch.setattr(local_start, "free_port", raced)
+        with running("raced", tmp_path) as cluster:
+            url = cluster.ray.dashboard_url()
+            assert url == cluster.provider.dashboard_url()
+            assert not url.endswith(f":{stolen}")
+
+
+def test_a_head_that_cannot_start_is_an_error_with_rays_words_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    paths = ClusterPaths("bad").make()
+    bad = NodeType("head", Resources.of(object_store_memory=1))
+    spec = ClusterSpec("bad", ProviderSpec("fake_multinode"), {"head": bad}, "head")
+    provider = LocalProvider(spec, paths)
+    with pytest.raises(TransientError, match="object store") as caught:
+        provider.launch(LaunchRequest("head", "head", 1, is_head=True))
+    assert "ray/_private" in caught.value.detail  # the way there, for whoever wants it
+    assert provider.list_instances() == []
+    assert processes.of_cluster(provider.marker, paths.ray_temp) == []

@@ -11,10 +11,11 @@ from typing import Any
 from raytui.backends.base import LaunchRequest
 from raytui.backends.local import LocalProvider
 from raytui.config.locations import ClusterPaths
+from raytui.model.lifecycle import InstanceStatus
 from raytui.model.resources import Resources
 from raytui.model.spec import ClusterSpec, NodeType, Offering, ProviderSpec
 from raytui.model.state import Instance, Node
-from raytui.ray.base import RayView
+from raytui.ray.base import RayError, RayView
 from raytui.ray.gcs import GcsRay
 from tests.support import processes
 
@@ -43,7 +44,12 @@ class LocalCluster:
         started = time.monotonic()
         self.provider.launch(LaunchRequest("head", "head", 1, is_head=True))
         self.ray = GcsRay(self.provider.head_address())
-        self.ray.wait_ready(READY_S)
+        try:
+            self.ray.wait_ready(READY_S)
+        except RayError as error:
+            dead = self.dead()
+            self.down()
+            raise AssertionError(f"{error}; {dead}") from error
         self.head_ready_s = time.monotonic() - started
 
     def request(self, request_id: str, node_type: str = "cpu", count: int = 1) -> LaunchRequest:
@@ -56,10 +62,16 @@ class LocalCluster:
         """Launch workers and wait until Ray has registered them."""
         instances = self.provider.launch(self.request(request_id, node_type, count))
         wanted = {instance.instance_id for instance in instances}
-        self.until(lambda view: wanted <= {node.instance_id for node in view.nodes})
+        self.until(lambda view: wanted <= {node.instance_id for node in view.nodes} or self.dead())
+        assert not wanted & set(self.dead()), self.dead()
         return instances
 
-    def until(self, seen: Callable[[RayView], bool], within_s: float = READY_S) -> RayView:
+    def dead(self) -> dict[str, str]:
+        """What became of the nodes that died by themselves."""
+        listed = self.provider.list_instances()
+        return {i.instance_id: i.detail for i in listed if i.status is InstanceStatus.LOST}
+
+    def until(self, seen: Callable[[RayView], Any], within_s: float = READY_S) -> RayView:
         """Observe until something is seen."""
         view = eventually(lambda: _when(self.ray.observe(), seen), within_s)
         assert isinstance(view, RayView)
@@ -91,7 +103,7 @@ class LocalCluster:
         self.provider.terminate([i.instance_id for i in self.provider.list_instances()])
 
 
-def _when(view: RayView, seen: Callable[[RayView], bool]) -> RayView | None:
+def _when(view: RayView, seen: Callable[[RayView], Any]) -> RayView | None:
     return view if seen(view) else None
 
 
