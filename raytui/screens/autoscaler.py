@@ -59,7 +59,7 @@ _COLUMNS: tuple[Column[Decision], ...] = (
     Column(
         "NODES",
         lambda d, _: cell(str(d.nodes_before)),
-        5,
+        6,
         right=True,
         drop=4,
         sort=lambda d: d.nodes_before,

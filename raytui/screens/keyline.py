@@ -36,11 +36,6 @@ def _verb_part(one: Verb, session: Session, keys: KeyNames) -> Part:
     grey = one.mutates and session.client.read_only
     paused = session.snapshot is not None and bool(session.snapshot.paused_by)
     words = "resume" if one.id == "toggle-pause" and paused else one.short
-    key = keys.of(one).split(" ")[0]
-    return Part(
-        cell(
-            (f"{key} ", "$faint" if grey else "bold $key"), (words, "$faint" if grey else "$quiet")
-        ),
-        one.drop,
-        verb=one.id,
-    )
+    key = keys.of(one).split(" ")[0] + " "
+    styles = ("$faint", "$faint") if grey else ("bold $key", "$quiet")
+    return Part(cell((key, styles[0]), (words, styles[1])), one.drop, verb=one.id)

@@ -101,6 +101,7 @@ NODE_COLUMNS: tuple[Column[Row], ...] = (
         lambda row, _: cell((row.id, "bold")),
         8,
         most=26,
+        keep_end=True,
         measure=lambda row: len(row.id),
         sort=lambda row: row.id,
     ),

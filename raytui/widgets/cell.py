@@ -53,24 +53,34 @@ def width_of(one: Cell) -> int:
     return sum(cell_len(text) for text, _ in one)
 
 
-def fitted(one: Cell, width: int, *, right: bool = False) -> Cell:
-    """The cell at exactly `width` columns: padded, or cut with an ellipsis."""
+def fitted(one: Cell, width: int, *, right: bool = False, keep_end: bool = False) -> Cell:
+    """The cell at exactly `width` columns: padded, or cut with an ellipsis where it was cut."""
     gap = width - width_of(one)
     if gap >= 0:
         pad = ((" " * gap, ""),) if gap else ()
         return (*pad, *one) if right else (*one, *pad)
     if width <= 0:
         return ()
+    if keep_end:
+        return _reversed(_cut(_reversed(one), width))
+    return _cut(one, width)
+
+
+def _cut(one: Cell, width: int) -> Cell:
     kept: list[Span] = []
     room = width - 1
     for text, style in one:
         length = cell_len(text)
         if length > room:
             kept.append((set_cell_size(text, room) + "…", style))
-            return tuple(kept)
+            break
         kept.append((text, style))
         room -= length
     return tuple(kept)
+
+
+def _reversed(one: Cell) -> Cell:
+    return tuple((text[::-1], style) for text, style in reversed(one))
 
 
 def to_content(*lines: Cell) -> Content:

@@ -27,6 +27,8 @@ class Column(Generic[T]):
     """The most it may take; 0: never more than `width`."""
     measure: Callable[[T], int] | None = None
     """How wide a row's text is; the widest so far decides between `width` and `most`."""
+    keep_end: bool = False
+    """When cut, its end is kept: names of one kind differ there."""
     flex: bool = False
     """Takes what the other columns leave."""
     right: bool = False
@@ -44,20 +46,17 @@ def lay_out(
 
     `measured` is the widest text seen so far by column title.
     """
+    wanted = {c.title: _wanted(c, measured) for c in columns}
     kept = list(columns)
-    while len(kept) > 1 and _least(kept) > available:
-        droppable = [c for c in kept if c.drop]
-        if not droppable:
-            break
-        kept.remove(max(droppable, key=lambda c: c.drop))
+    # Better one column less than names that cannot be told apart.
+    while _sum([wanted[c.title] for c in kept]) > available and any(c.drop for c in kept):
+        kept.remove(max(kept, key=lambda c: c.drop))
     widths = {c.title: c.width for c in kept}
-    spare = max(0, available - _least(kept))
+    spare = max(0, available - _sum(list(widths.values())))
     for column in kept:
-        if column.measure is not None:
-            wanted = min(max(measured.get(column.title, 0), column.width), column.most)
-            grown = min(spare, wanted - column.width)
-            widths[column.title] += grown
-            spare -= grown
+        grown = min(spare, wanted[column.title] - column.width)
+        widths[column.title] += grown
+        spare -= grown
     flexible = [c for c in kept if c.flex]
     for rest, column in zip(range(len(flexible), 0, -1), flexible, strict=True):
         share = spare // rest
@@ -68,5 +67,11 @@ def lay_out(
     return [(c, widths[c.title]) for c in kept]
 
 
-def _least(columns: Sequence[Column[T]]) -> int:
-    return sum(c.width for c in columns) + GAP * (len(columns) - 1)
+def _wanted(column: Column[T], measured: Mapping[str, int]) -> int:
+    if column.measure is None:
+        return column.width
+    return min(max(measured.get(column.title, 0), column.width), column.most)
+
+
+def _sum(widths: Sequence[int]) -> int:
+    return sum(widths) + GAP * (len(widths) - 1)

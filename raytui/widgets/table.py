@@ -20,11 +20,15 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from raytui.widgets.arrangement import Arrangement
 from raytui.widgets.cell import Cell, cell, fitted
 from raytui.widgets.columns import GAP, Column, lay_out
 from raytui.widgets.filter import Fields, Filter
 
 T = TypeVar("T")
+
+_HEAD = 1
+"""Lines above the rows: the titles."""
 
 _STRIPS_KEPT = 1_000
 
@@ -43,8 +47,8 @@ class LineTable(ScrollView, Generic[T], can_focus=True):
     """Rows of T under a line of titles.
 
     `key` gives the id of a row, `now` the moment that ages are shown for, `fields` what a filter
-    can find a row by, `flag` a glyph before the first column. `titles` off leaves the titles out;
-    `marking` on lets rows be marked; `always_cursor` on shows the cursor without focus too.
+    can find a row by, `flag` a glyph before the first column. `marking` lets rows be marked;
+    `always_cursor` shows the cursor without focus too.
     """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
@@ -83,37 +87,30 @@ class LineTable(ScrollView, Generic[T], can_focus=True):
 
     cursor: reactive[int] = reactive(0, repaint=False)
 
-    class Opened(Message):
+    class Told(Message):
+        """Something about a list; `@on` can choose the list by a selector."""
+
+        def __init__(self, table: LineTable[Any]) -> None:
+            super().__init__()
+            self.table = table
+
+        @property
+        def control(self) -> LineTable[Any]:
+            """The list it is about."""
+            return self.table
+
+    class Opened(Told):
         """Enter or a double click on a row."""
 
         def __init__(self, table: LineTable[Any], row: Any) -> None:
-            super().__init__()
-            self.table = table
+            super().__init__(table)
             self.row = row
 
-        @property
-        def control(self) -> LineTable[Any]:
-            """The list it happened in."""
-            return self.table
+    class ReachedEnd(Told):
+        """The selection, or what is in sight, came to the last row."""
 
-    class ReachedEnd(Message):
-        """The selection came to the last row."""
-
-        def __init__(self, table: LineTable[Any]) -> None:
-            super().__init__()
-            self.table = table
-
-        @property
-        def control(self) -> LineTable[Any]:
-            """The list it happened in."""
-            return self.table
-
-    class Changed(Message):
+    class Changed(Told):
         """What is shown, sorted by or marked has changed: a caption may want to say so."""
-
-        def __init__(self, table: LineTable[Any]) -> None:
-            super().__init__()
-            self.table = table
 
         def can_replace(self, message: Message) -> bool:
             """A newer one says the same."""
@@ -128,7 +125,6 @@ class LineTable(ScrollView, Generic[T], can_focus=True):
         empty: str = "",
         fields: Callable[[T], Fields] | None = None,
         flag: Callable[[T], Cell] | None = None,
-        titles: bool = True,
         marking: bool = False,
         always_cursor: bool = False,
         id: str | None = None,  # noqa: A002 - Textual's word
@@ -139,58 +135,67 @@ class LineTable(ScrollView, Generic[T], can_focus=True):
         self.marking = marking
         self.always_cursor = always_cursor
         self.marks: set[str] = set()
-        self.sorted_by = ""
-        """Title of the column sorted by; empty: as the rows came."""
-        self.descending = False
-        self.filter = Filter("")
         self._key = key
         self._now = now
-        self._fields = fields
         self._flag = flag
-        self._head = 1 if titles else 0
-        self._all: Sequence[T] = ()
-        self._shown: list[T] = []
+        sorts = {column.title: column.sort for column in columns if column.sort is not None}
+        self._view = Arrangement(key, fields, sorts)
         self._selected = ""
         self._measured: dict[str, int] = {}
-        self._found: dict[str, tuple[T, bool]] = {}
         self._layout: list[tuple[Column[T], int]] = []
         self._painted: dict[int, _Line] = {}
+        self._painted_rows = -1
+        """How many rows there were when all was drawn; -1: nothing is drawn yet."""
         self._strips: dict[_Line, Strip] = {}
         self._styles: dict[str, Style] = {}
 
     def on_mount(self) -> None:
         """Take the room that the words for an empty list need."""
-        self._arrange()
+        self._rearranged()
 
     # What the list shows
 
     @property
     def rows(self) -> Sequence[T]:
         """The rows that pass the filter, in the order shown."""
-        return self._shown
+        return self._view.shown
 
     @property
     def total(self) -> int:
         """How many rows there are without the filter."""
-        return len(self._all)
+        return len(self._view.rows)
+
+    @property
+    def filter(self) -> Filter:
+        """The filter in force; false when there is none."""
+        return self._view.filter
+
+    @property
+    def sorted_by(self) -> str:
+        """Title of the column sorted by; empty: as the rows came."""
+        return self._view.sorted_by
+
+    @property
+    def descending(self) -> bool:
+        """True when the order is turned around."""
+        return self._view.descending
 
     @property
     def selected(self) -> T | None:
         """The row under the cursor, or None when the list is empty."""
-        return self._shown[self.cursor] if self._shown else None
+        return self.rows[self.cursor] if self.rows else None
 
     @property
     def chosen_ids(self) -> tuple[str, ...]:
         """Ids of the marked rows in the order shown; without marks the selected row's."""
         if self.marks:
-            shown = [self._key(row) for row in self._shown]
+            shown = [self._key(row) for row in self.rows]
             hidden = self.marks.difference(shown)
             return (*(i for i in shown if i in self.marks), *sorted(hidden))
-        return (self._selected,) if self._shown else ()
+        return (self._selected,) if self.rows else ()
 
     def show(self, rows: Sequence[T]) -> None:
         """Replace the rows. The selection stays on its id; marks of rows that are gone go too."""
-        self._all = rows
         if self.marks:
             self.marks &= {self._key(row) for row in rows}
         for column in self.columns:
@@ -199,26 +204,25 @@ class LineTable(ScrollView, Generic[T], can_focus=True):
                 if widest > self._measured.get(column.title, 0):
                     self._measured[column.title] = widest
                     self._layout = []
-        self._arrange()
+        self._view.set_rows(rows)
+        self._rearranged()
 
     def tick(self) -> None:
-        """Redraw the lines in sight whose words changed because time went on."""
+        """Redraw the lines in sight that no longer say what stands there."""
         top = self.scroll_offset.y
-        for index in range(top, min(len(self._shown), top + self.size.height)):
-            if index in self._painted and self._line(index) != self._painted[index]:
+        for index in range(top, min(len(self.rows), top + self.size.height)):
+            if self._line(index) != self._painted.get(index):
                 self._refresh_row(index)
 
     def set_filter(self, text: str) -> None:
         """Show only the rows that match; raises FilterError when `text` cannot be read."""
-        self.filter = Filter(text)
-        self._found = {}
-        self._arrange()
+        self._view.set_filter(text)
+        self._rearranged()
 
     def sort_by(self, title: str, *, descending: bool = False) -> None:
         """Sort by the column with this title; an empty title gives back the rows' own order."""
-        self.sorted_by = title
-        self.descending = descending
-        self._arrange()
+        self._view.sort_by(title, descending=descending)
+        self._rearranged()
 
     def sort_step(self, step: int) -> None:
         """Sort by the next (1) or the previous (-1) column in sight that can be sorted by."""
@@ -233,7 +237,7 @@ class LineTable(ScrollView, Generic[T], can_focus=True):
 
     def toggle_mark(self) -> None:
         """Mark the selected row, or take its mark away, and go to the next."""
-        if not self.marking or not self._shown:
+        if not self.marking or not self.rows:
             return
         self.marks ^= {self._selected}
         self._refresh_row(self.cursor)
@@ -247,52 +251,35 @@ class LineTable(ScrollView, Generic[T], can_focus=True):
 
     def select(self, row_id: str) -> bool:
         """Put the cursor on a row by its id; False when it is not shown."""
-        for index, row in enumerate(self._shown):
+        for index, row in enumerate(self.rows):
             if self._key(row) == row_id:
                 self._go(index)
                 return True
         return False
 
-    def _arrange(self) -> None:
+    def _rearranged(self) -> None:
         was_in_sight = self._in_sight(self.cursor)
-        before = len(self._shown)
-        self._shown = self._sorted([row for row in self._all if self._passes(row)])
-        ids = [self._key(row) for row in self._shown]
+        was_empty = not self._selected
+        before = self._painted_rows
+        ids = [self._key(row) for row in self.rows]
         try:
             index = ids.index(self._selected)
         except ValueError:
             index = max(0, min(self.cursor, len(ids) - 1))
         self._selected = ids[index] if ids else ""
         self.set_reactive(LineTable.cursor, index)
-        size = Size(0, self._head + max(len(ids), self.empty.count("\n") + 1))
+        size = Size(0, _HEAD + max(len(ids), self.empty.count("\n") + 1))
         if size != self.virtual_size:
             self.virtual_size = size
             if self.styles.height is not None and self.styles.height.is_auto:
                 self.refresh(layout=True)
-        if was_in_sight or before == 0:
+        if was_in_sight or was_empty:
             self._scroll_into_sight(index)
-        self._repaint()
-
-    def _passes(self, row: T) -> bool:
-        if not self.filter or self._fields is None:
-            return True
-        # Rows that did not change are the same objects in the next snapshot.
-        row_id = self._key(row)
-        known = self._found.get(row_id)
-        if known is not None and known[0] is row:
-            return known[1]
-        passes = self.filter.matches(self._fields(row))
-        self._found[row_id] = (row, passes)
-        return passes
-
-    def _sorted(self, rows: list[T]) -> list[T]:
-        column = next((c for c in self.columns if c.title == self.sorted_by), None)
-        if column is None or column.sort is None:
-            return rows[::-1] if self.descending else rows
-        valued = [(value, row) for row in rows if (value := _value(column.sort, row)) is not None]
-        valueless = [row for row in rows if _value(column.sort, row) is None]
-        valued.sort(key=lambda pair: pair[0], reverse=self.descending)
-        return [row for _, row in valued] + valueless
+        if self._layout and len(ids) == before:
+            self.tick()
+            self.post_message(self.Changed(self))
+        else:
+            self._repaint()
 
     # Moving
 
@@ -302,11 +289,11 @@ class LineTable(ScrollView, Generic[T], can_focus=True):
 
     def action_page(self, pages: int) -> None:
         """Move the cursor by the lines in sight."""
-        self._go(self.cursor + pages * max(1, self.size.height - self._head - 1))
+        self._go(self.cursor + pages * max(1, self.size.height - _HEAD - 1))
 
     def action_edge(self, direction: int) -> None:
         """Move the cursor to the first or the last row."""
-        self._go(len(self._shown) - 1 if direction > 0 else 0)
+        self._go(len(self.rows) - 1 if direction > 0 else 0)
 
     def action_open(self) -> None:
         """Tell that the selected row is to be opened."""
@@ -314,37 +301,43 @@ class LineTable(ScrollView, Generic[T], can_focus=True):
             self.post_message(self.Opened(self, self.selected))
 
     def _go(self, index: int) -> None:
-        if not self._shown:
+        if not self.rows:
             return
-        index = max(0, min(index, len(self._shown) - 1))
+        index = max(0, min(index, len(self.rows) - 1))
         old = self.cursor
-        self._selected = self._key(self._shown[index])
+        self._selected = self._key(self.rows[index])
         self.cursor = index
         self._scroll_into_sight(index)
         self._refresh_row(old)
         self._refresh_row(index)
-        if index == len(self._shown) - 1:
+        if index == len(self.rows) - 1:
             self.post_message(self.ReachedEnd(self))
 
     def _in_sight(self, index: int) -> bool:
         top = self.scroll_offset.y
-        return top <= index < top + max(1, self.size.height - self._head)
+        return top <= index < top + max(1, self.size.height - _HEAD)
 
     def _scroll_into_sight(self, index: int) -> None:
-        room = max(1, self.size.height - self._head)
+        room = max(1, self.size.height - _HEAD)
         top = self.scroll_offset.y
         if index < top:
             self.scroll_to(y=index, animate=False)
         elif index >= top + room:
             self.scroll_to(y=index - room + 1, animate=False)
 
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Tell when the wheel or the scroll bar came to the end."""
+        super().watch_scroll_y(old_value, new_value)
+        if old_value < new_value >= self.max_scroll_y:
+            self.post_message(self.ReachedEnd(self))
+
     def on_click(self, event: events.Click) -> None:
         """Select a row, open it with a double click, or sort by a title."""
-        if event.y < self._head:
+        if event.y < _HEAD:
             self._click_title(event.x)
             return
-        index = self.scroll_offset.y + event.y - self._head
-        if index < len(self._shown):
+        index = self.scroll_offset.y + event.y - _HEAD
+        if index < len(self.rows):
             self._go(index)
             if event.chain == 2:
                 self.action_open()
@@ -398,6 +391,7 @@ class LineTable(ScrollView, Generic[T], can_focus=True):
 
     def _repaint(self) -> None:
         self._painted = {}
+        self._painted_rows = len(self.rows)
         if not self._layout or not self._styles:
             self._strips = {}
         self.refresh()
@@ -405,17 +399,17 @@ class LineTable(ScrollView, Generic[T], can_focus=True):
             self.post_message(self.Changed(self))
 
     def _refresh_row(self, index: int) -> None:
-        y = self._head + index - self.scroll_offset.y
-        if self._head <= y < self.size.height:
+        y = _HEAD + index - self.scroll_offset.y
+        if _HEAD <= y < self.size.height:
             self.refresh(Region(0, y, self.size.width, 1))
 
     def render_line(self, y: int) -> Strip:
         """One line of what is in sight."""
         width = self.size.width
-        if y < self._head:
+        if y < _HEAD:
             return self._title_strip(width)
-        index = self.scroll_offset.y + y - self._head
-        if index < len(self._shown):
+        index = self.scroll_offset.y + y - _HEAD
+        if index < len(self.rows):
             line = self._line(index)
             self._painted[index] = line
             strip = self._strips.get(line)
@@ -425,7 +419,7 @@ class LineTable(ScrollView, Generic[T], can_focus=True):
                 strip = self._strips[line] = self._row_strip(line, width)
             return strip
         words = self.empty.split("\n")
-        if not self._shown and index < len(words):
+        if not self.rows and index < len(words):
             text = "  " + words[index]
             style = self.get_component_rich_style("table--empty", partial=True)
             empty = [Segment(text, self.rich_style + style)]
@@ -433,7 +427,7 @@ class LineTable(ScrollView, Generic[T], can_focus=True):
         return Strip.blank(width, self.rich_style)
 
     def _line(self, index: int) -> _Line:
-        row = self._shown[index]
+        row = self.rows[index]
         now = self._now()
         try:
             cells = tuple(column.cell(row, now) for column, _ in self._columns())
@@ -460,7 +454,8 @@ class LineTable(ScrollView, Generic[T], can_focus=True):
             segments.extend(self._segments(line.cells[0], base))
         else:
             for one, (column, room) in zip(line.cells, columns, strict=True):
-                segments.extend(self._segments(fitted(one, room, right=column.right), base))
+                shown = fitted(one, room, right=column.right, keep_end=column.keep_end)
+                segments.extend(self._segments(shown, base))
                 segments.append(Segment(" " * GAP, base))
         return Strip(segments).adjust_cell_length(width, base)
 
@@ -484,10 +479,3 @@ class LineTable(ScrollView, Generic[T], can_focus=True):
             segments.extend(self._segments(fitted(((title, ""),), room, right=column.right), base))
             segments.append(Segment(" " * GAP, base))
         return Strip(segments).adjust_cell_length(width, base)
-
-
-def _value(sort: Callable[[T], Any], row: T) -> Any:
-    try:
-        return sort(row)
-    except Exception:  # a bad row sorts last
-        return None

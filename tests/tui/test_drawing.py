@@ -20,13 +20,17 @@ def test_escape_sequences_and_direction_marks_become_dots():
     assert plain("a\x1b[31mb\u202ec\nd") == "a·[31mb·c d"
 
 
-@given(st.text(), st.integers(0, 40), st.booleans())
-def test_a_fitted_cell_has_exactly_the_width(text, width, right):
-    assert width_of(fitted(cell(text), width, right=right)) == width
+@given(st.text(), st.integers(0, 40), st.booleans(), st.booleans())
+def test_a_fitted_cell_has_exactly_the_width(text, width, right, keep_end):
+    assert width_of(fitted(cell(text), width, right=right, keep_end=keep_end)) == width
 
 
 def test_a_cut_cell_ends_with_an_ellipsis():
     assert text_of(fitted(cell(("abc", ""), ("defg", "")), 5)) == "abcd…"
+
+
+def test_a_name_that_is_cut_keeps_its_end():
+    assert text_of(fitted(cell("cpu-small-", ("0042", "")), 6, keep_end=True)) == "…-0042"
 
 
 def test_numbers_stand_at_the_right():
@@ -68,6 +72,13 @@ def test_columns_never_take_more_than_there_is_room_for(available, longest):
 def test_the_least_important_column_goes_first():
     titles = [[c.title for c, _ in lay_out(_columns(), room, {})] for room in (60, 30, 20)]
     assert titles == [["name", "extra", "more", "why"], ["name", "more", "why"], ["name", "why"]]
+
+
+def test_a_column_is_left_out_before_a_name_is_cut():
+    room = 6 + 10 + 10 + 8 + 3 * GAP
+    assert [c.title for c, _ in lay_out(_columns(), room, {"name": 6})][1] == "extra"
+    laid = lay_out(_columns(), room, {"name": 12})
+    assert [(c.title, width) for c, width in laid[:2]] == [("name", 12), ("more", 10)]
 
 
 def test_what_is_left_goes_to_the_column_that_explains():

@@ -173,3 +173,17 @@ async def test_a_name_is_never_markup_nor_an_escape_sequence(pilot, items):
     assert "[red]x" in shown
     assert "[/]" in shown
     assert "\x1b" not in shown
+
+
+async def test_nothing_is_drawn_again_when_nothing_changed(pilot, items):
+    await pilot.pause()
+    drawn = []
+    render_line = items.render_line
+    items.render_line = lambda y: drawn.append(y) or render_line(y)
+    items.show([("a", 3), ("b", 1), ("c", 2)])
+    await pilot.pause()
+    assert drawn == []
+    items.show([("a", 3), ("b", 5), ("c", 2)])
+    await pilot.pause()
+    assert drawn == [2]
+    assert "5 7" in text(pilot.app)
