@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import time
 from typing import TYPE_CHECKING
 
 import click
@@ -12,14 +11,11 @@ import click
 from raytui.cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
-    from raytui.backends.registry import HeadProvider
     from raytui.client.daemon import DaemonClient
     from raytui.config.locations import ClusterPaths
-    from raytui.launcher.progress import Progress
     from raytui.launcher.steps import StepSink
     from raytui.model.spec import ClusterSpec
 
-_DASHBOARD_WAIT_S = 90.0
 _WORK = "work: a sample job of tasks, then a placement group, then GPU actors"
 _QUESTION = "The demo's cluster runs on this machine. Keep it, or take it down?"
 
@@ -84,47 +80,9 @@ def _show(spec: ClusterSpec, paths: ClusterPaths, *, theme: str | None, mouse: b
 
 
 async def _launch(spec: ClusterSpec, paths: ClusterPaths, sink: StepSink) -> DaemonClient:
+    from raytui.cli.demo_work import start_work
     from raytui.cli.open import launch
 
     client = await launch(spec, paths, sink)
     await asyncio.to_thread(start_work, spec, paths, sink)
     return client
-
-
-def start_work(spec: ClusterSpec, paths: ClusterPaths, sink: StepSink) -> str:
-    """Submit the sample job; returns its id. Raises LaunchError."""
-    import secrets
-
-    from raytui.backends.registry import provider_for
-    from raytui.launcher.progress import step
-
-    job = f"raytui-demo-{secrets.token_hex(3)}"
-    with step(sink, "submit the sample job") as progress:
-        _submit(provider_for(spec, paths), job, progress)
-        progress.say(job)
-    return job
-
-
-def _submit(provider: HeadProvider, job: str, progress: Progress) -> None:
-    """Ray's dashboard takes a few seconds more than its head, so ask until it accepts."""
-    import shlex
-
-    from raytui.launcher.steps import LaunchError
-    from raytui.ray.base import RayError
-    from raytui.ray.jobs import jobs, submit
-
-    entrypoint = f"{shlex.quote(sys.executable)} -m raytui.ray.demo_job"
-    end = time.monotonic() + _DASHBOARD_WAIT_S
-    while True:
-        url = provider.dashboard_url()
-        try:
-            # An answer that was lost on the way must not lead to a second job.
-            if all(known.job_id != job for known in jobs(url)):
-                submit(url, entrypoint, submission_id=job)
-            return
-        except RayError as error:
-            if time.monotonic() > end:
-                words = f"the sample job could not be submitted: {error}"
-                raise LaunchError(words) from error
-            progress.say("waiting for Ray's dashboard")
-            time.sleep(0.3)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import click
 
 from raytui.autoscaler.explain import explain
-from raytui.cli.demo import start_work
+from raytui.cli.demo_work import start_work
 from raytui.cli.exit_codes import ExitCode
 from raytui.cli.failures import CommandFailed
 from raytui.cli.open import client_for
