@@ -95,7 +95,7 @@ class Reconciler:
         self._nodes: dict[str, Node] = {}
         self._told: set[str] = set()
         """Draining instances of which Ray was told in this life."""
-        self._resume_launches()
+        self._begin()
 
     # -- Engine ---------------------------------------------------------------------------------
 
@@ -335,9 +335,10 @@ class Reconciler:
         self._asked_at[request.request_id] = now
         self._orders.launch(request, decision_id)
 
-    def _resume_launches(self) -> None:
+    def _begin(self) -> None:
         """Repeat the calls whose answers a crash swallowed; the request id makes that harmless."""
         now = self._clock()
+        self.journal.say(now, Level.INFO, "the autoscaler starts")
         for request, decision_id in self._ledger.open_requests():
             self.journal.say(
                 now,

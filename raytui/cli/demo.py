@@ -52,6 +52,7 @@ def demo(nodes: int | None, seed: int, theme: str | None, no_mouse: bool) -> int
 
 def _show(spec: ClusterSpec, paths: ClusterPaths, *, theme: str | None, mouse: bool) -> int:
     from raytui.app import DOWN, RaytuiApp
+    from raytui.cli.demo_work import start_work
     from raytui.cli.open import client_for, description, running
     from raytui.cli.steps import StepPrinter
     from raytui.launcher.down import down
