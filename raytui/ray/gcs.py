@@ -107,7 +107,7 @@ class GcsRay:
         """Ask a node to take no new work and to leave when its work is done."""
         why = _IDLE_TERMINATION if idle_only else _PREEMPTION
         accepted, words = self._call(
-            lambda gcs: gcs.drain_node(node_id, why, message, int(deadline * 1000))
+            lambda gcs: gcs.drain_node(node_id, why, message, int(deadline * 1000), timeout=_CALL_S)
         )
         return DrainAnswer(bool(accepted), str(words))
 

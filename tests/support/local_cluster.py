@@ -1,5 +1,7 @@
 """A real Ray cluster on this machine for tests, and drivers that put load on it."""
 
+import os
+import shutil
 import subprocess
 import sys
 import time
@@ -62,7 +64,9 @@ class LocalCluster:
         """Launch workers and wait until Ray has registered them."""
         instances = self.provider.launch(self.request(request_id, node_type, count))
         wanted = {instance.instance_id for instance in instances}
-        self.until(lambda view: wanted <= {node.instance_id for node in view.nodes} or self.dead())
+        self.until(
+            lambda view: wanted <= {n.instance_id for n in view.nodes} or wanted & set(self.dead())
+        )
         assert not wanted & set(self.dead()), self.dead()
         return instances
 
@@ -119,8 +123,6 @@ def eventually(question: Callable[[], Any], within_s: float = READY_S) -> Any:
 @contextmanager
 def running(name: str, state_home: Path) -> Iterator[LocalCluster]:
     """A cluster for the length of a `with`; its end checks that no process is left."""
-    import os
-
     before = os.environ.get("XDG_STATE_HOME")
     os.environ["XDG_STATE_HOME"] = str(state_home)
     try:
@@ -135,3 +137,4 @@ def running(name: str, state_home: Path) -> Iterator[LocalCluster]:
     finally:
         cluster.down()
     assert cluster.leftovers() == []
+    shutil.rmtree(cluster.paths.ray_temp.parent)
