@@ -67,10 +67,15 @@ class Workload:
 
 
 def make(nodes: int, demands: int, existing: str, gangs: int) -> Workload:
-    """A cluster of `nodes` running nodes (`busy` or `mixed`) and that much demand."""
+    """A cluster of `nodes` running nodes (`busy` or `mixed`) and that much demand.
+
+    The first nodes are one of each type: raytui lets only five nodes of a type start at a time
+    where none of it runs yet, and that limit is not what is measured.
+    """
     chance = random.Random(SEED)
     shapes = _shapes(chance)
-    running = tuple(_node(chance, existing) for _ in range(nodes))
+    kinds = [*MACHINES, *chance.choices(MACHINES, k=max(0, nodes - len(MACHINES)))]
+    running = tuple(_node(chance, machine, existing) for machine in kinds)
     counts = Counter(chance.randrange(len(shapes)) for _ in range(demands))
     waiting = tuple((shapes[index], count) for index, count in sorted(counts.items()))
     return Workload(running, waiting, gangs)
@@ -86,8 +91,7 @@ def _shapes(chance: random.Random) -> list[Amounts]:
     return shapes
 
 
-def _node(chance: random.Random, existing: str) -> Existing:
-    machine = chance.choice(MACHINES)
+def _node(chance: random.Random, machine: Machine, existing: str) -> Existing:
     free = 0.0
     if existing == PARTLY_FREE and chance.random() < _FREE_SHARE:
         free = chance.uniform(0.25, 0.75)
