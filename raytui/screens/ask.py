@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import Input, Static
 
-from raytui.screens.dialog import Dialog
+from raytui.screens.dialog import Dialog, titled
 
 Check = Callable[[str], str]
 """What is wrong with a text, in one sentence; empty when nothing is."""
@@ -28,7 +28,7 @@ class AskScreen(Dialog[str]):
     def compose(self) -> ComposeResult:
         """The question, the line to write on, and room for what is wrong with it."""
         with Vertical(classes="box") as box:
-            box.border_title = self._title
+            titled(box, self._title)
             yield Input(placeholder=self._placeholder)
             yield Static("", classes="error", markup=False)
             yield Static(self._hint, classes="quiet", markup=False)

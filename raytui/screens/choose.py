@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Static
 
-from raytui.screens.dialog import Dialog
+from raytui.screens.dialog import Dialog, titled
 
 
 class Choice(Struct, frozen=True):
@@ -40,7 +40,7 @@ class ChooseScreen(Dialog[str]):
     def compose(self) -> ComposeResult:
         """The question above its answers."""
         with Vertical(classes="box") as box:
-            box.border_title = self._title
+            titled(box, self._title)
             yield Static(self._question, markup=False)
             with Horizontal(classes="buttons"):
                 for index, choice in enumerate(self._choices):

@@ -5,9 +5,21 @@ from __future__ import annotations
 from typing import ClassVar, TypeVar
 
 from textual.binding import Binding, BindingType
+from textual.content import Content
 from textual.screen import ModalScreen
+from textual.widget import Widget
+
+from raytui.widgets.cell import plain
 
 R = TypeVar("R")
+
+
+def titled(box: Widget, title: str, subtitle: str = "") -> None:
+    """Write on the frame of a box; as Content, because Textual reads a str as markup here."""
+    if title:
+        box.border_title = Content(plain(title))
+    if subtitle:
+        box.border_subtitle = Content(plain(subtitle))
 
 
 class Dialog(ModalScreen[R]):

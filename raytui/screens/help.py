@@ -9,7 +9,7 @@ from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
-from raytui.screens.dialog import Dialog
+from raytui.screens.dialog import Dialog, titled
 from raytui.screens.keys import KeyNames
 from raytui.screens.verbs import LIVE, VERBS, Verb, verbs_on
 from raytui.widgets.cell import Cell, cell, to_content
@@ -48,8 +48,7 @@ class HelpScreen(Dialog[None]):
     def compose(self) -> ComposeResult:
         """All sections in one text that scrolls."""
         with VerticalScroll(classes="box") as box:
-            box.border_title = "Help"
-            box.border_subtitle = "esc back"
+            titled(box, "Help", "esc back")
             yield Static(to_content(*self._lines()), markup=False)
 
     def _lines(self) -> list[Cell]:

@@ -19,10 +19,12 @@ from raytui.screens.page import Page
 from raytui.screens.session import Session
 from raytui.screens.verbs import bindings_on
 from raytui.screens.words import HELD, status_cell, why_text
-from raytui.widgets.cell import Cell, cell, joined, plain, text_of, to_content
+from raytui.widgets.cell import Cell, cell, fitted, joined, plain, text_of, to_content
 from raytui.widgets.resource_bars import ResourceBars
 
 _LOG_EVERY_S = 2.0
+_LONGEST_VALUE = 30
+"""Columns; what is longer is shown by its end, and copied in full."""
 
 
 class NodeScreen(Page):
@@ -181,21 +183,28 @@ def _fields(row: Row, now: float, *, full: bool = False) -> list[Cell]:
         fields.append(("held", f"by {row.hold.by} until {until}"))
     if node is not None:
         fields += [
-            ("Ray node", node.node_id if full else f"{node.node_id[:20]}…"),
+            ("Ray node", node.node_id),
             ("Ray status", node.status.value),
         ]
-    lines = [(), cell(("INSTANCE", "bold $heading")), *_pairs(fields)]
+    lines = [(), cell(("INSTANCE", "bold $heading")), *_pairs(fields, full)]
     if instance is not None and instance.detail:
         lines += [cell("  ", (words, "$quiet")) for words in instance.detail.splitlines()[-5:]]
     if node is not None and node.labels:
-        lines += [(), cell(("LABELS", "bold $heading")), *_pairs(sorted(node.labels.items()))]
+        lines += [(), cell(("LABELS", "bold $heading")), *_pairs(sorted(node.labels.items()), full)]
     return lines
 
 
-def _pairs(pairs: Iterable[tuple[str, str]]) -> list[Cell]:
+def _pairs(pairs: Iterable[tuple[str, str]], full: bool) -> list[Cell]:
     known = [(name, value) for name, value in pairs if value]
     width = min(28, max((len(name) for name, _ in known), default=0))
-    return [cell((f"  {name:<{width}}  ", "$quiet"), value) for name, value in known]
+    return [cell((f"  {name:<{width}}  ", "$quiet"), *_value(value, full)) for name, value in known]
+
+
+def _value(value: str, full: bool) -> Cell:
+    """Paths and ids differ at their end, and a wrapped one would spoil the column."""
+    if full or len(value) <= _LONGEST_VALUE:
+        return cell(value)
+    return fitted(cell(value), _LONGEST_VALUE, keep_end=True)
 
 
 def _moment(at: float, now: float) -> str:

@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
-from raytui.screens.dialog import Dialog
+from raytui.screens.dialog import Dialog, titled
 from raytui.widgets.cell import plain
 
 
@@ -28,14 +28,13 @@ class ReadingScreen(Dialog[None]):
 
     def __init__(self, title: str, text: str) -> None:
         super().__init__()
-        self._title = plain(title)
+        self._title = title
         self._text = "\n".join(plain(line) for line in text.splitlines())
 
     def compose(self) -> ComposeResult:
         """The text in a box as high as it needs."""
         with VerticalScroll(classes="box") as box:
-            box.border_title = self._title
-            box.border_subtitle = "c copy   esc back"
+            titled(box, self._title, "c copy   esc back")
             yield Static(self._text, markup=False)
 
     def action_copy(self) -> None:

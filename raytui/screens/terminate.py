@@ -15,7 +15,7 @@ from textual.widgets import Button, Static
 from raytui.client.base import ClientError
 from raytui.model.command import Impact, Terminate
 from raytui.model.text import count_text
-from raytui.screens.dialog import Dialog
+from raytui.screens.dialog import Dialog, titled
 from raytui.screens.impact import floor_lines, impact_cells, shell_command
 from raytui.screens.session import Session
 from raytui.widgets.cell import Cell, cell, plain, to_content
@@ -52,9 +52,7 @@ class TerminateScreen(Dialog[Terminate]):
         """What dies, what comes after, the same as a shell command, and the two answers."""
         ids = self._command.instance_ids
         with Vertical(classes="box") as box:
-            box.border_title = plain(
-                f"Terminate {count_text(len(ids), 'node')} of {self._session.client.name}"
-            )
+            titled(box, f"Terminate {count_text(len(ids), 'node')} of {self._session.client.name}")
             with VerticalScroll(classes="impact", can_focus=False):
                 yield Static(
                     "\n".join(plain(f"{i}  {self._types[i]}") for i in ids)

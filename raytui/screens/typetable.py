@@ -66,7 +66,7 @@ TYPE_COLUMNS: tuple[Column[TypeRow], ...] = (
     Column("USED", _used, 12, flex=True, most=44, drop=2),
     Column(
         "LAST MINUTE",
-        lambda row, _: cell((sparkline(row.history, _SPARKLINE), "$trend")),
+        lambda row, _: cell((sparkline(row.history, _SPARKLINE).rjust(_SPARKLINE), "$trend")),
         _SPARKLINE,
         drop=7,
     ),

@@ -124,10 +124,12 @@ def numbers_text(name: str, used: float, total: float) -> str:
 
 def _drawn(gauge: _Gauge, room: int) -> Cell:
     """The gauge with `room` columns for its bar and, if that is plenty, its trend."""
-    trend = sparkline(gauge.history, _TREND) if room >= _SHORTEST_BAR + _TREND + 1 else ""
-    length = min(_LONGEST_BAR, room - (len(trend) + 1 if trend else 0))
+    roomy = bool(gauge.history) and room >= _SHORTEST_BAR + _TREND + 1
+    # As wide from the start as it will be: a bar that shrinks would seem to say something.
+    trend = " " + sparkline(gauge.history, _TREND).rjust(_TREND) if roomy else ""
+    length = min(_LONGEST_BAR, room - len(trend))
     parts = ((gauge.title + " ", "$quiet"), *bar(gauge.share, length), (" " + gauge.numbers, ""))
-    return cell(*parts, (f" {trend}" if trend else "", "$trend"))
+    return cell(*parts, (trend, "$trend"))
 
 
 def _aligned(gauges: Sequence[_Gauge]) -> list[_Gauge]:

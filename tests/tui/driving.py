@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from textual.pilot import Pilot
-from textual.widgets import Static
+from textual.widgets import Input
 
 from raytui.app import RaytuiApp
 from raytui.client.recorded import RecordedClient
@@ -76,9 +76,11 @@ def table(app: RaytuiApp, selector: str = "LineTable") -> LineTable:
     return app.screen.query(selector).first(LineTable)
 
 
-def words_of(app: RaytuiApp, selector: str) -> str:
-    """The text of a Static of the screen in front."""
-    return str(app.screen.query_one(selector, Static).content)
+async def command(pilot: Pilot, words: str) -> None:
+    """Give a command on the `:` line."""
+    await go(pilot, "colon")
+    pilot.app.screen.query_one(Input).value = words
+    await go(pilot, "enter")
 
 
 async def go(pilot: Pilot, *keys: str) -> None:

@@ -9,6 +9,7 @@ from raytui.model.command import Pause, RequestResources, Resume, SetFloor
 from raytui.model.resources import Resources
 from raytui.model.snapshot import Event, Level
 from raytui.screens.reading import ReadingScreen
+from raytui.screens.terminate import TerminateScreen
 from tests.tui import sample
 from tests.tui.driving import go, opened, recorded, table, text, toasts, until
 
@@ -165,16 +166,30 @@ async def test_trouble_of_the_autoscaler_is_said_in_full():
 
 
 async def test_hostile_words_are_only_words():
-    nasty = "[bold red]x[/] [@click=app.quit]y[/] \x1b[2J \u202e"
-    types = (msgspec.structs.replace(sample.types()[1], name=nasty), *sample.types())
+    nasty = "[/x][bold red]y[/] [@click=app.quit]z[/] \x1b[2J \u202e"
+    types = (sample.types()[0], msgspec.structs.replace(sample.types()[1], name=nasty))
     events = (Event(50, sample.NOW, Level.ERROR, nasty, detail=nasty), *sample.events())
     outcome = msgspec.structs.replace(sample.outcomes()[0], label=nasty)
-    hostile = sample.snapshot(types=types, events=events, outcomes=(outcome,), trouble=nasty)
-    async with opened(recorded(hostile)) as pilot:
+    rows = (msgspec.structs.replace(sample.rows()[1], member=sample.member(nasty, nasty)),)
+    info = msgspec.structs.replace(sample.snapshot().info, cluster_name=nasty)
+    hostile = sample.snapshot(
+        info=info, types=types, events=events, outcomes=(outcome,), rows=rows, trouble=nasty
+    )
+    client = recorded(hostile)
+    async with opened(client, size=(160, 40)) as pilot:
+        await go(pilot, "down", "equals_sign", "escape", "tab", "enter")
+        assert isinstance(pilot.app.screen, ReadingScreen)
+        assert "[/x][bold red]y[/]" in text(pilot.app)
+        await go(pilot, "escape", "tab", "enter")
+        assert isinstance(pilot.app.screen, ReadingScreen)
+        await go(pilot, "escape", "2", "t")
+        await until(pilot, lambda: isinstance(pilot.app.screen, TerminateScreen))
+        await until(pilot, lambda: not pilot.app.screen.query_one("#go").disabled)
         shown = text(pilot.app)
-        assert shown.count("[@click=app.quit]") >= 2
+        assert "[/x][bold red]y[/]" in shown
         assert "\x1b" not in shown
         assert "\u202e" not in shown
-        await go(pilot, "tab", "enter", "escape", "tab", "enter")
-        assert isinstance(pilot.app.screen, ReadingScreen)
-        assert "[bold red]x[/]" in text(pilot.app)
+        await go(pilot, "escape", "enter", "escape", "colon", *"node [", "escape", "ctrl+p")
+        await go(pilot, "escape", "escape", "m")
+        assert pilot.app.is_running
+    assert client.sent == []

@@ -9,7 +9,7 @@ from raytui.client.recorded import RecordedClient
 from raytui.model.command import Terminate
 from raytui.screens.terminate import TerminateScreen
 from tests.tui import sample
-from tests.tui.driving import go, opened, recorded, table, text, toasts, until
+from tests.tui.driving import command, go, opened, recorded, table, text, toasts, until
 
 
 async def ready(pilot):
@@ -122,7 +122,7 @@ async def test_what_is_not_known_is_said_and_not_shown_as_nothing():
 async def test_typed_ids_open_the_same_dialog_from_any_page():
     client = recorded()
     async with opened(client) as pilot:
-        await go(pilot, "colon", *"terminate i-0b77 i-0b77", "enter")
+        await command(pilot, "terminate i-0b77 i-0b77")
         await ready(pilot)
         await go(pilot, "right", "enter")
         await until(pilot, lambda: client.sent)
@@ -132,6 +132,6 @@ async def test_typed_ids_open_the_same_dialog_from_any_page():
 async def test_an_unknown_id_is_refused():
     client = recorded()
     async with opened(client) as pilot:
-        await go(pilot, "colon", *"terminate i-nope", "enter")
+        await command(pilot, "terminate i-nope")
         assert any("there is no node i-nope" in words for words in toasts(pilot.app))
     assert client.sent == []

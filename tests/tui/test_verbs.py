@@ -17,7 +17,7 @@ from raytui.screens.node import NodeScreen
 from raytui.screens.nodes import NodesScreen
 from raytui.screens.verbs import LIVE, VERBS, verbs_on
 from tests.tui import sample
-from tests.tui.driving import go, opened, recorded, text, toasts, until
+from tests.tui.driving import command, go, opened, recorded, text, toasts, until
 
 PAGES = (ClusterScreen, NodesScreen, NodeScreen, AutoscalerScreen, DecisionScreen)
 FORBIDDEN = {"ctrl+a", "ctrl+b", "ctrl+h", "ctrl+j", "ctrl+k", "ctrl+l", "ctrl+d"}
@@ -66,7 +66,7 @@ async def test_pages_are_gone_to_by_number_and_by_name():
         for key, page in (("2", NodesScreen), ("3", AutoscalerScreen), ("1", ClusterScreen)):
             await go(pilot, key)
             assert isinstance(pilot.app.screen, page)
-        await go(pilot, "colon", *"nodes", "enter")
+        await command(pilot, "nodes")
         assert isinstance(pilot.app.screen, NodesScreen)
 
 
@@ -96,9 +96,7 @@ async def test_commands_by_name_scale_and_complete():
 async def test_a_wrong_argument_is_explained(typed, words):
     client = recorded()
     async with opened(client) as pilot:
-        await go(pilot, "colon")
-        pilot.app.screen.query_one(Input).value = typed
-        await go(pilot, "enter")
+        await command(pilot, typed)
         assert any(words in toast for toast in toasts(pilot.app))
     assert client.sent == []
 
@@ -107,9 +105,7 @@ async def test_what_is_asked_for_by_name_is_done_and_not_toggled():
     client = recorded(sample.snapshot(paused_by="ana"))
     async with opened(client) as pilot:
         for words in ("pause", "hold i-0c40"):
-            await go(pilot, "colon")
-            pilot.app.screen.query_one(Input).value = words
-            await go(pilot, "enter")
+            await command(pilot, words)
         await until(pilot, lambda: len(client.sent) == 2)
     assert client.sent == [Pause(), HoldNodes(("i-0c40",))]
 
