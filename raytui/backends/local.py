@@ -252,7 +252,7 @@ class LocalProvider:
                 if attempt < _HEAD_TRIES and _PORT_TAKEN.search(tail):
                     fresh = msgspec.structs.replace(head, pid=0, started_at=0.0, gcs_address="")
                     self._files.create(fresh)
-                    head = self._spawn(fresh, node_type, usual_ports=False)
+                    head = self._spawn(fresh, node_type)
                     continue
             raise TransientError(_last_words(tail, "the head did not start"), detail=tail)
         raise AssertionError("unreachable")
@@ -265,11 +265,9 @@ class LocalProvider:
             time.sleep(0.1)
         return False
 
-    def _spawn(
-        self, node: LocalNode, node_type: NodeType, *, usual_ports: bool = True
-    ) -> LocalNode:
+    def _spawn(self, node: LocalNode, node_type: NodeType) -> LocalNode:
         if node.is_head:
-            node = local_start.with_ports(node, usual=usual_ports)
+            node = local_start.with_ports(node)
             self._files.save(node)
         private_dir(Path(node.temp_dir))
         log = self._files.log_path(node.instance_id)

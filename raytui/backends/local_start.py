@@ -23,8 +23,6 @@ _MEMORY_SHARE = 0.7
 """Share of the machine's memory that Ray gives to tasks by default; our nodes divide it."""
 _PORTS = range(20_000, 30_000)
 """Below the ephemeral ports of Linux and macOS, so that no outgoing connection takes one."""
-_DASHBOARD_PORT = 8265
-"""Ray's own; used when it is free, since `ray job submit` looks for it there."""
 _SHAPES_REPORTED = 1000
 """Ray tells autoscalers about 100 shapes of demand by default and hides the rest."""
 _WORKER_NICENESS = 5
@@ -57,12 +55,14 @@ def _outgoing_ip() -> str:
         return str(probe.getsockname()[0])
 
 
-def free_port(preferred: int = 0, avoid: Collection[int] = ()) -> int:
-    """A TCP port that nobody listens on now: the preferred one, or a random one."""
+def free_port(avoid: Collection[int] = ()) -> int:
+    """A random TCP port that nobody listens on now.
+
+    Never a well-known one, not even the dashboard's 8265: two heads that start at the same time
+    would both find it free, and Ray tries for a minute to get it before it gives up.
+    """
     # Not for secrets: randomness only keeps two launchers from trying the same ports.
-    tries = [preferred] if preferred else []
-    tries += random.sample(_PORTS, 200)
-    for port in tries:
+    for port in random.sample(_PORTS, 200):
         if port in avoid:
             continue
         with socket.socket() as probe:
@@ -75,9 +75,9 @@ def free_port(preferred: int = 0, avoid: Collection[int] = ()) -> int:
     raise OSError("no free TCP port was found")
 
 
-def with_ports(head: LocalNode, *, usual: bool) -> LocalNode:
-    """The head with free ports for GCS and the dashboard: Ray's usual one if `usual` and free."""
-    dashboard = free_port(_DASHBOARD_PORT if usual else 0)
+def with_ports(head: LocalNode) -> LocalNode:
+    """The head with free ports for GCS and the dashboard."""
+    dashboard = free_port()
     gcs = free_port(avoid=(dashboard,))
     return msgspec.structs.replace(head, gcs_address=f"{head.ip}:{gcs}", dashboard_port=dashboard)
 

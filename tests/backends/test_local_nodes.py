@@ -190,9 +190,11 @@ def test_a_head_whose_port_was_taken_meanwhile_tries_others(
         stolen = thief.getsockname()[1]
         free_port = local_start.free_port
 
-        def raced(preferred: int = 0, avoid: Collection[int] = ()) -> int:
+        first = iter([stolen])
+
+        def raced(avoid: Collection[int] = ()) -> int:
             """The dashboard's first port is free when probed, and taken right after."""
-            return stolen if preferred else free_port(preferred, avoid)
+            return next(first, 0) or free_port(avoid)
 
         monkeypatch.setattr(local_start, "free_port", raced)
         with running("raced", tmp_path) as cluster:

@@ -1,5 +1,7 @@
 """The local provider where no Ray node needs to run."""
 
+import random
+import socket
 import stat
 import subprocess
 import sys
@@ -164,13 +166,13 @@ def test_the_environment_names_the_node_and_no_other_cluster(
     assert environment["PATH"].startswith(str(Path(sys.executable).parent))
 
 
-def test_a_taken_port_is_not_chosen() -> None:
-    taken = local_start.free_port()
-    import socket
-
+def test_a_taken_port_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken, free = local_start.free_port(), local_start.free_port()
+    monkeypatch.setattr(random, "sample", lambda ports, count: [taken, free])
+    assert local_start.free_port() == taken
+    assert local_start.free_port(avoid=(taken,)) == free
     with socket.create_server(("0.0.0.0", taken)):
-        assert local_start.free_port(taken) != taken
-    assert local_start.free_port(taken) == taken
+        assert local_start.free_port() == free
 
 
 def test_the_lock_is_free_again_after_its_holder(files: StateFiles) -> None:
