@@ -12,6 +12,8 @@ def own_world(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")
     monkeypatch.delenv("NO_COLOR", raising=False)
+    # Textual's pilot looks every 20 ms whether all is quiet, several times a key; 5 ms will do.
+    monkeypatch.setattr("textual._wait.SLEEP_GRANULARITY", 1 / 200)
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
     yield
