@@ -21,7 +21,7 @@ Case = dict[str, Any]
 """One line of a benchmark's table. A key tells its unit by its end: `_s`, `_ms`, `_bytes`, `_usd`.
 A value of None was not measured."""
 
-_PEERS = ("raytui", "ray", "textual", "msgspec", "rich", "click")
+_COMPARED = ("raytui", "ray", "textual", "msgspec", "rich", "click")
 
 
 @dataclass
@@ -84,7 +84,7 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "load_1m": round(os.getloadavg()[0], 1),
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
-        "versions": {name: _version(name) for name in _PEERS},
+        "versions": {name: _version(name) for name in _COMPARED},
     }
 
 

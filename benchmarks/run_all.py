@@ -34,7 +34,7 @@ def main() -> None:
     options = common.parse(__doc__, page="" if "--quick" in sys.argv else str(_PAGE))
     reports = {name: _run(name, quick=options.quick) for name in _PROGRAMS}
     if options.page:
-        Path(options.page).write_text(_page(reports), encoding="utf-8")
+        Path(options.page).write_text(page(reports), encoding="utf-8")
     summary = {name: report["summary"] for name, report in reports.items()}
     cases = [{"benchmark": name, **c} for name, r in reports.items() for c in r["cases"]]
     if options.json:
@@ -59,10 +59,11 @@ def _program(name: str) -> Path:
     return _HERE / f"{name}.py"
 
 
-def _page(reports: Mapping[str, Report]) -> str:
+def page(reports: Mapping[str, Report]) -> str:
+    """The page in Markdown; how to read each table is what its program says of itself."""
     machine = next(iter(reports.values()))["machine"]
     versions = ", ".join(f"{name} {one}" for name, one in machine["versions"].items() if one)
-    parts = [_INTRODUCTION, f"Machine: {common.machine_text(machine)}.  \nVersions: {versions}.\n"]
+    parts = [_INTRODUCTION, f"Machine: {common.machine_text(machine)}.\n\nVersions: {versions}.\n"]
     for name, report in reports.items():
         about = ast.get_docstring(ast.parse(_program(name).read_text(encoding="utf-8"))) or ""
         headline, _, reading = about.partition("\n")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -59,24 +62,53 @@ def test_the_reaction_to_demand_is_measured_on_real_ray():
     assert [case["trials"] for case in report["cases"]] == [3, 2]
 
 
-def test_a_benchmark_tells_people_a_table():
-    from importlib.util import module_from_spec, spec_from_file_location
+@pytest.fixture
+def benchmark_module(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
+    """Import a file of benchmarks/ as its programs do, and forget it again."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
 
-    spec = spec_from_file_location("common", BENCHMARKS / "common.py")
-    assert spec is not None
-    assert spec.loader is not None
-    common = module_from_spec(spec)
-    sys.modules["common"] = common  # dataclasses look their module up
-    spec.loader.exec_module(common)
-    cases = [
-        {"name": "a", "nodes": 1500, "took_s": 0.25},
-        {"name": "bc", "nodes": 2, "took_s": None},
-    ]
-    assert common.plain_table(cases).splitlines() == [
+    def load(name: str) -> ModuleType:
+        for module in ("common", name):
+            monkeypatch.delitem(sys.modules, module, raising=False)
+        return importlib.import_module(name)
+
+    return load
+
+
+CASES = [{"name": "a", "nodes": 1500, "took_s": 0.25}, {"name": "bc", "nodes": 2, "took_s": None}]
+
+
+def test_a_table_lines_up_its_numbers(benchmark_module):
+    assert benchmark_module("common").plain_table(CASES).splitlines() == [
         "name  nodes  took s",
         "a     1,500    0.25",
         "bc        2       –",
     ]
-    assert common.markdown_table(cases).splitlines()[1] == "| --- | ---: | ---: |"
-    assert common.percentile([5.0, 1.0, 4.0, 2.0, 3.0], 0.5) == 3.0
-    assert common.ratio(3.0, None) is None
+
+
+def test_a_percentile_is_a_value_that_was_measured(benchmark_module):
+    common = benchmark_module("common")
+    values = [5.0, 1.0, 4.0, 2.0, 3.0]
+    assert common.percentile(values, 0.5) == 3.0
+    assert common.percentile(values, 0.95) == 5.0
+
+
+def test_what_a_peer_did_not_do_has_no_ratio(benchmark_module):
+    common = benchmark_module("common")
+    assert common.ratio(3.0, 1.5) == 2.0
+    assert common.ratio(None, 1.5) is None
+
+
+def test_the_page_has_a_table_and_its_reading_for_every_program(benchmark_module):
+    run_all = benchmark_module("run_all")
+    machine = run_all.common.machine()
+    summary = {"took_median_s": 0.25}
+    names = ("reaction", *PROGRAMS)
+    page = run_all.page(
+        {n: {"machine": machine, "cases": CASES, "summary": summary} for n in names}
+    )
+    for name in names:
+        assert f"## {name}\n" in page
+    assert page.count("| bc | 2 | – |") == len(names)
+    assert page.count("- took median s: 0.25") == len(names)
+    assert "Ray's own autoscaler v2" in page
