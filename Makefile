@@ -23,16 +23,18 @@ $(VENV)/.installed-dev: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/python
 demo: $(VENV)/.installed-demo  ## start the demo: a real Ray cluster on this machine
 	$(BIN)/raytui demo
 
-test: $(VENV)/.installed-dev  ## run all tests
-	$(BIN)/pytest
+test: $(VENV)/.installed-dev  ## run all tests: first those that may run side by side
+	$(BIN)/pytest -n 2 -m 'not ray and not tmux'
+	$(BIN)/pytest -m 'ray or tmux'
 
 test-fast: $(VENV)/.installed-dev  ## run the tests that need no real cluster (under 90 s)
-	$(BIN)/pytest -m 'not ray and not tmux and not slow'
+	$(BIN)/pytest -n 2 -m 'not ray and not tmux and not slow'
 
 check: $(VENV)/.installed-dev  ## format, lint, types, and the import contract
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
+	$(BIN)/mypy --explicit-package-bases benchmarks/*.py
 	$(BIN)/lint-imports
 
 format: $(VENV)/.installed-dev

@@ -1,4 +1,4 @@
-"""What all tests share: tools that may be missing, and state that stays in the test's own folder."""
+"""What all tests share: a missing tool is a reason to skip, or in CI an error."""
 
 from __future__ import annotations
 

@@ -37,9 +37,9 @@ from raytui.model.plan import (
 )
 from raytui.model.resources import Resources
 from raytui.model.snapshot import ClusterInfo, Level, Snapshot
-from raytui.model.spec import ClusterSpec, NodeType, Offering
+from raytui.model.spec import ClusterSpec, Offering
 from raytui.model.state import ClusterState, Instance, Member, Node
-from raytui.model.text import count_text, duration_text, money_text
+from raytui.model.text import count_text, duration_text
 from raytui.ray.base import AutoscalerReport, RayCluster, RayError
 
 _TAKE_OVER_EVERY_S = 10.0
@@ -155,7 +155,6 @@ class Reconciler:
                 found.get(member.node.node_id if member.node else "", Impact(member.id)),
                 instance_id=member.id,
                 node_type=member.node_type,
-                notes=self._notes(member),
             )
             for member in wanted
         ]
@@ -488,21 +487,6 @@ class Reconciler:
             self._observer.gcs = msgspec.structs.replace(
                 self._observer.gcs, ok=False, error=str(error)
             )
-
-    def _notes(self, member: Member) -> tuple[str, ...]:
-        """What will follow from a termination."""
-        kind = self.spec.node_types.get(member.node_type)
-        if kind is None:
-            return ()
-        floor = self._memory.floors.get(kind.name, kind.min_workers)
-        count = sum(1 for m in self.state.members if m.node_type == kind.name)
-        if count > floor:
-            return ()
-        return (f"The floor of {kind.name} is {floor}: another will start{_at(kind)}.",)
-
-
-def _at(kind: NodeType) -> str:
-    return f" ({money_text(kind.price_per_hour)})" if kind.price_per_hour is not None else ""
 
 
 def _offering(instance: Instance) -> Offering:

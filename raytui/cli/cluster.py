@@ -14,6 +14,9 @@ from raytui.cli.failures import CommandFailed, unreachable
 if TYPE_CHECKING:
     from raytui.client.daemon import DaemonClient
     from raytui.model.command import Command
+    from raytui.model.snapshot import Snapshot
+
+_SNAPSHOT_WAIT_S = 10.0
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -62,6 +65,22 @@ def converse(cluster: str | None, talk: Callable[[DaemonClient], Awaitable[T]]) 
             await client.close()
 
     return asyncio.run(whole())
+
+
+async def first_snapshot(client: DaemonClient) -> Snapshot:
+    """What the cluster looks like now; raises ClientError when its daemon does not tell."""
+    from raytui.client.base import ClientError, Link, LinkState
+
+    try:
+        async with asyncio.timeout(_SNAPSHOT_WAIT_S):
+            async for news in client.updates():
+                if not isinstance(news, LinkState):
+                    return news
+                if news.link in (Link.LOST, Link.CLOSED):
+                    raise ClientError(f"the autoscaler of {client.name} does not run")
+        raise ClientError(f"the daemon of {client.name} hung up")
+    except TimeoutError:
+        raise ClientError(f"the daemon of {client.name} is silent") from None
 
 
 def give(cluster: str | None, command: Command) -> None:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from raytui.cli.cluster import cluster_option, converse, give
+from raytui.cli.cluster import cluster_option, converse, first_snapshot, give
 from raytui.cli.durations import DURATION
 from raytui.cli.exit_codes import ExitCode
 from raytui.cli.failures import CommandFailed
 
 if TYPE_CHECKING:
     from raytui.client.daemon import DaemonClient
-    from raytui.model.command import Ack, Impact
+    from raytui.model.command import Ack
 
 _nodes = click.argument("nodes", nargs=-1, required=True, metavar="NODE…")
 
@@ -48,28 +48,23 @@ async def _terminate(client: DaemonClient, nodes: tuple[str, ...], drain: float,
     from raytui.model.command import Terminate
 
     if not yes:
-        for impact in await client.impact(nodes):
-            click.echo(impact_text(impact), err=True)
+        for line in await _consequences(client, nodes):
+            click.echo(line, err=True)
         click.confirm(f"Terminate {', '.join(nodes)} of {client.name}?", abort=True, err=True)
     return await client.send(Terminate(nodes, drain))
 
 
-def impact_text(impact: Impact) -> str:
-    """What dies with a node, one line a kind."""
-    from raytui.model.text import bytes_text
+async def _consequences(client: DaemonClient, nodes: tuple[str, ...]) -> list[str]:
+    """What dies with the nodes, and what the autoscaler will start in their place."""
+    from raytui.autoscaler.consequences import floor_lines, impact_lines
 
-    lines = [f"{impact.instance_id}  {impact.node_type}".rstrip()]
-    kinds = (
-        ("tasks", impact.tasks),
-        ("actors", impact.actors),
-        ("placement groups", impact.placement_groups),
-        ("job drivers", impact.jobs),
-    )
-    lines += [f"  {kind}: {', '.join(names)}" for kind, names in kinds if names]
-    if impact.object_bytes:
-        lines.append(f"  objects: {bytes_text(impact.object_bytes)} in its store")
-    lines += [f"  {note}" for note in impact.notes]
-    return "\n".join(lines if len(lines) > 1 else [*lines, "  nothing runs on it"])
+    lines = []
+    impacts = await client.impact(nodes)
+    for impact in impacts:
+        lines.append(f"{impact.instance_id}  {impact.node_type}".rstrip())
+        lines += [f"  {line}" for line in impact_lines(impact)]
+    snapshot = await first_snapshot(client)
+    return lines + floor_lines(snapshot, (impact.node_type for impact in impacts))
 
 
 @click.command()

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from raytui.cli.cluster import client_of, cluster_argument, target_of
+from raytui.cli.cluster import client_of, cluster_argument, first_snapshot, target_of
 from raytui.cli.failures import unreachable
 
 if TYPE_CHECKING:
     from raytui.model.snapshot import Snapshot
 
-_SNAPSHOT_WAIT_S = 10.0
 _REPRINT_EVERY_S = 1.0
 
 
@@ -47,19 +46,9 @@ def snapshot_now(cluster: str | None) -> Snapshot:
 
 
 async def _first_snapshot(cluster: str | None) -> Snapshot:
-    from raytui.client.base import ClientError, Link, LinkState
-
     client = client_of(cluster, read_only=True)
     try:
-        async with asyncio.timeout(_SNAPSHOT_WAIT_S):
-            async for news in client.updates():
-                if not isinstance(news, LinkState):
-                    return news
-                if news.link in (Link.LOST, Link.CLOSED):
-                    raise ClientError(f"the autoscaler of {client.name} does not run")
-        raise ClientError(f"the daemon of {client.name} hung up")
-    except TimeoutError:
-        raise ClientError(f"the daemon of {client.name} is silent") from None
+        return await first_snapshot(client)
     finally:
         await client.close()
 

@@ -2,48 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
+from raytui.autoscaler.consequences import impact_lines
 from raytui.model.command import Impact
-from raytui.model.snapshot import Snapshot, TypeRow
-from raytui.model.text import bytes_text, money_text
 from raytui.widgets.cell import Cell, cell
-
-_NAMED = 4
-"""How many of a kind are named before the rest is counted."""
-
-
-def impact_lines(impact: Impact) -> list[str]:
-    """One line per kind of thing that is lost or must start again."""
-    lines = []
-    if impact.tasks:
-        lines.append(f"running tasks are retried elsewhere: {_named(impact.tasks)}")
-    if impact.actors:
-        lines.append(f"actors die (restarted if they may be): {_named(impact.actors)}")
-    if impact.placement_groups:
-        lines.append(f"placement groups must find other room: {_named(impact.placement_groups)}")
-    if impact.jobs:
-        lines.append(f"jobs whose driver runs here fail: {_named(impact.jobs)}")
-    if impact.object_bytes:
-        size = bytes_text(impact.object_bytes)
-        lines.append(f"{size} of objects: lost where no other node has a copy")
-    lines.extend(impact.notes)
-    return lines or ["nothing runs here"]
-
-
-def floor_lines(snapshot: Snapshot, node_types: Iterable[str]) -> list[str]:
-    """Types that the autoscaler will start anew, because their floor is not met without these.
-
-    `node_types` has the type of every node that goes, one entry a node.
-    """
-    going = list(node_types)
-    lines = []
-    for row in snapshot.types:
-        leaving = going.count(row.name)
-        if leaving and row.running + row.starting - leaving < row.min:
-            again = min(leaving, row.min - (row.running + row.starting - leaving))
-            lines.append(_floor_line(row, again))
-    return lines
 
 
 def shell_command(instance_ids: Sequence[str]) -> str:
@@ -64,14 +27,3 @@ def impact_cells(impact: Impact, node_type: str, id_width: int, type_width: int)
             )
         )
     return lines
-
-
-def _floor_line(row: TypeRow, again: int) -> str:
-    another = "another" if again == 1 else f"{again} others"
-    price = f" ({money_text(row.price_per_hour * again)})" if row.price_per_hour else ""
-    return f"The floor of {row.name} is {row.min}: the autoscaler will start {another}{price}."
-
-
-def _named(things: Sequence[str]) -> str:
-    more = len(things) - _NAMED
-    return ", ".join(things[:_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -12,11 +12,12 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Button, Static
 
+from raytui.autoscaler.consequences import floor_lines
 from raytui.client.base import ClientError
 from raytui.model.command import Impact, Terminate
 from raytui.model.text import count_text
 from raytui.screens.dialog import Dialog, titled
-from raytui.screens.impact import floor_lines, impact_cells, shell_command
+from raytui.screens.impact import impact_cells, shell_command
 from raytui.screens.session import Session
 from raytui.widgets.cell import Cell, cell, plain, to_content
 

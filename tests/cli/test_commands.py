@@ -156,7 +156,7 @@ def test_on_a_terminal_terminate_shows_what_dies_and_asks(
     raytui("scale", "cpu", "2", "-c", "toy")
     terminal = Terminal("terminate", "n1", "-c", "toy")
     terminal.wait_for("[y/N]")
-    assert re.search(r"n1  cpu\s+tasks: work ×1\s+Terminate n1 of toy\?", terminal.shown)
+    assert re.search(r"n1  cpu\s+running tasks .*: work ×1\s+Terminate n1 of toy\?", terminal.shown)
     assert nodes() == ["n1", "n2"], "nothing happens before the answer"
     terminal.type(answer)
     assert terminal.end() == code
