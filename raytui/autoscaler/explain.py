@@ -46,7 +46,7 @@ def _waits_for_starting(args: _Arguments, now: float) -> str:
 def _too_large(args: _Arguments, _now: float) -> str:
     name = str(args["resource"])
     wanted, most = (amount_text(name, args.number(key)) for key in ("wanted", "most"))
-    return f"infeasible: {name} {wanted} wanted, the largest type {args['node_type']} has {most}"
+    return f"{name} {wanted} wanted, the largest type {args['node_type']} has {most}"
 
 
 def _backing_off(args: _Arguments, now: float) -> str:
@@ -97,9 +97,9 @@ _WORDS: dict[Why, Callable[[_Arguments, float], str]] = {
     Why.UPSCALING_SPEED: lambda a, _: (
         f"upscaling_speed {a['speed']} lets {a['allowed']} × {a['node_type']} start at a time"
     ),
-    Why.NO_TYPE_HAS: lambda a, _: f"infeasible: no node type has {a['resource']}",
+    Why.NO_TYPE_HAS: lambda a, _: f"no node type has {a['resource']}",
     Why.TOO_LARGE: _too_large,
-    Why.NO_TYPE_LABELS: lambda a, _: f"infeasible: no node type has the labels {a['selector']}",
+    Why.NO_TYPE_LABELS: lambda a, _: f"no node type has the labels {a['selector']}",
     Why.BACKING_OFF: _backing_off,
     Why.GANG_TOO_FEW_NODES: _gang_too_few,
     Why.PAUSED: lambda a, _: f"the autoscaler is paused{_by(a)}",

@@ -90,14 +90,15 @@ class Placing:
         asked = _copies(missing)
         bought = self._buy(missing)
         reason = because(Why.FOR_CONSTRAINT, shape=text)
+        label = f"request {text}"
         if any(want.count for want in missing):
             unmet = next(want for want in missing if want.count)
             blocked = why_not(unmet, self._capacity, throttled=False)
-            self._outcome(Request.CONSTRAINT, _wait(blocked), 1, blocked, shape, text)
+            self._outcome(Request.CONSTRAINT, _wait(blocked), 1, blocked, shape, label)
             return
         self._bought_for += asked
         self._launch_bought(bought, reason)
-        self._outcome(Request.CONSTRAINT, Wait.LAUNCH, 1, reason, shape, text)
+        self._outcome(Request.CONSTRAINT, Wait.LAUNCH, 1, reason, shape, label)
 
     def gangs(self, gangs: Iterable[Gang]) -> None:
         """Placement groups, each as a whole or not at all, hardest first. Not throttled."""

@@ -214,9 +214,8 @@ class Reconciler:
                 now, Plan(removals=tuple(removals)), len(self.state.members), 0.0
             )
             self._intend_removals(removals, now)
-            self.journal.say(
-                now, Level.INFO, decision.summary, decision_id=decision.decision_id, by=by
-            )
+            text = decision.summary.removesuffix(f" by {by}")
+            self.journal.say(now, Level.INFO, text, decision_id=decision.decision_id, by=by)
 
     def request_resources(self, bundles: Sequence[tuple[Resources, int]]) -> None:
         """Pass a request for resources on to Ray."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable
 
+from raytui.autoscaler.inline import Inline
 from raytui.autoscaler.ledger import Ledger
 from raytui.autoscaler.reconciler import Reconciler
 from raytui.autoscaler.simulate import Arrivals, SimulatedRay
@@ -83,4 +85,14 @@ def showcase(nodes: int, seed: int = 0, clock: Callable[[], float] = time.time) 
         upscaling_speed=spec.upscaling_speed,
         idle_timeout_s=spec.idle_timeout_s,
     )
-    return Reconciler(spec, provider, ray, Ledger(None), info=info, clock=clock)
+    names = random.Random(seed)  # noqa: S311 - repeatable, not secret
+    return Reconciler(
+        spec,
+        provider,
+        ray,
+        Ledger(None),
+        info=info,
+        pool=Inline(),
+        clock=clock,
+        new_id=lambda: f"{names.getrandbits(24):06x}",
+    )

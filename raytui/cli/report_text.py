@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from raytui.autoscaler.explain import explain
 from raytui.model.lifecycle import InstanceStatus
-from raytui.model.plan import Outcome
+from raytui.model.plan import Outcome, Wait
 from raytui.model.snapshot import Row, Snapshot, TypeRow
 from raytui.model.text import (
     amount_text,
@@ -125,10 +125,13 @@ def _resources(snapshot: Snapshot) -> list[str]:
 
 
 def _demand(outcomes: Sequence[Outcome], now: float) -> list[str]:
-    cells = [
-        (f"{o.count:,} ×", o.label or o.resources.text(), explain(o.reason, now)) for o in outcomes
-    ]
+    cells = [(f"{o.count:,} ×", o.label or o.resources.text(), _why(o, now)) for o in outcomes]
     return table(("", "", ""), cells, right=(0,))
+
+
+def _why(outcome: Outcome, now: float) -> str:
+    words = explain(outcome.reason, now)
+    return f"infeasible: {words}" if outcome.wait is Wait.INFEASIBLE else words
 
 
 def _failures(snapshot: Snapshot, now: float) -> list[str]:

@@ -7,6 +7,7 @@ from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any
 
+from raytui.autoscaler.inline import Inline
 from raytui.autoscaler.ledger import Ledger
 from raytui.autoscaler.reconciler import Reconciler
 from raytui.autoscaler.simulate import Arrivals, SimulatedRay
@@ -16,18 +17,6 @@ from raytui.model.command import Ack, Command
 from raytui.model.resources import Resources
 from raytui.model.snapshot import ClusterInfo, Snapshot
 from raytui.model.spec import ClusterSpec
-
-
-class Inline(Executor):
-    """Runs everything at once, in the caller's thread."""
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except Exception as error:
-            future.set_exception(error)
-        return future
 
 
 class Swallow(Executor):

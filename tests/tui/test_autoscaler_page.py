@@ -62,7 +62,7 @@ async def test_an_opened_decision_tells_why_each_type_won_or_lost():
             "18 × {CPU: 1} found no room",
             "− i-0e07",
             "idle 5m04s, limit 5m00s",
-            "infeasible: no node type has TPU",
+            "no node type has TPU",
             "outcome: 2 allocated in 3.1 s",
         ):
             assert words in shown
