@@ -13,7 +13,7 @@ from textual.widgets import Static
 
 from raytui.model.plan import Decision, Kept, Launch, Outcome, Removal, Verdict
 from raytui.model.snapshot import Snapshot
-from raytui.model.text import clock_text, money_text
+from raytui.model.text import clock_text, count_text, money_text
 from raytui.screens.keys import KeyNames
 from raytui.screens.page import Page
 from raytui.screens.reading import ReadingScreen
@@ -70,7 +70,7 @@ _VERDICTS = (
     _column("NODES", lambda v, _: cell(str(v.nodes)), 5, right=True),
     _column("$/h", lambda v, _: _price(v.price_per_hour), 7, right=True, drop=3),
     _column("$ PER DEMAND", lambda v, _: _price(v.price_per_request), 12, right=True, drop=4),
-    _column("WASTE", lambda v, _: cell(f"{v.waste:.0%}"), 5, right=True, drop=2),
+    _column("WASTE", lambda v, _: cell(f"{v.waste:.0%}" if v.fits else "–"), 5, right=True, drop=2),
     _column("VERDICT", _verdict, 18, flex=True),
 )
 
@@ -210,7 +210,7 @@ class DecisionScreen(Page):
         facts = joined(
             " · ",
             (
-                cell((f"{decision.nodes_before} nodes before", "$quiet")),
+                cell((f"{count_text(decision.nodes_before, 'node')} before", "$quiet")),
                 cell((f"solved in {decision.solved_ms:.1f} ms", "$quiet")),
                 cell(("outcome: ", "$quiet"), decision.outcome or "under way"),
             ),

@@ -62,7 +62,7 @@ TYPE_COLUMNS: tuple[Column[TypeRow], ...] = (
     Column("starting", lambda row, _: _counted("◐", row.starting, "$state-starting"), 8, drop=3),
     Column("draining", lambda row, _: _counted("▽", row.draining, "$state-draining"), 8, drop=5),
     Column("failed", lambda row, _: _counted("✕", row.failed, "$state-failed"), 6, drop=4),
-    Column("$/h", _cost, 6, right=True, drop=6),
+    Column("$/h", _cost, 8, right=True, drop=6),
     Column("USED", _used, 12, flex=True, most=44, drop=2),
     Column(
         "LAST MINUTE",
