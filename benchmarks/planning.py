@@ -27,7 +27,7 @@ import common
 import workload
 from workload import FULL, PARTLY_FREE, Workload
 
-from raytui.autoscaler.planner import plan
+from raytui.autoscaler.planning.planner import plan
 from raytui.model.lifecycle import InstanceStatus
 from raytui.model.plan import Memory, Wait
 from raytui.model.resources import Resources

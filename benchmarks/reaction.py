@@ -32,7 +32,7 @@ import common
 import yaml
 from pending_demand import LOOK_EVERY_S, Driver, driver, resource_of
 
-from raytui.autoscaler.control import Control
+from raytui.autoscaler.daemon.control import Control
 from raytui.backends.local_start import free_port, node_ip
 from raytui.backends.local_state import LocalNode, StateFiles
 from raytui.backends.registry import provider_for

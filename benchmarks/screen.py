@@ -28,7 +28,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import DataTable
 
-from raytui.autoscaler.showcase import showcase
+from raytui.autoscaler.simulation.showcase import showcase
 from raytui.model.snapshot import Row
 from raytui.screens.nodetable import NODE_COLUMNS, held_flag, node_fields
 from raytui.widgets.cell import text_of

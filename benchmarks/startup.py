@@ -30,7 +30,7 @@ _COMMANDS: dict[str, list[str]] = {
     "raytui --help": ["-m", "raytui", "--help"],
     "raytui status": ["-m", "raytui", "status"],
     "import raytui.app": ["-c", "import raytui.app"],
-    "import the daemon": ["-c", "import raytui.autoscaler.serve, raytui.ray.gcs"],
+    "import the daemon": ["-c", "import raytui.autoscaler.daemon.serve, raytui.ray.gcs"],
 }
 _RAY = {"ray --version": ["-m", "ray.scripts.scripts", "--version"]}
 

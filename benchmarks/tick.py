@@ -19,7 +19,7 @@ from collections.abc import Callable
 import common
 
 from raytui.autoscaler.engine import Engine
-from raytui.autoscaler.showcase import showcase
+from raytui.autoscaler.simulation.showcase import showcase
 from raytui.model.snapshot import Snapshot, difference
 from raytui.model.wire import DeltaIs, SnapshotIs, line_of
 

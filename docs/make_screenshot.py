@@ -14,7 +14,7 @@ time.tzset()
 import msgspec  # noqa: E402 - the environment comes first
 
 from raytui.app import RaytuiApp  # noqa: E402 - the environment comes first
-from raytui.autoscaler.showcase import showcase  # noqa: E402
+from raytui.autoscaler.simulation.showcase import showcase  # noqa: E402
 from raytui.client.recorded import RecordedClient  # noqa: E402
 from raytui.model.command import RequestResources, SetFloor, Terminate  # noqa: E402
 from raytui.model.resources import Resources  # noqa: E402

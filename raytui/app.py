@@ -22,6 +22,8 @@ from raytui.screens.choose import Choice, ChooseScreen
 from raytui.screens.cluster import ClusterScreen
 from raytui.screens.keys import KeyNames
 from raytui.screens.launch import Launch, LaunchScreen
+from raytui.screens.messages import OpenNode
+from raytui.screens.node import NodeScreen
 from raytui.screens.nodes import NodesScreen
 from raytui.screens.page import Page
 from raytui.screens.session import Clock, Session
@@ -165,6 +167,11 @@ class RaytuiApp(App[str]):
                 screen.refresh_view()
             if not screen.is_modal:
                 break
+
+    @on(OpenNode)
+    def _open_node(self, message: OpenNode) -> None:
+        if self.session is not None:
+            self.push_screen(NodeScreen(self.session, self._keys, message.node_id))
 
     @on(Worker.StateChanged)
     def _tell_of_failed_work(self, event: Worker.StateChanged) -> None:

@@ -20,7 +20,7 @@ def run(cluster: str, log_only: bool) -> None:
 
     SIGTERM and Ctrl-C end it; nodes stay. Only one runs for each cluster.
     """
-    from raytui.autoscaler.serve import serve
+    from raytui.autoscaler.daemon.serve import serve
 
     serve(cluster, on_stderr=not log_only)
 

@@ -24,10 +24,10 @@ def as_failure(error: Exception) -> CommandFailed | None:
     if isinstance(error, CommandFailed):
         return error
     # Only now: none of this is needed as long as nothing fails.
-    from raytui.autoscaler.actor_lock import LockHeldError
-    from raytui.autoscaler.control import ControlError
-    from raytui.autoscaler.ledger import LedgerError
-    from raytui.autoscaler.serve import NoHeadError
+    from raytui.autoscaler.daemon.actor_lock import LockHeldError
+    from raytui.autoscaler.daemon.control import ControlError
+    from raytui.autoscaler.daemon.serve import NoHeadError
+    from raytui.autoscaler.loop.ledger import LedgerError
     from raytui.backends.base import ProviderError
     from raytui.client.base import ClientError, ReadOnlyError
     from raytui.config.problems import ConfigErrors

@@ -33,7 +33,7 @@ def info() -> None:
 
 
 def _clusters() -> list[str]:
-    from raytui.autoscaler.actor_lock import holder
+    from raytui.autoscaler.daemon.actor_lock import holder
     from raytui.config.launched import recall
     from raytui.config.locations import ClusterPaths, known_clusters
 

@@ -34,7 +34,7 @@ def open(  # noqa: A001 - the command's name
     """
     target = target_of(cluster)
     if as_daemon:
-        from raytui.autoscaler.serve import serve
+        from raytui.autoscaler.daemon.serve import serve
 
         serve(target)
         return ExitCode.OK

@@ -54,7 +54,7 @@ async def _first_snapshot(cluster: str | None) -> Snapshot:
 
 
 def _unattended(cluster: str | None) -> Snapshot | None:
-    from raytui.autoscaler.unattended import observe_unattended
+    from raytui.autoscaler.loop.unattended import observe_unattended
     from raytui.config.launched import recall
     from raytui.config.locations import ClusterPaths
     from raytui.config.target import name_of

@@ -6,9 +6,9 @@ import asyncio
 import getpass
 from collections.abc import AsyncIterator, Callable, Sequence
 
+from raytui.autoscaler.daemon.engine_thread import EngineThread
 from raytui.autoscaler.engine import Engine
-from raytui.autoscaler.engine_thread import EngineThread
-from raytui.autoscaler.showcase import showcase
+from raytui.autoscaler.simulation.showcase import showcase
 from raytui.client.base import Link, LinkState, ReadOnlyError
 from raytui.model.command import Ack, Command, Impact
 from raytui.model.plan import Decision

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import psutil
 
-from raytui.autoscaler.actor_lock import DAEMON, Holder, LockHeldError, holder
-from raytui.autoscaler.control import Control, ControlError, greet
+from raytui.autoscaler.daemon.actor_lock import DAEMON, Holder, LockHeldError, holder
+from raytui.autoscaler.daemon.control import Control, ControlError, greet
 from raytui.config.locations import ClusterPaths
 from raytui.launcher.progress import Progress
 from raytui.launcher.steps import LaunchError

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from raytui.autoscaler.actor_lock import ActorLock, LockHeldError
-from raytui.autoscaler.ledger import Ledger, LedgerError
+from raytui.autoscaler.daemon.actor_lock import ActorLock, LockHeldError
+from raytui.autoscaler.loop.ledger import Ledger, LedgerError
 from raytui.backends.base import ProviderError
 from raytui.backends.registry import HeadProvider, provider_for
 from raytui.config.launched import forget

@@ -6,8 +6,8 @@ import contextlib
 import time
 from importlib.metadata import PackageNotFoundError, version
 
-from raytui.autoscaler.actor_lock import ActorLock, LockHeldError, holder
-from raytui.autoscaler.control import Control, ControlError
+from raytui.autoscaler.daemon.actor_lock import ActorLock, LockHeldError, holder
+from raytui.autoscaler.daemon.control import Control, ControlError
 from raytui.backends.base import ProviderError
 from raytui.backends.registry import HeadProvider, provider_for
 from raytui.config.launched import forget, recall, remember

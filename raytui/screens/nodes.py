@@ -11,7 +11,7 @@ from raytui.model.lifecycle import LEAVING, STARTING
 from raytui.model.snapshot import Row, Snapshot
 from raytui.model.text import count_text
 from raytui.screens.listpage import ListPage
-from raytui.screens.node import NodeScreen
+from raytui.screens.messages import OpenNode
 from raytui.screens.nodetable import NODE_COLUMNS, held_flag, node_fields
 from raytui.screens.verbs import bindings_on
 from raytui.widgets.cell import cell
@@ -60,7 +60,7 @@ class NodesScreen(ListPage):
 
     @on(LineTable.Opened)
     def _open(self, event: LineTable.Opened) -> None:
-        self.app.push_screen(NodeScreen(self.session, self.keys, event.row.id))
+        self.post_message(OpenNode(event.row.id))
 
 
 def _census(rows: Sequence[Row]) -> list[Part]:

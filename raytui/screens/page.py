@@ -27,6 +27,7 @@ from raytui.screens.commandline import CommandLine
 from raytui.screens.help import HelpScreen
 from raytui.screens.keyline import key_parts
 from raytui.screens.keys import KeyNames
+from raytui.screens.messages import OpenNode
 from raytui.screens.palette import VerbProvider
 from raytui.screens.reading import ReadingScreen
 from raytui.screens.session import Session
@@ -199,12 +200,10 @@ class Page(WorkingScreen):
 
     def verb_node(self, argument: str) -> None:
         """Open a node by its id."""
-        from raytui.screens.node import NodeScreen  # it is a page itself
-
         if not argument:
             raise VerbError("which node? :node ID")
         row = self._rows_asked_for(argument)[0]
-        self.app.push_screen(NodeScreen(self.session, self.keys, row.id))
+        self.post_message(OpenNode(row.id))
 
     def verb_terminate(self, argument: str) -> None:
         """Ask before draining and terminating; bound to the ids of this moment."""

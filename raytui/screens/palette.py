@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
+from raytui.screens.keys import KeyNames
 from raytui.screens.verbs import VERBS, Verb
 
-if TYPE_CHECKING:
-    from raytui.screens.page import Page
+
+class Performer(Protocol):
+    """The page below: what it is called, its keys, and how it does what is asked."""
+
+    page: str
+    keys: KeyNames
+
+    def perform(self, one: Verb, argument: str) -> None:
+        """Do what a verb says."""
+        ...
 
 
 class VerbProvider(Provider):
@@ -37,7 +46,7 @@ class VerbProvider(Provider):
             here = page.page in verb.pages or not verb.pages
             if here and not (verb.argument and not verb.keys):
                 yield verb.words, page.keys.of(verb), self._call(verb)
-        for name in sorted(page.app.available_themes):
+        for name in sorted(self.app.available_themes):
             yield f"Theme: {name}", "", self._call(_THEME, name)
 
     def _call(self, verb: Verb, argument: str = "") -> Callable[[], None]:
@@ -45,8 +54,8 @@ class VerbProvider(Provider):
         return lambda: page.perform(verb, argument)
 
     @property
-    def _page(self) -> Page:
-        page: Page = self.screen  # type: ignore[assignment]
+    def _page(self) -> Performer:
+        page: Performer = self.screen  # type: ignore[assignment]  # every page of ours performs
         return page
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raytui.autoscaler.explain import explain, summarise
-from raytui.autoscaler.planner import plan
+from raytui.autoscaler.planning.planner import plan
 from raytui.model.codec import encode
 from raytui.model.lifecycle import COUNTED, InstanceStatus
 from raytui.model.plan import DrainUnderWay, FailureKind, Hold, LaunchFailure, Memory, Request

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from raytui.autoscaler.planner import plan
+from raytui.autoscaler.planning.planner import plan
 from raytui.model.lifecycle import InstanceStatus
 from raytui.model.plan import (
     DrainUnderWay,

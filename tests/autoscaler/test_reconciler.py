@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from raytui.autoscaler.ledger import Ledger
+from raytui.autoscaler.loop.ledger import Ledger
 from raytui.backends.fake import Faults
 from raytui.model.command import (
     HoldNodes,

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from raytui.autoscaler.showcase import showcase
+from raytui.autoscaler.simulation.showcase import showcase
 from raytui.cli.report import (
     AutoscalerReport,
     DemandReport,

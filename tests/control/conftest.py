@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from raytui.autoscaler.daemon import Daemon
+from raytui.autoscaler.daemon.process import Daemon
 from raytui.client.daemon import DaemonClient
 from raytui.client.transport import UnixTransport
 from raytui.config.locations import ClusterPaths

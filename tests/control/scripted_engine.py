@@ -11,9 +11,9 @@ import threading
 import time
 from collections.abc import Sequence
 
-from raytui.autoscaler.daemon import run_daemon
+from raytui.autoscaler.daemon.process import run_daemon
 from raytui.autoscaler.engine import Engine
-from raytui.autoscaler.showcase import showcase_spec
+from raytui.autoscaler.simulation.showcase import showcase_spec
 from raytui.config.locations import ClusterPaths
 from raytui.model.command import (
     Ack,

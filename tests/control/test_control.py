@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
-from raytui.autoscaler.control import Control, ControlError, greet
+from raytui.autoscaler.daemon.control import Control, ControlError, greet
 from raytui.config.locations import ClusterPaths
 from raytui.model import wire
 from raytui.model.command import SetFloor, Terminate

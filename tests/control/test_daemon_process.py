@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from raytui.autoscaler.actor_lock import ActorLock, LockHeldError, holder
+from raytui.autoscaler.daemon.actor_lock import ActorLock, LockHeldError, holder
 from raytui.config.locations import ClusterPaths
 from tests.control.conftest import DaemonProcess
 
@@ -105,7 +105,7 @@ def test_a_holder_is_the_process_and_not_its_number(tmp_path: Path):
 
 def test_neither_daemon_nor_client_loads_textual_or_ray():
     code = (
-        "import sys, raytui.autoscaler.daemon, raytui.client.daemon; "
+        "import sys, raytui.autoscaler.daemon.process, raytui.client.daemon; "
         "print(*{'textual', 'ray', 'rich'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)

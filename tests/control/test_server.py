@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from raytui.autoscaler.server import may_connect, peer_uid, recorded_name, user_name
+from raytui.autoscaler.daemon.server import may_connect, peer_uid, recorded_name, user_name
 from raytui.config.locations import ClusterPaths
 from raytui.model import wire
 from raytui.model.command import SetFloor

@@ -9,7 +9,7 @@ from collections import Counter
 
 import pytest
 
-from raytui.autoscaler.ledger import Ledger
+from raytui.autoscaler.loop.ledger import Ledger
 from tests.e2e.conftest import Program
 from tests.e2e.terminal import lines_with
 from tests.support.local_cluster import eventually

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from raytui.autoscaler.actor_lock import ActorLock, holder
+from raytui.autoscaler.daemon.actor_lock import ActorLock, holder
 from raytui.backends.registry import provider_for
 from raytui.config.launched import launched_clusters, recall
 from raytui.launcher.daemon_process import daemon_runs

@@ -7,10 +7,10 @@ from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any
 
-from raytui.autoscaler.inline import Inline
-from raytui.autoscaler.ledger import Ledger
-from raytui.autoscaler.reconciler import Reconciler
-from raytui.autoscaler.simulate import Arrivals, SimulatedRay
+from raytui.autoscaler.loop.ledger import Ledger
+from raytui.autoscaler.loop.reconciler import Reconciler
+from raytui.autoscaler.simulation.inline import Inline
+from raytui.autoscaler.simulation.simulated_ray import Arrivals, SimulatedRay
 from raytui.backends.base import LaunchRequest
 from raytui.backends.fake import FakeProvider, Faults
 from raytui.model.command import Ack, Command

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from raytui.autoscaler.ledger import Ledger, LedgerError
-from raytui.autoscaler.picture import Picture
+from raytui.autoscaler.loop.ledger import Ledger, LedgerError
+from raytui.autoscaler.loop.picture import Picture
 from raytui.backends.registry import provider_for
 from raytui.config.locations import ClusterPaths
 from raytui.model.lifecycle import STARTING, InstanceStatus

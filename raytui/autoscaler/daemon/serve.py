@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from raytui.autoscaler.daemon import run_daemon
+from raytui.autoscaler.daemon.process import run_daemon
 from raytui.autoscaler.engine import Engine
 from raytui.backends.registry import provider_for
 from raytui.config.launched import recall, remember
@@ -44,8 +44,8 @@ def serve(target: str, *, on_stderr: bool = True) -> None:
 
 def _engine(spec: ClusterSpec, paths: ClusterPaths) -> Engine:
     # Here, in the engine's own thread: Ray is a heavy import and must not delay a refusal.
-    from raytui.autoscaler.ledger import Ledger
-    from raytui.autoscaler.reconciler import Reconciler
+    from raytui.autoscaler.loop.ledger import Ledger
+    from raytui.autoscaler.loop.reconciler import Reconciler
     from raytui.ray.gcs import GcsRay
 
     provider = provider_for(spec, paths)

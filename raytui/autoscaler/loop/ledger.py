@@ -19,7 +19,7 @@ from raytui.backends.base import LaunchRequest
 from raytui.model.codec import decode, encode
 from raytui.model.lifecycle import FINAL, InstanceStatus
 from raytui.model.plan import Decision, Memory, Plan
-from raytui.model.snapshot import Event, Level
+from raytui.model.snapshot import Event
 from raytui.model.state import Instance
 
 SCHEMA_VERSION = 1
@@ -209,23 +209,13 @@ class Ledger:
             for body, outcome in rows
         ]
 
-    def add_event(
-        self,
-        at: float,
-        level: Level,
-        text: str,
-        *,
-        detail: str = "",
-        decision_id: int = 0,
-        instance_id: str = "",
-        by: str = "",
-    ) -> Event:
+    def add_event(self, event: Event) -> Event:
         """Write one line of the journal; returns it with its number."""
         with self.transaction():
             newest = self._db.execute("SELECT max(event_id) FROM events").fetchone()[0]
-            event = Event((newest or 0) + 1, at, level, text, detail, decision_id, instance_id, by)
+            event = msgspec.structs.replace(event, event_id=(newest or 0) + 1)
             self._db.execute(
-                "INSERT INTO events VALUES (?, ?, ?)", (event.event_id, at, encode(event))
+                "INSERT INTO events VALUES (?, ?, ?)", (event.event_id, event.at, encode(event))
             )
         return event
 

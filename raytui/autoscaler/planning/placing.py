@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from raytui.autoscaler.buying import Bought, Wanted, buy, buy_spread
-from raytui.autoscaler.capacity import Capacity
-from raytui.autoscaler.judging import judge, why_not
-from raytui.autoscaler.packing import Packing, Placed, Stage
+from raytui.autoscaler.planning.buying import Bought, Wanted, buy, buy_spread
+from raytui.autoscaler.planning.capacity import Capacity
+from raytui.autoscaler.planning.judging import judge, why_not
+from raytui.autoscaler.planning.packing import Packing, Placed, Stage
 from raytui.model.plan import Launch, Memory, Outcome, Request, Verdict, Wait
 from raytui.model.reason import Reason, Why, because
 from raytui.model.resources import EMPTY, Resources

@@ -6,8 +6,8 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from raytui.autoscaler.buying import Supply, estimated_price
-from raytui.autoscaler.packing import Packing, Stage
+from raytui.autoscaler.planning.buying import Supply, estimated_price
+from raytui.autoscaler.planning.packing import Packing, Stage
 from raytui.model.lifecycle import COUNTED, STARTING, InstanceStatus
 from raytui.model.plan import LaunchFailure, Memory
 from raytui.model.resources import EMPTY, Resources

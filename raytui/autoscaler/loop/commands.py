@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from raytui.autoscaler.journal import Journal
+from raytui.autoscaler.loop.journal import Journal
 from raytui.model.command import (
     Command,
     HoldNodes,

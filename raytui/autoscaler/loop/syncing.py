@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from raytui.autoscaler.fleet import Fleet
-from raytui.autoscaler.journal import Journal
+from raytui.autoscaler.loop.fleet import Fleet
+from raytui.autoscaler.loop.journal import Journal
 from raytui.model.lifecycle import STARTING, IllegalTransitionError, InstanceStatus
 from raytui.model.snapshot import Level
 from raytui.model.state import Instance, Node

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from raytui.autoscaler.packing import PLENTY, matches
+from raytui.autoscaler.planning.packing import PLENTY, matches
 from raytui.model.resources import Resources
 from raytui.model.state import LabelSelector
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from raytui.autoscaler.ledger import Ledger
+from raytui.autoscaler.loop.ledger import Ledger
 from raytui.backends.base import LaunchRequest
 from raytui.model.lifecycle import FINAL, InstanceStatus, check_transition
 from raytui.model.spec import NodeType

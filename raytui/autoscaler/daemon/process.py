@@ -13,11 +13,11 @@ from functools import partial
 from typing import Any, TypeVar
 
 from raytui import __version__
-from raytui.autoscaler.actor_lock import ActorLock
-from raytui.autoscaler.daemon_log import note, start_log
+from raytui.autoscaler.daemon.actor_lock import ActorLock
+from raytui.autoscaler.daemon.engine_thread import EngineStoppedError, EngineThread
+from raytui.autoscaler.daemon.log import note, start_log
+from raytui.autoscaler.daemon.server import AnswerError, Server
 from raytui.autoscaler.engine import Engine
-from raytui.autoscaler.engine_thread import EngineStoppedError, EngineThread
-from raytui.autoscaler.server import AnswerError, Server
 from raytui.config.locations import ClusterPaths
 from raytui.model import wire
 from raytui.model.command import Ack, Command, Impact, Reload, Stop

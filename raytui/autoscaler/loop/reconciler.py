@@ -12,16 +12,16 @@ from pathlib import Path
 
 import msgspec
 
-from raytui.autoscaler import failures
-from raytui.autoscaler.commands import CommandRefused, carry_out
-from raytui.autoscaler.fleet import Fleet
-from raytui.autoscaler.journal import Journal
-from raytui.autoscaler.ledger import Ledger
-from raytui.autoscaler.observing import Observer
-from raytui.autoscaler.orders import LaunchDone, Orders, TerminateDone
-from raytui.autoscaler.picture import Picture
-from raytui.autoscaler.planner import plan
-from raytui.autoscaler.syncing import Sync
+from raytui.autoscaler.loop import failures
+from raytui.autoscaler.loop.commands import CommandRefused, carry_out
+from raytui.autoscaler.loop.fleet import Fleet
+from raytui.autoscaler.loop.journal import Journal
+from raytui.autoscaler.loop.ledger import Ledger
+from raytui.autoscaler.loop.observing import Observer
+from raytui.autoscaler.loop.orders import LaunchDone, Orders, TerminateDone
+from raytui.autoscaler.loop.picture import Picture
+from raytui.autoscaler.loop.syncing import Sync
+from raytui.autoscaler.planning.planner import plan
 from raytui.backends.base import LaunchRequest, NodeProvider, ProviderError
 from raytui.model.command import Ack, Command, Impact
 from raytui.model.lifecycle import STARTING, InstanceStatus

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from raytui.autoscaler.capacity import Capacity
+from raytui.autoscaler.planning.capacity import Capacity
 from raytui.model.lifecycle import LEAVING, STARTING, InstanceStatus
 from raytui.model.plan import Kept, Memory, Removal
 from raytui.model.reason import Reason, Why, because

@@ -6,7 +6,7 @@ from collections import deque
 
 import msgspec
 
-from raytui.autoscaler.ledger import Ledger
+from raytui.autoscaler.loop.ledger import Ledger
 from raytui.model.plan import Decision, Plan
 from raytui.model.snapshot import Event, Level
 
@@ -34,17 +34,8 @@ class Journal:
         by: str = "",
     ) -> None:
         """Write one event."""
-        self.events.appendleft(
-            self._ledger.add_event(
-                at,
-                level,
-                text,
-                detail=detail,
-                decision_id=decision_id,
-                instance_id=instance_id,
-                by=by,
-            )
-        )
+        event = Event(0, at, level, text, detail, decision_id, instance_id, by)
+        self.events.appendleft(self._ledger.add_event(event))
 
     def decide(self, at: float, plan: Plan, nodes_before: int, solved_ms: float) -> Decision:
         """Record a plan that is about to be acted on."""

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from raytui.autoscaler.capacity import Capacity
-from raytui.autoscaler.placing import Placing
-from raytui.autoscaler.removing import Removing
+from raytui.autoscaler.planning.capacity import Capacity
+from raytui.autoscaler.planning.placing import Placing
+from raytui.autoscaler.planning.removing import Removing
 from raytui.model.plan import Memory, Outcome, Plan, Request, Wait
 from raytui.model.reason import Reason, Why, because
 from raytui.model.spec import ClusterSpec

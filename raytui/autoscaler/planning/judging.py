@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from raytui.autoscaler.buying import NODE_CHARGE, Supply, Wanted, buy
-from raytui.autoscaler.capacity import Capacity
+from raytui.autoscaler.planning.buying import NODE_CHARGE, Supply, Wanted, buy
+from raytui.autoscaler.planning.capacity import Capacity
 from raytui.model.plan import LaunchFailure, Verdict
 from raytui.model.reason import Reason, Why, because
 from raytui.model.state import LabelSelector

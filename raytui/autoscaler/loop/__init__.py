@@ -1,0 +1,1 @@
+"""Observe, plan, record, act: one round after another, with everything on disk first."""
