@@ -160,6 +160,10 @@ class Plan(Struct, frozen=True):
     outcomes: tuple[Outcome, ...] = ()
     kept: tuple[Kept, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
+    cost_per_hour: float = 0.0
+    """USD per hour of the launches; node types without a price count by an estimate."""
+    lower_bound_per_hour: float | None = None
+    """USD per hour that launches for the same requests cost at least; None when not known."""
 
     @property
     def acts(self) -> bool:

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from raytui.autoscaler.planning.buying import Bought, Wanted, buy, buy_spread
+from raytui.autoscaler.planning.buying import Bought, Wanted, buy_spread
 from raytui.autoscaler.planning.capacity import Capacity
+from raytui.autoscaler.planning.improving import lower_bound, purchase
 from raytui.autoscaler.planning.judging import judge, why_not
 from raytui.autoscaler.planning.packing import Packing, Placed, Stage
 from raytui.model.plan import Launch, Memory, Outcome, Request, Verdict, Wait
@@ -22,13 +23,15 @@ _WAITS = {Stage.RUNNING: Wait.RAY, Stage.STARTING: Wait.STARTING, Stage.NEW: Wai
 class Placing:
     """One round of placing; its methods are to be called in Ray's order, each once."""
 
-    def __init__(self, capacity: Capacity, memory: Memory, now: float) -> None:
+    def __init__(self, capacity: Capacity, memory: Memory, now: float, budget: int) -> None:
         self._capacity = capacity
+        self._budget = budget
         self._memory = memory
         self._now = now
         self._room = capacity.packing()
         self._bought_for: list[Wanted] = []
         self._new_ids = 0
+        self._throttled = False
         self.launches: list[Launch] = []
         self.outcomes: list[Outcome] = []
         self.needed: dict[str, Reason] = {}
@@ -44,6 +47,25 @@ class Placing:
             if launch.reason.why not in (Why.MIN_WORKERS, Why.USER_FLOOR):
                 chosen[launch.node_type] += launch.count
         return judge(self._bought_for, self._capacity, chosen)
+
+    @property
+    def cost_per_hour(self) -> float:
+        """USD per hour of what this plan launches; types without a price count by an estimate."""
+        return round(self._cost_of(self.launches), 6)
+
+    @property
+    def lower_bound_per_hour(self) -> float | None:
+        """What these launches must cost at least; None when not known, or when some must wait."""
+        if not self._bought_for or not self._budget or self._throttled:
+            return None
+        bound = lower_bound(self._bought_for, self._capacity.catalogue())
+        floors = (Why.MIN_WORKERS, Why.USER_FLOOR)
+        given = [launch for launch in self.launches if launch.reason.why in floors]
+        return None if bound is None else round(bound + self._cost_of(given), 6)
+
+    def _cost_of(self, launches: Iterable[Launch]) -> float:
+        prices = {s.node_type: s.price for s in self._capacity.catalogue()}
+        return sum(launch.count * prices[launch.node_type] for launch in launches)
 
     def floors(self) -> None:
         """Launch up to each type's floor: a person's, else min_workers. Not throttled."""
@@ -206,8 +228,10 @@ class Placing:
                     self.needed.setdefault(node_id, reason)
 
     def _buy(self, wanted: Sequence[Wanted], *, spread: bool = False) -> list[Bought]:
-        chooser = buy_spread if spread else buy
-        return chooser(wanted, self._capacity.supplies(), self._capacity.total_left())
+        supplies, total = self._capacity.supplies(), self._capacity.total_left()
+        if spread:
+            return buy_spread(wanted, supplies, total)
+        return purchase(wanted, supplies, total, self._budget)
 
     def _throttle(self, bought: Sequence[Bought]) -> list[Bought]:
         """Keep what upscaling_speed allows now; the rest waits rather than run somewhere dearer."""
@@ -216,6 +240,7 @@ class Placing:
         allowed = []
         for lot in bought:
             nodes = min(lot.nodes, left[lot.supply.node_type])
+            self._throttled |= nodes < lot.nodes
             left[lot.supply.node_type] -= nodes
             for want, copies in lot.pattern:
                 want.count += copies * (lot.nodes - nodes)

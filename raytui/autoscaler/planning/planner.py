@@ -22,10 +22,22 @@ OVER_LIMIT_DRAIN_S = 600.0
 """How long a busy node above a lowered limit may finish its work."""
 
 
-def plan(state: ClusterState, spec: ClusterSpec, memory: Memory, now: float) -> Plan:
+DEFAULT_BUDGET = 24
+"""Rounds of improvement: some 200 ms where thousands of requests of twenty shapes wait."""
+
+
+def plan(
+    state: ClusterState,
+    spec: ClusterSpec,
+    memory: Memory,
+    now: float,
+    budget: int = DEFAULT_BUDGET,
+) -> Plan:
     """Decide what to do about `state`.
 
     `now` is unix seconds. The same arguments always give the same plan; nothing is changed.
+    `budget` is how hard to look for something cheaper than the first good plan, counted in rounds
+    and not in seconds; 0 does not look, and tells no lower bound.
     While the autoscaler is paused, or a source of facts could not be read, the plan explains but
     does not act: what is not known is not zero.
     """
@@ -35,7 +47,7 @@ def plan(state: ClusterState, spec: ClusterSpec, memory: Memory, now: float) -> 
     over_limit = removing.over_limit(now + OVER_LIMIT_DRAIN_S)
     capacity.give_up(removal.instance_id for removal in over_limit)
 
-    placing = Placing(capacity, memory, now)
+    placing = Placing(capacity, memory, now, budget)
     placing.floors()
     placing.constraints(state.constraints)
     placing.gangs(state.gangs)
@@ -51,6 +63,8 @@ def plan(state: ClusterState, spec: ClusterSpec, memory: Memory, now: float) -> 
         outcomes=tuple(placing.outcomes),
         kept=kept,
         verdicts=tuple(placing.verdicts),
+        cost_per_hour=placing.cost_per_hour,
+        lower_bound_per_hour=placing.lower_bound_per_hour,
     )
 
 
