@@ -114,6 +114,8 @@ class ClusterSpec(Struct, frozen=True):
     worker_start_ray_commands: tuple[str, ...] = ()
     no_restart: bool = False
     metadata: dict[str, Any] = {}
+    expander: tuple[str, ...] = ("price",)
+    """`metadata.raytui.expander`: policies that choose among node types, the first decides."""
     source: str = ""
     """Path of the file this came from; empty when built in code."""
 

@@ -52,6 +52,14 @@ def read_view(reply: bytes, now: float, idle_before: Mapping[str, float]) -> Ray
     from ray.core.generated import autoscaler_pb2
 
     state = autoscaler_pb2.GetClusterResourceStateReply.FromString(reply).cluster_resource_state
+    return view_of(state, now, idle_before)
+
+
+def view_of(state: Any, now: float, idle_before: Mapping[str, float]) -> RayView:
+    """A ClusterResourceState as a RayView; `state` is protobuf's message, or one that is like it.
+
+    `now` and `idle_before` are as for `read_view`.
+    """
     return RayView(
         version=state.cluster_resource_state_version,
         nodes=tuple(_node(n, now, idle_before) for n in state.node_states if n.status != _DEAD),
@@ -130,9 +138,16 @@ def _demands(requests: Iterable[Any]) -> tuple[Demand, ...]:
 
 
 def _selector(selector: Any) -> LabelSelector:
+    """In an order of our own: Ray keeps conditions and values in hash sets, in no order at all."""
     return tuple(
-        (c.label_key, "not-in" if c.operator == _NOT_IN else "in", tuple(c.label_values))
-        for c in selector.label_constraints
+        sorted(
+            (
+                c.label_key,
+                "not-in" if c.operator == _NOT_IN else "in",
+                tuple(sorted(c.label_values)),
+            )
+            for c in selector.label_constraints
+        )
     )
 
 

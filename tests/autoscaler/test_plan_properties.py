@@ -158,7 +158,7 @@ def test_invariants(world: ClusterState, cluster: ClusterSpec, memory: Memory) -
     assert sum(o.kind is Request.GANG for o in made.outcomes) == len(world.gangs)
 
     # Every member has its reason, and every reason has words.
-    assert [k.instance_id for k in made.kept] == [m.id for m in world.members]
+    assert [k.instance_id for k in made.kept] == sorted(m.id for m in world.members)
     reasons: list[Reason] = [k.reason for k in made.kept]
     reasons += [o.reason for o in made.outcomes] + [v.reason for v in made.verdicts]
     reasons += [r.reason for r in made.removals] + [launch.reason for launch in made.launches]

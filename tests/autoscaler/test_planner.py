@@ -18,7 +18,7 @@ from raytui.model.plan import (
     Request,
     Wait,
 )
-from raytui.model.reason import Why, because
+from raytui.model.reason import Reason, Why, because
 from raytui.model.spec import ClusterSpec
 from raytui.model.state import ClusterState, NodeStatus, SourceHealth
 from tests.support.clusters import (
@@ -53,6 +53,10 @@ def only(outcomes: tuple[Outcome, ...], **wanted: object) -> Outcome:
     found = [o for o in outcomes if all(getattr(o, k) == v for k, v in wanted.items())]
     assert len(found) == 1, outcomes
     return found[0]
+
+
+def kept(plan: Plan, instance_id: str) -> Reason:
+    return next(k.reason for k in plan.kept if k.instance_id == instance_id)
 
 
 class TestDemand:
@@ -331,7 +335,7 @@ class TestRemoval:
     def test_it_stays_until_then_and_the_reason_tells_when(self) -> None:
         made = decide(state(worker(SMALL, "a", idle_for=20)), spec(SMALL, idle_s=60))
         assert not made.removals
-        assert made.kept[1].reason == because(Why.IDLE, since=NOW - 20, leaves_at=NOW + 40)
+        assert kept(made, "a") == because(Why.IDLE, since=NOW - 20, leaves_at=NOW + 40)
 
     def test_the_types_own_timeout_wins(self) -> None:
         patient = kind("small", 0.2, CPU=4, idle_timeout_s=1000)
@@ -351,7 +355,7 @@ class TestRemoval:
             state(worker(SMALL, "a", idle_for=900)), spec(SMALL), holds=(Hold("a", "ann"),)
         )
         assert not made.removals
-        assert made.kept[1].reason.why is Why.HELD
+        assert kept(made, "a").why is Why.HELD
 
     def test_a_hold_ends_at_its_time(self) -> None:
         ended = Hold("a", "ann", until=NOW - 1)

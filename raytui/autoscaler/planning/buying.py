@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from raytui.autoscaler.planning.packing import PLENTY, matches
@@ -31,11 +31,20 @@ class Wanted:
             -len(self.shape),
             -self.shape.units("CPU"),
             self.shape.text(),
+            str(self.selectors),
         )
 
     def accepts(self, labels: Mapping[str, str]) -> bool:
         """Whether labels satisfy the request or one of its fallbacks."""
         return not self.selectors or any(matches(s, labels) for s in self.selectors)
+
+    def settle(self, supplies: Sequence[Supply]) -> None:
+        """Keep the first selector that a type on offer satisfies; the later ones are fallbacks."""
+        for selector in self.selectors:
+            first = Wanted(self.shape, self.count, (selector,))
+            if any(supply.left > 0 and supply.fits(first) for supply in supplies):
+                self.selectors = (selector,)
+                return
 
 
 @dataclass(slots=True)
@@ -56,17 +65,23 @@ class Supply:
         return want.shape.fits(self.room) and want.accepts(self.labels)
 
 
+Pattern = tuple[tuple[Wanted, int], ...]
+"""What one node takes: (request, how often)."""
+
+PRICE = "price"
+
+
 @dataclass(frozen=True, slots=True)
 class Bought:
     """New nodes of one type, all filled alike."""
 
     supply: Supply
     nodes: int
-    pattern: tuple[tuple[Wanted, int], ...]
-    """What each of the nodes takes: (request, count on one node)."""
+    pattern: Pattern
+    """What each of the nodes takes."""
 
 
-def fill(supply: Supply, wanted: Sequence[Wanted]) -> tuple[tuple[Wanted, int], ...]:
+def fill(supply: Supply, wanted: Sequence[Wanted]) -> Pattern:
     """Fill one empty node with as much as fits, in the order given."""
     left = dict(supply.room.items())
     pattern = []
@@ -83,24 +98,31 @@ def fill(supply: Supply, wanted: Sequence[Wanted]) -> tuple[tuple[Wanted, int], 
     return tuple(pattern)
 
 
-def buy(wanted: Sequence[Wanted], supplies: Sequence[Supply], total_left: int) -> list[Bought]:
+def buy(
+    wanted: Sequence[Wanted],
+    supplies: Sequence[Supply],
+    total_left: int,
+    expander: Sequence[str] = (PRICE,),
+) -> list[Bought]:
     """Choose new nodes for the requests; takes from `wanted[].count` and `supplies[].left`.
 
-    Greedy on patterns: fill one node of every type, value what it holds at each request's
-    cheapest fair price, take the type with the most value per dollar, and repeat that pattern as
-    often as the counts allow. The cost depends on the number of shapes and types, not on counts.
+    Greedy on patterns: fill one node of every type, take the best type by the expander's policies
+    (by price: the most value per dollar, a request's value being its cheapest fair price), and
+    repeat that pattern as often as the counts allow. The cost depends on the number of shapes and
+    types, not on counts.
     """
     order = sorted((w for w in wanted if w.count > 0), key=lambda w: w.difficulty)
     worth = {id(want): _fair_price(want, supplies) for want in order}
     bought: list[Bought] = []
     while total_left > 0:
-        best: tuple[tuple[float, int, int], Supply, tuple[tuple[Wanted, int], ...]] | None = None
+        best: tuple[tuple[float | str, ...], Supply, Pattern] | None = None
         for position, supply in enumerate(supplies):
             pattern = fill(supply, order) if supply.left > 0 else ()
             if not pattern:
                 continue
             value = sum(worth[id(want)] * copies for want, copies in pattern)
-            rank = (round(value / (supply.price + NODE_CHARGE), 9), supply.priority, -position)
+            scores = [_POLICIES[policy](supply, pattern, value) for policy in (*expander, *_TIES)]
+            rank = (*scores, -position)
             if best is None or rank > best[0]:
                 best = (rank, supply, pattern)
         if best is None:
@@ -116,6 +138,40 @@ def buy(wanted: Sequence[Wanted], supplies: Sequence[Supply], total_left: int) -
     return bought
 
 
+def _per_dollar(supply: Supply, pattern: Pattern, value: float) -> float:
+    return round(value / (supply.price + NODE_CHARGE), 9)
+
+
+def _per_node(supply: Supply, pattern: Pattern, value: float) -> float:
+    return round(value, 9)
+
+
+def _priority(supply: Supply, pattern: Pattern, value: float) -> float:
+    return supply.priority
+
+
+def _use(supply: Supply, pattern: Pattern, value: float) -> float:
+    """Share of the node's dominant resource that the pattern uses."""
+    used: dict[str, int] = {}
+    for want, copies in pattern:
+        for name, units in want.shape.items():
+            used[name] = used.get(name, 0) + units * copies
+    return round(max((n / supply.room.units(name) for name, n in used.items()), default=0.0), 9)
+
+
+_POLICIES: dict[str, Callable[[Supply, Pattern, float], float]] = {
+    PRICE: _per_dollar,
+    "fewest-nodes": _per_node,
+    "priority": _priority,
+    "least-waste": _use,
+}
+_TIES = (PRICE, "fewest-nodes", "priority")
+"""What decides when the expander's own policies do not."""
+
+EXPANDERS = tuple(_POLICIES)
+"""Policies that `metadata.raytui.expander` may name; the first that tells types apart decides."""
+
+
 def buy_spread(
     wanted: Sequence[Wanted], supplies: Sequence[Supply], total_left: int
 ) -> list[Bought]:
@@ -123,7 +179,7 @@ def buy_spread(
     bought: list[Bought] = []
     for want in sorted(wanted, key=lambda w: w.difficulty):
         fitting = [supply for supply in supplies if supply.fits(want)]
-        for supply in sorted(fitting, key=lambda s: (s.price, -s.priority)):
+        for supply in sorted(fitting, key=lambda s: (s.price, -s.priority, s.node_type)):
             nodes = min(want.count, supply.left, total_left)
             if nodes > 0:
                 want.count -= nodes

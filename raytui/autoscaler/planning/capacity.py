@@ -30,7 +30,9 @@ class Capacity:
 
     def __init__(self, state: ClusterState, spec: ClusterSpec, memory: Memory, now: float) -> None:
         self.spec = spec
-        self.members = {member.id: member for member in state.members}
+        # Everything is looked at in an order of its own, so that the order of the input is not.
+        self.members = {m.id: m for m in sorted(state.members, key=lambda member: member.id)}
+        self.worker_types = tuple(sorted(spec.worker_types, key=lambda kind: kind.name))
         self.draining = {drain.instance_id: drain for drain in memory.drains}
         self.failures = _active(memory.failures, now)
         self._gone: set[str] = set()
@@ -155,12 +157,12 @@ class Capacity:
         """The worker types with what their limits and failures leave of them now."""
         return [
             self._supply(kind, 0 if self.failure(kind.name) else self.type_left(kind.name))
-            for kind in self.spec.worker_types
+            for kind in self.worker_types
         ]
 
     def catalogue(self) -> list[Supply]:
         """Every worker type as if nothing limited it."""
-        return [self._supply(kind, 1_000_000) for kind in self.spec.worker_types]
+        return [self._supply(kind, 1_000_000) for kind in self.worker_types]
 
     def _supply(self, kind: NodeType, left: int) -> Supply:
         room = self._rooms[kind.name]
@@ -169,9 +171,10 @@ class Capacity:
         return Supply(kind.name, room, self.labels_of(kind.name), price, left, kind.priority)
 
 
-def _busy_first(member: Member) -> float:
+def _busy_first(member: Member) -> tuple[float, str]:
     """Order in which alike nodes are filled: the longest idle come last, so that they can leave."""
-    return -member.node.idle_since if member.node is not None and member.node.idle_since else -1e12
+    idle_since = member.node.idle_since if member.node is not None else 0.0
+    return (-idle_since if idle_since else float("-inf"), member.id)
 
 
 def _same(failure: LaunchFailure, offering: Offering) -> bool:

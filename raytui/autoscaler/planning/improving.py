@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from raytui.autoscaler.planning import linear
-from raytui.autoscaler.planning.buying import NODE_CHARGE, Bought, Supply, Wanted, buy
+from raytui.autoscaler.planning.buying import NODE_CHARGE, PRICE, Bought, Supply, Wanted, buy
 
 _LITTLE = 1e-7
 _NODES_PER_ROUND = 20
@@ -32,7 +32,14 @@ class _Pattern:
 class _Problem:
     """Requests and types as the solver sees them; everything by index."""
 
-    def __init__(self, wanted: Sequence[Wanted], supplies: Sequence[Supply], total: int) -> None:
+    def __init__(
+        self,
+        wanted: Sequence[Wanted],
+        supplies: Sequence[Supply],
+        total: int,
+        expander: tuple[str, ...],
+    ) -> None:
+        self.expander = expander
         self.wanted = list(wanted)
         self.supplies = list(supplies)
         self.total = total
@@ -60,17 +67,23 @@ class _Problem:
 
 
 def purchase(
-    wanted: Sequence[Wanted], supplies: Sequence[Supply], total_left: int, budget: int
+    wanted: Sequence[Wanted],
+    supplies: Sequence[Supply],
+    total_left: int,
+    expander: Sequence[str] = (PRICE,),
+    budget: int = 0,
 ) -> list[Bought]:
-    """Choose new nodes for the requests at the lowest price; takes from `wanted[].count`.
+    """Choose new nodes for the requests; takes from `wanted[].count`.
 
-    First the greedy; when it could serve everything, `budget` rounds of column generation try to
-    find something cheaper (0: none). What is returned never costs more than the greedy's.
+    First the greedy by the expander's policies. When price comes first among them and the greedy
+    could serve everything, `budget` rounds of column generation try to find something cheaper
+    (0: none); what is returned then never costs more than the greedy's.
     """
-    problem = _Problem(wanted, supplies, total_left)
+    problem = _Problem(wanted, supplies, total_left, tuple(expander))
     everything = _Rest(problem)
     lots = everything.greedily()
-    if budget > 0 and lots and linear.available() and not everything.unserved_by(lots):
+    may = budget > 0 and expander[0] == PRICE and linear.available()
+    if may and lots and not everything.unserved_by(lots):
         lots = _improved(problem, lots, budget)
     for lot in lots:
         for want, copies in lot.pattern:
@@ -217,7 +230,7 @@ class _Rest:
                 lot.nodes,
                 tuple((own_want[id(want)], copies) for want, copies in lot.pattern),
             )
-            for lot in buy(wanted, supplies, self._total)
+            for lot in buy(wanted, supplies, self._total, problem.expander)
         ]
 
     def unserved_by(self, lots: Sequence[Bought]) -> int:

@@ -25,7 +25,7 @@ def why_not(want: Wanted, capacity: Capacity, *, throttled: bool, only: str = ""
 
 
 def _infeasible(want: Wanted, catalogue: Sequence[Supply]) -> Reason:
-    for name, units in want.shape.items():
+    for name, units in sorted(want.shape.items()):
         most = max(catalogue, key=lambda s: s.room.units(name), default=None)
         if most is None or not most.room.units(name):
             return because(Why.NO_TYPE_HAS, resource=name)
@@ -41,7 +41,7 @@ def _infeasible(want: Wanted, catalogue: Sequence[Supply]) -> Reason:
         return because(Why.NO_TYPE_LABELS, selector=selectors_text(want.selectors))
     # Each resource alone fits on some type, together they fit on none: name the nearest type.
     nearest = max(catalogue, key=lambda s: sum(u <= s.room.units(n) for n, u in want.shape.items()))
-    name = next(n for n, u in want.shape.items() if u > nearest.room.units(n))
+    name = next(n for n, u in sorted(want.shape.items()) if u > nearest.room.units(n))
     return because(
         Why.TOO_LARGE,
         resource=name,
@@ -173,7 +173,7 @@ def _reason(
 
 
 def _lacks(supply: Supply, want: Wanted) -> str:
-    for name, units in want.shape.items():
+    for name, units in sorted(want.shape.items()):
         if units > supply.room.units(name):
             return name
     return selectors_text(want.selectors)

@@ -15,7 +15,7 @@ from raytui.model.plan import Launch, Memory, Outcome, Request, Verdict, Wait
 from raytui.model.reason import Reason, Why, because
 from raytui.model.resources import EMPTY, Resources
 from raytui.model.spec import Offering
-from raytui.model.state import Bundle, Constraint, Demand, Gang, Strategy
+from raytui.model.state import Bundle, Constraint, Demand, Gang, LabelSelector, Strategy
 
 _WAITS = {Stage.RUNNING: Wait.RAY, Stage.STARTING: Wait.STARTING, Stage.NEW: Wait.LAUNCH}
 
@@ -70,7 +70,7 @@ class Placing:
     def floors(self) -> None:
         """Launch up to each type's floor: a person's, else min_workers. Not throttled."""
         capacity = self._capacity
-        for kind in capacity.spec.worker_types:
+        for kind in capacity.worker_types:
             own = self._memory.floors.get(kind.name)
             floor = min(kind.min_workers if own is None else own, kind.max_workers)
             missing = floor - capacity.count(kind.name)
@@ -96,7 +96,7 @@ class Placing:
                 ids = [f"planned-{index}-{i}" for i in range(count)]
                 self._capacity.add_empty(totals, Stage.NEW, node_type, ids)
             wanted = []
-            for bundle, count in constraint.bundles:
+            for bundle, count in _counted(constraint.bundles):
                 parts = totals.place(bundle.resources, count, _selectors(bundle))
                 self._expect(parts, because(Why.FOR_CONSTRAINT, shape=bundle.resources.text()))
                 rest = count - sum(part.count for part in parts)
@@ -104,13 +104,15 @@ class Placing:
             self._satisfy_constraint(constraint, wanted)
 
     def _satisfy_constraint(self, constraint: Constraint, wanted: list[Wanted]) -> None:
-        text = " + ".join(f"{count} × {b.resources.text()}" for b, count in constraint.bundles)
+        text = " + ".join(
+            f"{count} × {b.resources.text()}" for b, count in _counted(constraint.bundles)
+        )
         shape = _sum(b.resources * count for b, count in constraint.bundles)
         missing = [want for want in wanted if want.count]
         if not missing:
             return
         asked = _copies(missing)
-        bought = self._buy(missing)
+        bought = self._buy(missing, self._budget)
         reason = because(Why.FOR_CONSTRAINT, shape=text)
         label = f"request {text}"
         if any(want.count for want in missing):
@@ -124,7 +126,7 @@ class Placing:
 
     def gangs(self, gangs: Iterable[Gang]) -> None:
         """Placement groups, each as a whole or not at all, hardest first. Not throttled."""
-        for gang in sorted(gangs, key=lambda g: (-len(g.bundles), g.gang_id)):
+        for gang in sorted(gangs, key=lambda g: (-len(g.bundles), g.gang_id, gang_label(g))):
             self._gang(gang)
 
     def _gang(self, gang: Gang) -> None:
@@ -136,8 +138,8 @@ class Placing:
         reason = because(Why.FOR_GANG, gang=label, strategy=gang.strategy.value)
         if missing:
             asked = _copies(missing)
-            spread = gang.strategy is Strategy.STRICT_SPREAD
-            bought = self._buy(missing, spread=spread)
+            apart = gang.strategy is Strategy.STRICT_SPREAD
+            bought = self._buy_apart(missing) if apart else self._buy(missing)
             if any(want.count for want in missing):
                 unmet = next(want for want in missing if want.count)
                 blocked = self._why_no_gang(gang, unmet)
@@ -168,9 +170,10 @@ class Placing:
 
     def demands(self, demands: Iterable[Demand]) -> None:
         """Tasks and actors; launches for them are throttled by upscaling_speed."""
-        wanted = []
+        counts: Counter[tuple[Resources, tuple[LabelSelector, ...]]] = Counter()
         for demand in demands:
-            wanted.append(Wanted(demand.resources, demand.count, demand.selectors))
+            counts[demand.resources, demand.selectors] += demand.count
+        wanted = [Wanted(shape, count, chosen) for (shape, chosen), count in counts.items()]
         wanted.sort(key=lambda want: want.difficulty)
         for want in wanted:
             self._on_existing(want)
@@ -178,7 +181,7 @@ class Placing:
         if not missing:
             return
         asked = _copies(missing)
-        bought = self._throttle(self._buy(missing))
+        bought = self._throttle(self._buy(missing, self._budget))
         if bought:
             self._bought_for += asked
             self._launch_for_demand(bought)
@@ -227,11 +230,18 @@ class Placing:
                 for node_id in part.ids:
                     self.needed.setdefault(node_id, reason)
 
-    def _buy(self, wanted: Sequence[Wanted], *, spread: bool = False) -> list[Bought]:
-        supplies, total = self._capacity.supplies(), self._capacity.total_left()
-        if spread:
-            return buy_spread(wanted, supplies, total)
-        return purchase(wanted, supplies, total, self._budget)
+    def _buy(self, wanted: Sequence[Wanted], budget: int = 0) -> list[Bought]:
+        supplies = self._capacity.supplies()
+        for want in wanted:
+            want.settle(supplies)
+        total = self._capacity.total_left()
+        return purchase(wanted, supplies, total, self._capacity.spec.expander, budget)
+
+    def _buy_apart(self, wanted: Sequence[Wanted]) -> list[Bought]:
+        supplies = self._capacity.supplies()
+        for want in wanted:
+            want.settle(supplies)
+        return buy_spread(wanted, supplies, self._capacity.total_left())
 
     def _throttle(self, bought: Sequence[Bought]) -> list[Bought]:
         """Keep what upscaling_speed allows now; the rest waits rather than run somewhere dearer."""
@@ -330,8 +340,8 @@ class Placing:
 
 def gang_label(gang: Gang) -> str:
     """How people name a placement group: `PG 4f2a10 STRICT_SPREAD 4 × {GPU: 1}`."""
-    shapes = Counter(bundle.resources for bundle in gang.bundles)
-    text = " + ".join(f"{count} × {shape.text()}" for shape, count in shapes.items())
+    shapes = Counter(bundle.resources.text() for bundle in gang.bundles)
+    text = " + ".join(f"{count} × {shape}" for shape, count in sorted(shapes.items()))
     return f"PG {gang.gang_id[:6]} {gang.strategy.value} {text}".replace("  ", " ")
 
 
@@ -348,7 +358,7 @@ def _place_gang(gang: Gang, room: Packing) -> tuple[list[Placed], list[Wanted]]:
     parts, wanted = [], []
     taken: frozenset[str] = frozenset()
     apart = gang.strategy in (Strategy.SPREAD, Strategy.STRICT_SPREAD)
-    for bundle, count in Counter(gang.bundles).items():
+    for bundle, count in _counted((bundle, 1) for bundle in gang.bundles):
         if apart:
             spread = room.place(
                 bundle.resources, count, _selectors(bundle), one_per_node=True, taken=taken
@@ -364,7 +374,18 @@ def _place_gang(gang: Gang, room: Packing) -> tuple[list[Placed], list[Wanted]]:
     return parts, wanted
 
 
-def _selectors(bundle: Bundle) -> tuple[tuple[tuple[str, str, tuple[str, ...]], ...], ...]:
+def _counted(bundles: Iterable[tuple[Bundle, int]]) -> list[tuple[Bundle, int]]:
+    """Alike bundles together, the hardest first."""
+    counts: Counter[Bundle] = Counter()
+    for bundle, count in bundles:
+        counts[bundle] += count
+    return sorted(
+        counts.items(),
+        key=lambda pair: Wanted(pair[0].resources, 1, _selectors(pair[0])).difficulty,
+    )
+
+
+def _selectors(bundle: Bundle) -> tuple[LabelSelector, ...]:
     return (bundle.selector,) if bundle.selector else ()
 
 

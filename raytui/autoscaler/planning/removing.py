@@ -57,7 +57,7 @@ class Removing:
     def idle(self, needed: Mapping[str, Reason]) -> tuple[Removal, ...]:
         """Nodes idle beyond their timeout that no request needs and no floor keeps."""
         capacity, spec = self._capacity, self._capacity.spec
-        spare = Counter({t.name: self._spare(t.name) for t in spec.worker_types})
+        spare = Counter({t.name: self._spare(t.name) for t in capacity.worker_types})
         removals = []
         for member in sorted(self._idlers(needed), key=_idle_since):
             timeout_s = spec.idle_timeout(member.node_type)
@@ -94,7 +94,7 @@ class Removing:
     def kept(self, needed: Mapping[str, Reason], removals: Iterable[Removal]) -> tuple[Kept, ...]:
         """The reason of every member: why it stays, or why it leaves."""
         leaving = {removal.instance_id: removal.reason for removal in removals}
-        spare = {t.name: self._spare(t.name) for t in self._capacity.spec.worker_types}
+        spare = {t.name: self._spare(t.name) for t in self._capacity.worker_types}
         return tuple(
             Kept(member.id, leaving.get(member.id) or self._why_here(member, needed, spare))
             for member in self._capacity.members.values()
