@@ -17,6 +17,7 @@ _COMMANDS = {
     "up": ("raytui.cli.lifecycle", "Start a cluster, or complete one that is half up."),
     "down": ("raytui.cli.lifecycle", "Take a cluster down."),
     "status": ("raytui.cli.status", "Nodes, pending demand and why, failures, cost."),
+    "plan": ("raytui.cli.plan", "What the autoscaler would do now or for a given state, and why."),
     "scale": ("raytui.cli.scale", "Set the floor of a node type."),
     "terminate": ("raytui.cli.nodes", "Drain nodes and terminate them."),
     "hold": ("raytui.cli.nodes", "Protect nodes from removal."),

@@ -9,6 +9,7 @@ from msgspec import Struct
 from raytui.model.reason import Reason
 from raytui.model.resources import Resources
 from raytui.model.spec import Market, Offering
+from raytui.model.state import LabelSelector
 
 
 class FailureKind(StrEnum):
@@ -127,6 +128,8 @@ class Outcome(Struct, frozen=True, omit_defaults=True):
     """How people name it: `{CPU: 1}`, `PG 4f2a STRICT_SPREAD 4 × {GPU: 1}`."""
     node_type: str = ""
     """Where it goes, when it goes to one type."""
+    selectors: tuple[LabelSelector, ...] = ()
+    """Label selectors of a demand, in the order to try them."""
 
 
 class Kept(Struct, frozen=True):
