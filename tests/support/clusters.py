@@ -32,9 +32,11 @@ def kind(
     max: int = 10,
     labels: dict[str, str] | None = None,
     idle_timeout_s: float | None = None,
+    priority: int = 0,
+    offerings: tuple[Offering, ...] = (),
     **resources: float,
 ) -> NodeType:
-    """A node type."""
+    """A node type; `price` stands for one offering without a name."""
     return NodeType(
         name=name,
         resources=Resources.of(resources),
@@ -42,7 +44,8 @@ def kind(
         min_workers=min,
         max_workers=max,
         idle_timeout_s=idle_timeout_s,
-        offerings=(Offering(price_per_hour=price),),
+        priority=priority,
+        offerings=offerings or (Offering(price_per_hour=price),),
     )
 
 
@@ -59,11 +62,15 @@ def spec(*kinds: NodeType, max_workers: int = 100, speed: float = 1.0, idle_s: f
     )
 
 
-def head() -> Member:
+def head(**room: float) -> Member:
+    """The head, idle since long ago; `room` is all it has, and free."""
+    has = Resources.of(room)
     return Member(
         Instance("head-0", "head", InstanceStatus.RUNNING, is_head=True),
-        Node("f" * 8, "head-0", "head", NodeStatus.IDLE, idle_since=1.0, is_head=True),
-    )
+        Node(
+            "f" * 8, "head-0", "head", NodeStatus.IDLE, has, has, idle_since=1.0, is_head=True
+        ),
+    )  # fmt: skip
 
 
 def worker(
@@ -74,8 +81,13 @@ def worker(
     idle_for: float | None = None,
     status: InstanceStatus = InstanceStatus.RUNNING,
     labels: dict[str, str] | None = None,
+    also: dict[str, float] | None = None,
 ) -> Member:
-    """A worker: running and fully used unless said otherwise; idle when `idle_for` is given."""
+    """A worker: running and fully used unless said otherwise; idle when `idle_for` is given.
+
+    `also` is what the node has, free, besides its type's resources.
+    """
+    besides = Resources.of(also)
     instance = Instance(name, kind.name, status, request_id=f"r-{name}", launched_at=NOW - 1000.0)
     if status not in (InstanceStatus.RUNNING, InstanceStatus.DRAINING):
         return Member(instance)
@@ -89,12 +101,17 @@ def worker(
         instance_id=name,
         node_type=kind.name,
         status=NodeStatus.IDLE if idle_for is not None else NodeStatus.RUNNING,
-        total=kind.resources,
-        available=available,
+        total=kind.resources + besides,
+        available=available + besides,
         labels={"ray.io/node-group": kind.name, **kind.labels, **(labels or {})},
         idle_since=NOW - idle_for if idle_for is not None else 0.0,
     )
     return Member(instance, node)
+
+
+def by_hand(member: Member) -> Member:
+    """The same node as if somebody had joined it by hand: Ray knows it, no provider does."""
+    return Member(node=member.node)
 
 
 def state(
@@ -103,10 +120,11 @@ def state(
     gangs: list[Gang] | None = None,
     constraints: list[Constraint] | None = None,
     sources: tuple[SourceHealth, ...] = (SourceHealth("gcs", ok=True),),
+    head_has: dict[str, float] | None = None,
 ) -> ClusterState:
     return ClusterState(
         observed_at=NOW,
-        members=(head(), *members),
+        members=(head(**(head_has or {})), *members),
         demands=tuple(demands or ()),
         gangs=tuple(gangs or ()),
         constraints=tuple(constraints or ()),

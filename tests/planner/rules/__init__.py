@@ -1,0 +1,1 @@
+"""The rules of planning, a table for each chapter."""

@@ -1,0 +1,339 @@
+"""Placement groups: whole or not at all, each strategy on existing and on new nodes."""
+
+from __future__ import annotations
+
+from raytui.model.lifecycle import InstanceStatus
+from raytui.model.reason import Why
+from tests.planner.rules.rule import (
+    AT_TYPE_MAX,
+    GPU,
+    LARGE,
+    NEW_FOR_GANG,
+    NO_TYPE_LABELS,
+    ON_NEW,
+    ON_RUNNING,
+    ON_STARTING,
+    SMALL,
+    TOO_FEW_NODES,
+    TOO_LARGE,
+    Rule,
+)
+from tests.support.clusters import bundle, demand, gang, kind, spec, state, worker
+
+ALPHA = kind("alpha", 0.1, CPU=4, labels={"zone": "a"})
+BETA = kind("beta", 0.5, CPU=4, labels={"zone": "b", "disk": "ssd"})
+IN_A = (("zone", "in", ("a",)),)
+IN_B = (("zone", "in", ("b",)),)
+NOT_IN_A = (("zone", "not-in", ("a",)),)
+ON_SSD = (("disk", "in", ("ssd",)),)
+ONE = kind("small", 0.2, CPU=4, max=1)
+
+
+def _two_halves_free():
+    return worker(SMALL, "a", used={"CPU": 2}), worker(SMALL, "b", used={"CPU": 2})
+
+
+STRICT_PACK = [
+    Rule(
+        "STRICT_PACK uses one running node",
+        state(worker(LARGE, "a", idle_for=1), gangs=[gang("STRICT_PACK", *[bundle(CPU=8)] * 2)]),
+        spec(LARGE),
+        fates={ON_RUNNING: 1},
+        kept={"a": Why.EXPECTED},
+    ),
+    Rule(
+        "STRICT_PACK is not split over two running nodes",
+        state(*_two_halves_free(), gangs=[gang("STRICT_PACK", *[bundle(CPU=2)] * 2)]),
+        spec(SMALL),
+        launches={"small": 1},
+        fates={NEW_FOR_GANG: 1},
+    ),
+    Rule(
+        "STRICT_PACK launches a node that holds all bundles",
+        state(gangs=[gang("STRICT_PACK", bundle(CPU=8), bundle(CPU=8))]),
+        spec(SMALL, LARGE),
+        launches={"large": 1},
+        fates={NEW_FOR_GANG: 1},
+    ),
+    Rule(
+        "STRICT_PACK waits on a node that starts",
+        state(
+            worker(LARGE, "a", status=InstanceStatus.SETTING_UP),
+            gangs=[gang("STRICT_PACK", *[bundle(CPU=8)] * 2)],
+        ),
+        spec(LARGE),
+        fates={ON_STARTING: 1},
+    ),
+    Rule(
+        "STRICT_PACK larger than every type is infeasible",
+        state(gangs=[gang("STRICT_PACK", *[bundle(CPU=4)] * 5)]),
+        spec(SMALL, LARGE),
+        fates={TOO_LARGE: 1},
+        args={"resource": "CPU", "wanted": 20, "most": 16, "node_type": "large"},
+    ),
+    Rule(
+        "STRICT_PACK bundles share a node that satisfies all their selectors (Ray splits them)",
+        state(gangs=[gang("STRICT_PACK", bundle(IN_B, CPU=2), bundle(ON_SSD, CPU=2))]),
+        spec(ALPHA, BETA),
+        launches={"beta": 1},
+        fates={NEW_FOR_GANG: 1},
+    ),
+    Rule(
+        "STRICT_PACK with selectors that contradict each other is infeasible",
+        state(gangs=[gang("STRICT_PACK", bundle(IN_A, CPU=1), bundle(IN_B, CPU=1))]),
+        spec(ALPHA, BETA),
+        fates={NO_TYPE_LABELS: 1},
+    ),
+]
+
+PACK = [
+    Rule(
+        "PACK prefers one running node to two",
+        state(
+            *_two_halves_free(),
+            worker(SMALL, "c", idle_for=1),
+            gangs=[gang("PACK", *[bundle(CPU=2)] * 2)],
+        ),
+        spec(SMALL),
+        fates={ON_RUNNING: 1},
+        kept={"c": Why.EXPECTED, "a": Why.BUSY, "b": Why.BUSY},
+    ),
+    Rule(
+        "PACK is split when no running node has room for all",
+        state(*_two_halves_free(), gangs=[gang("PACK", *[bundle(CPU=2)] * 2)]),
+        spec(SMALL),
+        fates={ON_RUNNING: 1},
+    ),
+    Rule(
+        "PACK takes what runs and launches the rest",
+        state(worker(SMALL, "a", idle_for=1), gangs=[gang("PACK", *[bundle(CPU=4)] * 2)]),
+        spec(SMALL),
+        launches={"small": 1},
+        fates={NEW_FOR_GANG: 1},
+        kept={"a": Why.EXPECTED},
+    ),
+    Rule(
+        "PACK shares one new node",
+        state(gangs=[gang("PACK", *[bundle(CPU=2)] * 2)]),
+        spec(SMALL),
+        launches={"small": 1},
+        fates={NEW_FOR_GANG: 1},
+    ),
+    Rule(
+        "PACK larger than every type is split over new nodes",
+        state(gangs=[gang("PACK", *[bundle(CPU=4)] * 3)]),
+        spec(SMALL),
+        launches={"small": 3},
+        fates={NEW_FOR_GANG: 1},
+    ),
+    Rule(
+        "PACK bundles go to different types by their selectors",
+        state(gangs=[gang("PACK", bundle(IN_A, CPU=1), bundle(NOT_IN_A, CPU=1))]),
+        spec(ALPHA, BETA),
+        launches={"alpha": 1, "beta": 1},
+        fates={NEW_FOR_GANG: 1},
+    ),
+]
+
+SPREAD = [
+    Rule(
+        "SPREAD prefers distinct running nodes",
+        state(
+            worker(SMALL, "a", idle_for=1),
+            worker(SMALL, "b", idle_for=1),
+            gangs=[gang("SPREAD", *[bundle(CPU=1)] * 2)],
+        ),
+        spec(SMALL),
+        fates={ON_RUNNING: 1},
+        kept={"a": Why.EXPECTED, "b": Why.EXPECTED},
+    ),
+    Rule(
+        "SPREAD shares a running node rather than launch",
+        state(worker(SMALL, "a", idle_for=1), gangs=[gang("SPREAD", *[bundle(CPU=1)] * 2)]),
+        spec(SMALL),
+        fates={ON_RUNNING: 1},
+    ),
+    Rule(
+        "SPREAD shares a new node when the limits allow no more",
+        state(gangs=[gang("SPREAD", *[bundle(CPU=2)] * 2)]),
+        spec(ONE),
+        launches={"small": 1},
+        fates={NEW_FOR_GANG: 1},
+    ),
+    Rule(
+        "SPREAD that does not fit within the limits is blocked as a whole",
+        state(gangs=[gang("SPREAD", *[bundle(CPU=3)] * 2)]),
+        spec(ONE),
+        fates={AT_TYPE_MAX: 1},
+    ),
+]
+
+STRICT_SPREAD = [
+    Rule(
+        "STRICT_SPREAD wants a running node for each bundle",
+        state(
+            worker(SMALL, "a", idle_for=1),
+            worker(SMALL, "b", idle_for=1),
+            gangs=[gang("STRICT_SPREAD", *[bundle(CPU=1)] * 2)],
+        ),
+        spec(SMALL),
+        fates={ON_RUNNING: 1},
+        kept={"a": Why.EXPECTED, "b": Why.EXPECTED},
+    ),
+    Rule(
+        "STRICT_SPREAD launches the nodes that are missing",
+        state(
+            worker(SMALL, "a", idle_for=1),
+            worker(SMALL, "b", idle_for=1),
+            gangs=[gang("STRICT_SPREAD", *[bundle(CPU=1)] * 3)],
+        ),
+        spec(SMALL),
+        launches={"small": 1},
+        fates={NEW_FOR_GANG: 1},
+    ),
+    Rule(
+        "STRICT_SPREAD counts nodes that start",
+        state(
+            worker(SMALL, "a", idle_for=1),
+            worker(SMALL, "b", status=InstanceStatus.ALLOCATED),
+            gangs=[gang("STRICT_SPREAD", *[bundle(CPU=1)] * 2)],
+        ),
+        spec(SMALL),
+        fates={ON_STARTING: 1},
+    ),
+    Rule(
+        "STRICT_SPREAD never shares a large node",
+        state(gangs=[gang("STRICT_SPREAD", *[bundle(CPU=1)] * 3)]),
+        spec(LARGE),
+        launches={"large": 3},
+        fates={NEW_FOR_GANG: 1},
+    ),
+    Rule(
+        "STRICT_SPREAD bundles of different shapes need distinct nodes too",
+        state(
+            worker(LARGE, "a", idle_for=1),
+            gangs=[gang("STRICT_SPREAD", bundle(CPU=8), bundle(CPU=1), bundle(CPU=2))],
+        ),
+        spec(SMALL, LARGE),
+        launches={"small": 2},
+        fates={NEW_FOR_GANG: 1},
+    ),
+    Rule(
+        "STRICT_SPREAD leaves the only large node to the bundle that needs it",
+        state(
+            worker(SMALL, "s", idle_for=1),
+            worker(kind("large", 0.9, CPU=16, max=1), "l", idle_for=1),
+            gangs=[gang("STRICT_SPREAD", bundle(CPU=2), bundle(CPU=8))],
+        ),
+        spec(kind("small", 0.2, CPU=4, max=1), kind("large", 0.9, CPU=16, max=1)),
+        fates={ON_RUNNING: 1},
+    ),
+    Rule(
+        "STRICT_SPREAD leaves the only labelled node to the bundle that needs it",
+        state(
+            worker(ALPHA, "a", idle_for=1),
+            worker(BETA, "b", idle_for=1),
+            gangs=[gang("STRICT_SPREAD", bundle(CPU=1), bundle(IN_A, CPU=1))],
+        ),
+        spec(ALPHA, BETA),
+        fates={ON_RUNNING: 1},
+    ),
+    Rule(
+        "STRICT_SPREAD takes several types when one reaches its limit",
+        state(gangs=[gang("STRICT_SPREAD", *[bundle(CPU=1)] * 3)]),
+        spec(kind("small", 0.2, CPU=4, max=2), LARGE),
+        launches={"small": 2, "large": 1},
+        fates={NEW_FOR_GANG: 1},
+    ),
+    Rule(
+        "STRICT_SPREAD beyond the limits launches nothing and says what to raise",
+        state(
+            worker(kind("gpu", 1.2, CPU=8, GPU=1, max=4), "g"),
+            gangs=[gang("STRICT_SPREAD", *[bundle(GPU=1)] * 4)],
+        ),
+        spec(kind("gpu", 1.2, CPU=8, GPU=1, max=4)),
+        fates={TOO_FEW_NODES: 1},
+        args={"wanted": 4, "possible": 3, "node_type": "gpu"},
+    ),
+    Rule(
+        "STRICT_SPREAD bundles keep their selectors",
+        state(gangs=[gang("STRICT_SPREAD", bundle(CPU=1), bundle(IN_B, CPU=1))]),
+        spec(ALPHA, BETA),
+        launches={"alpha": 1, "beta": 1},
+        fates={NEW_FOR_GANG: 1},
+    ),
+]
+
+ALTOGETHER = [
+    Rule(
+        "room for half of a group stays free for work that can use it",
+        state(
+            worker(ONE, "a", idle_for=1),
+            gangs=[gang("PACK", *[bundle(CPU=4)] * 2)],
+            demands=[demand(4, CPU=1)],
+        ),
+        spec(ONE),
+        fates={AT_TYPE_MAX: 1, ON_RUNNING: 4},
+    ),
+    Rule(
+        "two groups share one new node",
+        state(
+            gangs=[
+                gang("PACK", bundle(CPU=2), name="g1"),
+                gang("STRICT_PACK", bundle(CPU=1), bundle(CPU=1), name="g2"),
+            ]
+        ),
+        spec(SMALL),
+        launches={"small": 1},
+        fates={NEW_FOR_GANG: 2},
+    ),
+    Rule(
+        "two STRICT_SPREAD groups may share their nodes with each other",
+        state(
+            gangs=[
+                gang("STRICT_SPREAD", *[bundle(CPU=2)] * 2, name="g1"),
+                gang("STRICT_SPREAD", *[bundle(CPU=2)] * 2, name="g2"),
+            ]
+        ),
+        spec(SMALL),
+        launches={"small": 2},
+        fates={NEW_FOR_GANG: 2},
+    ),
+    Rule(
+        "the group that is harder to place comes first",
+        state(
+            worker(ONE, "a", idle_for=1),
+            gangs=[
+                gang("PACK", bundle(CPU=1), name="aaa"),
+                gang("PACK", *[bundle(CPU=1)] * 4, name="bbb"),
+            ],
+        ),
+        spec(ONE),
+        fates={ON_RUNNING: 1, AT_TYPE_MAX: 1},
+        args={"node_type": "small", "now": 1, "max": 1},
+    ),
+    Rule(
+        "a blocked group takes nothing of the limits from the next one",
+        state(
+            gangs=[
+                gang("STRICT_SPREAD", *[bundle(GPU=1)] * 3, name="g1"),
+                gang("STRICT_SPREAD", *[bundle(GPU=1)] * 2, name="g2"),
+            ]
+        ),
+        spec(kind("gpu", 1.2, CPU=8, GPU=1, max=2)),
+        launches={"gpu": 2},
+        fates={NEW_FOR_GANG: 1, TOO_FEW_NODES: 1},
+        args={"wanted": 3},
+    ),
+    Rule(
+        "bundles of CPUs and GPUs in one group",
+        state(
+            gangs=[gang("PACK", bundle(CPU=1, GPU=1), bundle(CPU=4))], demands=[demand(3, CPU=1)]
+        ),
+        spec(SMALL, GPU),
+        launches={"gpu": 1},
+        fates={NEW_FOR_GANG: 1, ON_NEW: 3},
+    ),
+]
+
+RULES = [*STRICT_PACK, *PACK, *SPREAD, *STRICT_SPREAD, *ALTOGETHER]
