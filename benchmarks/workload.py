@@ -1,4 +1,4 @@
-"""Made-up clusters and demand for the planning benchmark, the same for every planner and run."""
+"""Made-up clusters and demand for the planner benchmark, the same for every planner and run."""
 
 from __future__ import annotations
 
@@ -43,8 +43,28 @@ MACHINES = (
 )
 """Prices nearly linear in size, and no A100s for those who take the largest GPU node first: what
 differs between planners is how they pack."""
+WIDE_MACHINES = (
+    *(
+        _machine(f"{family}.{size}", cpus, cpus * gib, 0, round(cpus * price, 3))
+        for family, gib, price in (("m5", 4, 0.048), ("c5", 2, 0.0425), ("r5", 8, 0.063))
+        for size, cpus in (("large", 2), ("xlarge", 4), ("2xlarge", 8), ("4xlarge", 16),
+                           ("12xlarge", 48), ("24xlarge", 96))
+    ),
+    _machine("m5.8xlarge", 32, 128, 0, 1.536),
+    _machine("r5.8xlarge", 32, 256, 0, 2.016),
+    _machine("c5.9xlarge", 36, 72, 0, 1.53),
+    _machine("g4dn.xlarge", 4, 16, 1, 0.526),
+    _machine("g4dn.2xlarge", 8, 32, 1, 0.752),
+    _machine("g4dn.4xlarge", 16, 64, 1, 1.204),
+    _machine("g4dn.12xlarge", 48, 192, 4, 3.912),
+    _machine("g5.xlarge", 4, 16, 1, 1.006),
+    _machine("g5.4xlarge", 16, 64, 1, 1.624),
+    _machine("g5.12xlarge", 48, 192, 4, 5.672),
+    _machine("g5.24xlarge", 96, 384, 4, 8.144),
+    _machine("g5.48xlarge", 192, 768, 8, 16.288),
+)  # fmt: skip
+"""Thirty types, as a cluster has that leaves the choice to its autoscaler."""
 HEAD = Machine("head", {}, 0.0)
-PRICES = {machine.name: machine.price for machine in MACHINES}
 BUNDLE: Amounts = {"CPU": 4}
 GANG_SIZE = 4
 
@@ -59,26 +79,31 @@ class Existing:
 
 @dataclass(frozen=True)
 class Workload:
-    """Running nodes, and what waits: shapes with counts, and STRICT_SPREAD placement groups."""
+    """Node types, running nodes, and what waits: shapes with counts, and STRICT_SPREAD groups."""
 
+    machines: tuple[Machine, ...]
     existing: tuple[Existing, ...]
     demands: tuple[tuple[Amounts, int], ...]
     gangs: int
 
 
-def make(nodes: int, demands: int, existing: str, gangs: int) -> Workload:
+def make(
+    nodes: int, demands: int, existing: str, gangs: int = 0, *, wide: bool = False
+) -> Workload:
     """A cluster of `nodes` running nodes (`busy` or `mixed`) and that much demand.
 
-    The first nodes are one of each type: raytui lets only five nodes of a type start at a time
-    where none of it runs yet, and that limit is not what is measured.
+    Ten node types and twenty shapes, or thirty and a hundred in a `wide` one. The first nodes are
+    one of each type: planners let only five nodes of a type start at a time where none of it runs
+    yet, and that limit is not what is measured.
     """
     chance = random.Random(SEED)
-    shapes = _shapes(chance)
-    kinds = [*MACHINES, *chance.choices(MACHINES, k=max(0, nodes - len(MACHINES)))]
+    machines = WIDE_MACHINES if wide else MACHINES
+    shapes = _many_shapes(chance) if wide else _shapes(chance)
+    kinds = [*machines, *chance.choices(machines, k=max(0, nodes - len(machines)))]
     running = tuple(_node(chance, machine, existing) for machine in kinds)
     counts = Counter(chance.randrange(len(shapes)) for _ in range(demands))
     waiting = tuple((shapes[index], count) for index, count in sorted(counts.items()))
-    return Workload(running, waiting, gangs)
+    return Workload(machines, running, waiting, gangs)
 
 
 def _shapes(chance: random.Random) -> list[Amounts]:
@@ -89,6 +114,18 @@ def _shapes(chance: random.Random) -> list[Amounts]:
     for gpus in (1, 1, 1, 2, 4):
         shapes.append({"CPU": gpus * chance.choice((2, 3, 4)), "GPU": gpus})
     return shapes
+
+
+def _many_shapes(chance: random.Random) -> list[Amounts]:
+    """A hundred different shapes: 25 of CPUs, 55 of CPUs and memory, 20 of GPUs."""
+    alone = [(cpus, 0, 0) for cpus in range(1, 26)]
+    memory = [(cpus, gib, 0) for cpus in range(1, 17) for gib in range(1, 8 * cpus)]
+    gpus = [(cpus, gib, gpus) for gpus in (1, 2, 4) for cpus in range(gpus, 4 * gpus + 1)
+            for gib in (0, 4 * gpus, 8 * gpus, 12 * gpus)]  # fmt: skip
+    return [
+        {"CPU": c, **({"memory": m * GIB} if m else {}), **({"GPU": g} if g else {})}
+        for c, m, g in (*alone, *chance.sample(memory, 55), *chance.sample(gpus, 20))
+    ]
 
 
 def _node(chance: random.Random, machine: Machine, existing: str) -> Existing:

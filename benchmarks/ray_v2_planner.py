@@ -1,9 +1,10 @@
-"""The planning workload as Ray's autoscaler v2 is given it, and what its scheduler answers."""
+"""The workload as Ray's autoscaler v2 is given it, and what its scheduler answers."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import Any
 
 import workload
 from ray.autoscaler.v2.instance_manager.config import NodeTypeConfig
@@ -24,13 +25,13 @@ _NO_LIMIT = 1_000_000
 _SPREAD = ResourceRequestUtil.PlacementConstraintType.ANTI_AFFINITY
 
 
-def prepare(work: workload.Workload) -> Callable[[], tuple[dict[str, int], int]]:
-    """A call that lets Ray decide: (nodes to launch per type, requests that got no room)."""
+def prepare(work: workload.Workload) -> Callable[[], dict[str, Any]]:
+    """A call that lets Ray decide: `launches`, nodes per type; `left`, requests without room."""
     head = _running(0, workload.Existing(workload.HEAD, {}), NodeKind.HEAD)
     workers = [_running(i, node, NodeKind.WORKER) for i, node in enumerate(work.existing, 1)]
     request = SchedulingRequest(
         disable_launch_config_check=True,
-        node_type_configs=_types(),
+        node_type_configs=_types(work),
         max_num_nodes=_NO_LIMIT,
         resource_requests=[
             ResourceRequestByCount(request=ResourceRequestUtil.make(shape), count=count)
@@ -40,21 +41,21 @@ def prepare(work: workload.Workload) -> Callable[[], tuple[dict[str, int], int]]
         current_instances=[head, *workers],
     )
 
-    def decide() -> tuple[dict[str, int], int]:
+    def decide() -> dict[str, Any]:
         reply = ResourceDemandScheduler().schedule(request)
         left = [*reply.infeasible_resource_requests, *reply.infeasible_gang_resource_requests]
         launches: dict[str, int] = {}
         for launch in reply.to_launch:
             launches[launch.instance_type] = launches.get(launch.instance_type, 0) + launch.count
-        return launches, len(left)
+        return {"launches": launches, "left": len(left)}
 
     return decide
 
 
-def _types() -> dict[str, NodeTypeConfig]:
+def _types(work: workload.Workload) -> dict[str, NodeTypeConfig]:
     types = {
         machine.name: NodeTypeConfig(machine.name, 0, _NO_LIMIT, resources=dict(machine.amounts))
-        for machine in workload.MACHINES
+        for machine in work.machines
     }
     types["head"] = NodeTypeConfig("head", 0, 0)
     return types
