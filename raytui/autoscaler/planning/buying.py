@@ -68,7 +68,7 @@ class Supply:
 Pattern = tuple[tuple[Wanted, int], ...]
 """What one node takes: (request, how often)."""
 
-PRICE = "price"
+PRICE, FEWEST_NODES = "price", "fewest-nodes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +161,11 @@ def _use(supply: Supply, pattern: Pattern, value: float) -> float:
 
 _POLICIES: dict[str, Callable[[Supply, Pattern, float], float]] = {
     PRICE: _per_dollar,
-    "fewest-nodes": _per_node,
+    FEWEST_NODES: _per_node,
     "priority": _priority,
     "least-waste": _use,
 }
-_TIES = (PRICE, "fewest-nodes", "priority")
+_TIES = (PRICE, FEWEST_NODES, "priority")
 """What decides when the expander's own policies do not."""
 
 EXPANDERS = tuple(_POLICIES)
@@ -187,6 +187,37 @@ def buy_spread(
                 total_left -= nodes
                 bought.append(Bought(supply, nodes, ((want, 1),)))
     return bought
+
+
+def buy_shared(
+    want: Wanted, supplies: Sequence[Supply], total_left: int, groups: int, size: int
+) -> list[Bought]:
+    """Nodes of one type for `groups` equal STRICT_SPREAD groups of `size` bundles; or nothing.
+
+    A node may hold one bundle of each group. With at least `size` nodes, none of which holds more
+    than `groups` bundles, dealing the groups out in turn keeps each group's bundles apart.
+    """
+    best: tuple[tuple[float, int, int, str], Supply, int] | None = None
+    for supply in supplies:
+        copies = min(want.shape.times_in(supply.room), groups) if supply.fits(want) else 0
+        if not copies:
+            continue
+        nodes = max(size, -(-want.count // copies))
+        if nodes > min(supply.left, total_left):
+            continue
+        cost = round(nodes * (supply.price + NODE_CHARGE), 9)
+        rank = (cost, nodes, -supply.priority, supply.node_type)
+        if best is None or rank < best[0]:
+            best = (rank, supply, nodes)
+    if best is None:
+        return []
+    _, supply, nodes = best
+    each, more = divmod(want.count, nodes)
+    fuller = [Bought(supply, more, ((want, each + 1),))] if more else []
+    even = [Bought(supply, nodes - more, ((want, each),))] if each else []
+    want.count = 0
+    supply.left -= nodes
+    return fuller + even
 
 
 def _fair_price(want: Wanted, supplies: Sequence[Supply]) -> float:

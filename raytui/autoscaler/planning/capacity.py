@@ -37,13 +37,12 @@ class Capacity:
         self.failures = _active(memory.failures, now)
         self._gone: set[str] = set()
         self._names, self._keys = _mentioned(state)
-        self._rooms = {name: self._room_of(kind) for name, kind in spec.node_types.items()}
+        self._rooms = self._rooms_of(spec)
         self._counts: Counter[str] = Counter()
         self._starting: Counter[str] = Counter()
         self._count()
         self.planned: Counter[str] = Counter()
         """Nodes of each type that this plan launches."""
-        self._throttled: Counter[str] = Counter()
 
     def _count(self) -> None:
         counted = [m for m in self.workers() if self.stays(m)]
@@ -71,16 +70,20 @@ class Capacity:
         """What an empty node of the type offers."""
         return self._rooms.get(node_type, EMPTY)
 
-    def _room_of(self, kind: NodeType) -> Resources:
-        """The type's own resources, and what its running nodes have besides (memory, mostly)."""
-        seen: dict[str, int] = {}
+    def _rooms_of(self, spec: ClusterSpec) -> dict[str, Resources]:
+        """Each type's own resources, and what its running nodes have besides (memory, mostly)."""
+        seen: dict[str, dict[str, int]] = {name: {} for name in spec.node_types}
         for member in self.members.values():
-            if member.node_type != kind.name or member.node is None or member.is_head:
+            least = seen.get(member.node_type)
+            if least is None or member.node is None or member.is_head:
                 continue
             for name, units in member.node.total.items():
-                if not name.startswith("node:"):
-                    seen[name] = min(units, seen.get(name, units))
-        return Resources({**seen, **dict(kind.resources.items())})
+                if units < least.get(name, units + 1) and not name.startswith("node:"):
+                    least[name] = units
+        return {
+            name: Resources({**seen[name], **dict(kind.resources.items())})
+            for name, kind in spec.node_types.items()
+        }
 
     def labels_of(self, node_type: str) -> Mapping[str, str]:
         """The labels that a new node of the type will carry."""
@@ -120,6 +123,11 @@ class Capacity:
         """Workers of all types that count against the cluster's limit, planned ones included."""
         return self._counts.total() + self.planned.total()
 
+    def surplus(self) -> Counter[str]:
+        """How many workers of each type are above its max_workers (0 for a type that is gone)."""
+        limits = {name: kind.max_workers for name, kind in self.spec.node_types.items()}
+        return Counter({name: n - limits.get(name, 0) for name, n in self._counts.items()})
+
     def starting(self, node_type: str) -> int:
         """Nodes of a type on their way, the planned ones included."""
         return self._starting[node_type] + self.planned[node_type]
@@ -149,7 +157,7 @@ class Capacity:
             return None
         return min(failed, key=lambda f: f.retry_at)
 
-    def offering_ok(self, node_type: str, offering: Offering) -> bool:
+    def _offering_ok(self, node_type: str, offering: Offering) -> bool:
         """Whether an offering is not being avoided."""
         return not any(f.node_type == node_type and _same(f, offering) for f in self.failures)
 
@@ -164,9 +172,19 @@ class Capacity:
         """Every worker type as if nothing limited it."""
         return [self._supply(kind, 1_000_000) for kind in self.worker_types]
 
+    def offering(self, node_type: str) -> Offering:
+        """The offering that would be bought: the cheapest that is not avoided; unpriced last."""
+        offerings = self.spec.node_types[node_type].offerings
+        good = [offering for offering in offerings if self._offering_ok(node_type, offering)]
+        unpriced = float("inf")
+        return min(
+            good or offerings,
+            key=lambda o: unpriced if o.price_per_hour is None else o.price_per_hour,
+        )
+
     def _supply(self, kind: NodeType, left: int) -> Supply:
         room = self._rooms[kind.name]
-        known = kind.price_per_hour
+        known = self.offering(kind.name).price_per_hour
         price = estimated_price(kind.resources) if known is None else known
         return Supply(kind.name, room, self.labels_of(kind.name), price, left, kind.priority)
 

@@ -11,7 +11,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from raytui.autoscaler.planning import linear
-from raytui.autoscaler.planning.buying import NODE_CHARGE, PRICE, Bought, Supply, Wanted, buy
+from raytui.autoscaler.planning.buying import (
+    FEWEST_NODES,
+    NODE_CHARGE,
+    PRICE,
+    Bought,
+    Supply,
+    Wanted,
+    buy,
+)
 
 _LITTLE = 1e-7
 _NODES_PER_ROUND = 20
@@ -73,7 +81,7 @@ def purchase(
     expander: Sequence[str] = (PRICE,),
     budget: int = 0,
 ) -> list[Bought]:
-    """Choose new nodes for the requests; takes from `wanted[].count`.
+    """Choose new nodes for the requests; takes from `wanted[].count` and `supplies[].left`.
 
     First the greedy by the expander's policies. When price comes first among them and the greedy
     could serve everything, `budget` rounds of column generation try to find something cheaper
@@ -83,9 +91,14 @@ def purchase(
     everything = _Rest(problem)
     lots = everything.greedily()
     may = budget > 0 and expander[0] == PRICE and linear.available()
-    if may and lots and not everything.unserved_by(lots):
+    if everything.unserved_by(lots):
+        # A limit is in the way: serving more comes before serving it cheaply.
+        roomy = _Rest(_Problem(wanted, supplies, total_left, (FEWEST_NODES, *expander))).greedily()
+        lots = min((lots, roomy), key=everything.unserved_by)
+    elif may and lots:
         lots = _improved(problem, lots, budget)
     for lot in lots:
+        lot.supply.left -= lot.nodes
         for want, copies in lot.pattern:
             want.count -= copies * lot.nodes
     return lots

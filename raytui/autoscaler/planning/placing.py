@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from raytui.autoscaler.planning.buying import Bought, Wanted, buy_spread
+from raytui.autoscaler.planning.buying import Bought, Wanted, buy_shared, buy_spread
 from raytui.autoscaler.planning.capacity import Capacity
 from raytui.autoscaler.planning.improving import lower_bound, purchase
 from raytui.autoscaler.planning.judging import judge, why_not
@@ -14,7 +14,6 @@ from raytui.autoscaler.planning.packing import Packing, Placed, Stage
 from raytui.model.plan import Launch, Memory, Outcome, Request, Verdict, Wait
 from raytui.model.reason import Reason, Why, because
 from raytui.model.resources import EMPTY, Resources
-from raytui.model.spec import Offering
 from raytui.model.state import Bundle, Constraint, Demand, Gang, LabelSelector, Strategy
 
 _WAITS = {Stage.RUNNING: Wait.RAY, Stage.STARTING: Wait.STARTING, Stage.NEW: Wait.LAUNCH}
@@ -121,13 +120,71 @@ class Placing:
             self._outcome(Request.CONSTRAINT, _wait(blocked), 1, blocked, shape, label)
             return
         self._bought_for += asked
-        self._launch_bought(bought, reason)
+        nodes: Counter[str] = Counter()
+        for lot in bought:
+            nodes[lot.supply.node_type] += lot.nodes
+        for node_type, count in nodes.items():
+            self._launch(node_type, count, reason)  # empty: a constraint holds nothing
         self._outcome(Request.CONSTRAINT, Wait.LAUNCH, 1, reason, shape, label)
 
     def gangs(self, gangs: Iterable[Gang]) -> None:
         """Placement groups, each as a whole or not at all, hardest first. Not throttled."""
-        for gang in sorted(gangs, key=lambda g: (-len(g.bundles), g.gang_id, gang_label(g))):
-            self._gang(gang)
+        alike: dict[str, list[Gang]] = {}
+        for gang in sorted(gangs, key=lambda g: (-len(g.bundles), _kind(g), g.gang_id)):
+            alike.setdefault(_kind(gang), []).append(gang)
+        for group in alike.values():
+            if len(group) > 1 and is_uniform_spread(group[0]):
+                group = self._spread_alike(group)
+            for gang in group:
+                self._gang(gang)
+
+    def _spread_alike(self, group: list[Gang]) -> list[Gang]:
+        """Many equal STRICT_SPREAD groups together, so that they share nodes; returns the rest.
+
+        First those that find enough nodes with room; of what is left, the first is for the caller
+        (it may use up the last existing nodes), and the others get new nodes in common.
+        """
+        bundle, size = group[0].bundles[0], len(group[0].bundles)
+        chosen = _selectors(bundle)
+        waiting: list[Gang] = []
+        for gang in group:
+            if waiting or self._room.count_nodes(bundle.resources, chosen) < size:
+                waiting.append(gang)
+                continue
+            parts = self._room.place(bundle.resources, size, chosen, one_per_node=True)
+            self._settled(gang, parts)
+        together = waiting[1:]
+        if not together:
+            return waiting
+        want = Wanted(bundle.resources, size * len(together), chosen)
+        supplies = self._capacity.supplies()
+        want.settle(supplies)
+        asked = _copies([want])
+        lots = buy_shared(want, supplies, self._capacity.total_left(), len(together), size)
+        if not lots:
+            return waiting
+        self._bought_for += asked
+        label = gang_label(together[0])
+        reason = because(
+            Why.FOR_GANG,
+            gang=f"{label} and {len(together) - 1} like it" if len(together) > 1 else label,
+            strategy=together[0].strategy.value,
+        )
+        self._launch_bought(lots, reason)
+        for gang in together:
+            shape = _sum(b.resources for b in gang.bundles)
+            self._outcome(Request.GANG, Wait.LAUNCH, 1, reason, shape, gang_label(gang))
+        return waiting[:1]
+
+    def _settled(self, gang: Gang, parts: Sequence[Placed]) -> None:
+        """Tell where a group goes that found all its room."""
+        label = gang_label(gang)
+        stage = max((part.stage for part in parts), default=Stage.RUNNING)
+        reason = because(Why.FOR_GANG, gang=label, strategy=gang.strategy.value)
+        why = reason if stage is Stage.NEW else self._where(stage, parts)
+        shape = _sum(bundle.resources for bundle in gang.bundles)
+        self._outcome(Request.GANG, _WAITS[stage], 1, why, shape, label)
+        self._expect(parts, because(Why.EXPECTED, shape=label))
 
     def _gang(self, gang: Gang) -> None:
         trial = self._room.copy()
@@ -149,12 +206,10 @@ class Placing:
             self._bought_for += asked
             self._launch_bought(bought, reason)
             self._outcome(Request.GANG, Wait.LAUNCH, 1, reason, shape, label)
+            self._expect(parts, because(Why.EXPECTED, shape=label))
         else:
             self._room = trial
-            stage = max((part.stage for part in parts), default=Stage.RUNNING)
-            why = reason if stage is Stage.NEW else self._where(stage, parts)
-            self._outcome(Request.GANG, _WAITS[stage], 1, why, shape, label)
-        self._expect(parts, because(Why.EXPECTED, shape=label))
+            self._settled(gang, parts)
 
     def _why_no_gang(self, gang: Gang, unmet: Wanted) -> Reason:
         reason = why_not(unmet, self._capacity, throttled=False)
@@ -188,7 +243,14 @@ class Placing:
         for want in missing:
             if want.count:
                 blocked = why_not(want, self._capacity, throttled=True)
-                self._outcome(Request.DEMAND, _wait(blocked), want.count, blocked, want.shape)
+                self._outcome(
+                    Request.DEMAND,
+                    _wait(blocked),
+                    want.count,
+                    blocked,
+                    want.shape,
+                    selectors=want.selectors,
+                )
 
     def _on_existing(self, want: Wanted) -> None:
         parts = self._room.place(want.shape, want.count, want.selectors)
@@ -199,7 +261,9 @@ class Placing:
         for stage, group in sorted(by_stage.items()):
             count = sum(part.count for part in group)
             reason = self._where(stage, group)
-            self._outcome(Request.DEMAND, _WAITS[stage], count, reason, want.shape)
+            self._outcome(
+                Request.DEMAND, _WAITS[stage], count, reason, want.shape, selectors=want.selectors
+            )
             self._expect(group, because(Why.EXPECTED, shape=want.shape.text()))
 
     def _where(self, stage: Stage, parts: Sequence[Placed]) -> Reason:
@@ -231,11 +295,22 @@ class Placing:
                     self.needed.setdefault(node_id, reason)
 
     def _buy(self, wanted: Sequence[Wanted], budget: int = 0) -> list[Bought]:
+        """Buy for the first label selector of each request that can be had; then for fallbacks."""
         supplies = self._capacity.supplies()
-        for want in wanted:
-            want.settle(supplies)
+        expander = self._capacity.spec.expander
         total = self._capacity.total_left()
-        return purchase(wanted, supplies, total, self._capacity.spec.expander, budget)
+        choices = [want.selectors for want in wanted]
+        lots: list[Bought] = []
+        while True:
+            for want in wanted:
+                want.settle(supplies)
+            fresh = purchase(wanted, supplies, total, expander, budget)
+            lots += fresh
+            total -= sum(lot.nodes for lot in fresh)
+            for want, selectors in zip(wanted, choices, strict=True):
+                want.selectors = selectors if want.count else want.selectors
+            if not fresh or not any(want.count and len(want.selectors) > 1 for want in wanted):
+                return lots
 
     def _buy_apart(self, wanted: Sequence[Wanted]) -> list[Bought]:
         supplies = self._capacity.supplies()
@@ -285,9 +360,15 @@ class Placing:
             self._launch(node_type, nodes, reason, empty=False)
             where = because(Why.WAITS_FOR_STARTING, nodes=f"{nodes} × {node_type}")
             for key, placed in takes.items():
-                shape = wants[key].shape
+                want = wants[key]
                 self._outcome(
-                    Request.DEMAND, Wait.LAUNCH, placed, where, shape, node_type=node_type
+                    Request.DEMAND,
+                    Wait.LAUNCH,
+                    placed,
+                    where,
+                    want.shape,
+                    node_type=node_type,
+                    selectors=want.selectors,
                 )
 
     def _add_filled(self, lot: Bought) -> None:
@@ -305,18 +386,7 @@ class Placing:
         self._capacity.planned[node_type] += count
         if empty:
             self._capacity.add_empty(self._room, Stage.NEW, node_type, self._ids(count))
-        self.launches.append(Launch(node_type, count, reason, self._offering(node_type)))
-
-    def _offering(self, node_type: str) -> Offering:
-        """The cheapest offering of the type that is not avoided now; unpriced ones come last."""
-        capacity = self._capacity
-        offerings = capacity.spec.node_types[node_type].offerings
-        good = [o for o in offerings if capacity.offering_ok(node_type, o)]
-        unpriced = float("inf")
-        return min(
-            good or offerings,
-            key=lambda o: unpriced if o.price_per_hour is None else o.price_per_hour,
-        )
+        self.launches.append(Launch(node_type, count, reason, self._capacity.offering(node_type)))
 
     def _ids(self, count: int) -> list[str]:
         first = self._new_ids
@@ -332,10 +402,22 @@ class Placing:
         shape: Resources,
         label: str = "",
         node_type: str = "",
+        selectors: tuple[LabelSelector, ...] = (),
     ) -> None:
         self.outcomes.append(
-            Outcome(kind, wait, count, reason, shape, label or shape.text(), node_type)
+            Outcome(kind, wait, count, reason, shape, label or shape.text(), node_type, selectors)
         )
+
+
+def _kind(gang: Gang) -> str:
+    """What makes placement groups equal to planning: all but their ids."""
+    parts = _counted((bundle, 1) for bundle in gang.bundles)
+    return f"{gang.strategy.value} {[(b.resources.text(), b.selector, n) for b, n in parts]}"
+
+
+def is_uniform_spread(gang: Gang) -> bool:
+    """STRICT_SPREAD of equal bundles."""
+    return gang.strategy is Strategy.STRICT_SPREAD and len(set(gang.bundles)) == 1
 
 
 def gang_label(gang: Gang) -> str:

@@ -29,14 +29,13 @@ class Removing:
         A busy one is drained until `deadline`, never cut (Ray's order, Ray's flaw mended).
         """
         capacity, spec = self._capacity, self._capacity.spec
+        surplus = capacity.surplus()
+        over_all = capacity.total - spec.max_workers
+        if over_all <= 0 and not any(count > 0 for count in surplus.values()):
+            return ()
         staying = [m for m in capacity.workers() if capacity.stays(m) and m.id not in self._held]
         staying.sort(key=_dispensable)
         removals: dict[str, Removal] = {}
-        surplus: Counter[str] = Counter()
-        for node_type in {m.node_type for m in capacity.workers()}:
-            kind = spec.node_types.get(node_type)
-            surplus[node_type] = capacity.count(node_type) - (kind.max_workers if kind else 0)
-        over_all = capacity.total - spec.max_workers
         for member in staying:
             node_type = member.node_type
             if surplus[node_type] > 0:
@@ -169,8 +168,10 @@ def _activity(member: Member) -> str:
     node = member.node
     if node is None:
         return "not seen by Ray now"
-    used = node.used
-    compute = {name: used.amount(name) for name in used if name in ("CPU", "GPU")}
-    if compute:
-        return ", ".join(f"{v:g}/{node.total.amount(k):g} {k}" for k, v in sorted(compute.items()))
-    return "; ".join(node.activity) or "in use"
+    room, total = node.available, node.total
+    parts = []
+    for name in ("CPU", "GPU"):
+        if room.units(name) < total.units(name):
+            used = total.amount(name) - room.amount(name)
+            parts.append(f"{used:g}/{total.amount(name):g} {name}")
+    return ", ".join(parts) or "; ".join(node.activity) or "in use"
