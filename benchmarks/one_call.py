@@ -16,7 +16,8 @@ import json
 import resource
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -69,18 +70,18 @@ def _measured(prepare: Prepare, work: workload.Workload, cap_s: int) -> dict[str
     """
     times: list[float] = []
     answer: dict[str, Any] = {}
-    _cap(cap_s)
     try:
-        while len(times) < _CALLS and sum(times) < _ENOUGH_S:
-            decide = prepare(work)
-            gc.collect()
-            started = time.process_time()
-            answer = decide()
-            times.append(time.process_time() - started)
+        with _cut_off_after(cap_s):
+            while len(times) < _CALLS and sum(times) < _ENOUGH_S:
+                decide = prepare(work)
+                gc.collect()
+                started = time.process_time()
+                answer = decide()
+                times.append(time.process_time() - started)
     except CutOffError:
         if not times:
             return {"capped": True, "cpu_s": cap_s}
-    launches = answer.pop("launches")
+    launches = answer["launches"]
     prices = {machine.name: machine.price for machine in work.machines}
     return {
         "capped": False,
@@ -92,7 +93,8 @@ def _measured(prepare: Prepare, work: workload.Workload, cap_s: int) -> dict[str
     }
 
 
-def _cap(cap_s: int) -> None:
+@contextmanager
+def _cut_off_after(cap_s: int) -> Iterator[None]:
     """Raise `CutOffError` once this process has used `cap_s` more CPU seconds; looks every second.
 
     The kernel would watch by itself (RLIMIT_CPU), but a process that is watched has a CPU clock
@@ -106,6 +108,10 @@ def _cap(cap_s: int) -> None:
 
     signal.signal(signal.SIGALRM, look)
     signal.setitimer(signal.ITIMER_REAL, 1.0, 1.0)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
 
 
 def _peak_rss_mb() -> float:

@@ -15,17 +15,19 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import highspy
 import numpy as np
 from numpy.typing import NDArray
-from workload import BUNDLE, GANG_SIZE, GIB, Amounts, Workload
+from workload import BUNDLE, GANG_SIZE, GIB, Amounts, Existing, Workload
 
 _KINDS = ("GPU", "CPU", "memory")
 _ROUNDS = 400
 _CLOSE = 1e-6
+_A_CENT = 0.01
 
 Size = tuple[int, int, int]
 """GPUs, CPUs and GiB: whole numbers in this workload."""
@@ -53,6 +55,19 @@ def least_usd_per_hour(work: Workload) -> float:
     bins = [Bin(_size(machine.amounts), machine.price, math.inf) for machine in work.machines]
     bins += [Bin(size, 0.0, count) for size, count in sorted(free.items())]
     return _Bound(shapes, [wanted[shape] for shape in shapes], bins).solve()
+
+
+def could_hold(work: Workload, launches: Mapping[str, int]) -> bool:
+    """Whether the new nodes (node type to number) have room for all, if only by halves of requests.
+
+    Then nothing more need be bought. A plan that fails this places what it has no room for.
+    """
+    launched = tuple(
+        Existing(machine, machine.amounts)
+        for machine in work.machines
+        for _ in range(launches.get(machine.name, 0))
+    )
+    return least_usd_per_hour(replace(work, existing=work.existing + launched)) < _A_CENT
 
 
 def _size(amounts: Amounts) -> Size:
