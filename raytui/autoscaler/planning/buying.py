@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from raytui.autoscaler.planning.packing import PLENTY, matches
 from raytui.model.resources import Resources
@@ -21,6 +21,11 @@ class Wanted:
     shape: Resources
     count: int
     selectors: tuple[LabelSelector, ...] = ()
+    needs: tuple[tuple[str, int], ...] = field(init=False)
+    """The shape as (name, units), which is what the inner loops read."""
+
+    def __post_init__(self) -> None:
+        self.needs = tuple((name, units) for name, units in self.shape.items() if units > 0)
 
     @property
     def difficulty(self) -> tuple[int | str, ...]:
@@ -86,14 +91,14 @@ def fill(supply: Supply, wanted: Sequence[Wanted]) -> Pattern:
     left = dict(supply.room.items())
     pattern = []
     for want in wanted:
-        copies = want.count if want.count > 0 and want.accepts(supply.labels) else 0
-        for name, units in want.shape.items():
-            copies = min(copies, left.get(name, 0) // units)
-            if not copies:
-                break
-        if copies:
+        copies = want.count
+        for name, units in want.needs:
+            fits = left.get(name, 0) // units
+            if fits < copies:
+                copies = fits
+        if copies > 0 and want.accepts(supply.labels):
             pattern.append((want, copies))
-            for name, units in want.shape.items():
+            for name, units in want.needs:
                 left[name] -= units * copies
     return tuple(pattern)
 
@@ -113,21 +118,26 @@ def buy(
     """
     order = sorted((w for w in wanted if w.count > 0), key=lambda w: w.difficulty)
     worth = {id(want): _fair_price(want, supplies) for want in order}
+    policies = [_POLICIES[name] for name in dict.fromkeys((*expander, *_TIES))]
+    offers: dict[int, tuple[tuple[float, ...], Pattern]] = {}
     bought: list[Bought] = []
     while total_left > 0:
-        best: tuple[tuple[float | str, ...], Supply, Pattern] | None = None
         for position, supply in enumerate(supplies):
-            pattern = fill(supply, order) if supply.left > 0 else ()
-            if not pattern:
-                continue
-            value = sum(worth[id(want)] * copies for want, copies in pattern)
-            scores = [_POLICIES[policy](supply, pattern, value) for policy in (*expander, *_TIES)]
-            rank = (*scores, -position)
-            if best is None or rank > best[0]:
-                best = (rank, supply, pattern)
-        if best is None:
+            known = offers.get(position)
+            # Counts only fall, so a pattern stays what it is for as long as its own counts allow.
+            if known is None or any(want.count < copies for want, copies in known[1]):
+                pattern = fill(supply, order) if supply.left > 0 else ()
+                value = sum(worth[id(want)] * copies for want, copies in pattern)
+                scores = [policy(supply, pattern, value) for policy in policies]
+                offers[position] = ((*scores, -position), pattern)
+        best = max(
+            (position for position, supply in enumerate(supplies) if supply.left > 0),
+            key=lambda position: (bool(offers[position][1]), offers[position][0]),
+            default=None,
+        )
+        if best is None or not offers[best][1]:
             break
-        _, supply, pattern = best
+        supply, pattern = supplies[best], offers[best][1]
         repeats = min(want.count // copies for want, copies in pattern)
         nodes = min(repeats, supply.left, total_left)
         for want, copies in pattern:

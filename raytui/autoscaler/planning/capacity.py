@@ -45,21 +45,18 @@ class Capacity:
         """Nodes of each type that this plan launches."""
 
     def _count(self) -> None:
-        counted = [m for m in self.workers() if self.stays(m)]
-        self._counts = Counter(m.node_type for m in counted)
-        self._starting = Counter(m.node_type for m in counted if m.status in STARTING)
-
-    def workers(self) -> list[Member]:
-        """Members that we launched, without the head."""
-        return [m for m in self.members.values() if m.instance is not None and not m.is_head]
-
-    def stays(self, member: Member) -> bool:
-        """Whether a member counts against limits: not leaving, not given up by this plan."""
-        return (
-            member.status in COUNTED
-            and member.id not in self.draining
-            and member.id not in self._gone
-        )
+        leaving = self._gone | self.draining.keys()
+        self.staying = {
+            member_id: member
+            for member_id, member in self.members.items()
+            if member.instance is not None
+            and member.instance.status in COUNTED
+            and member_id not in leaving
+            and not member.is_head
+        }
+        """Workers of ours that count against limits: not leaving, not given up by this plan."""
+        self._counts = Counter(m.node_type for m in self.staying.values())
+        self._starting = Counter(m.node_type for m in self.staying.values() if m.status in STARTING)
 
     def give_up(self, instance_ids: Iterable[str]) -> None:
         """Treat these as gone: capacity that is going away holds no demand."""
@@ -92,20 +89,18 @@ class Capacity:
     def packing(self, *, as_if_idle: bool = False) -> Packing:
         """All room of running and starting nodes; with `as_if_idle` their totals."""
         packing = Packing(self._names, self._keys)
-        for member in sorted(self.members.values(), key=_busy_first):
-            if not member.is_head and member.instance is not None and not self.stays(member):
+        for member_id, member in sorted(self.members.items(), key=_busy_first):
+            node, status, node_type = member.node, member.status, member.node_type
+            if member_id not in self.staying and member.instance is not None and not member.is_head:
                 continue
-            node = member.node
-            if member.status is InstanceStatus.RUNNING and node is not None:
+            if status is InstanceStatus.RUNNING and node is not None:
                 if node.status in (NodeStatus.DRAINING, NodeStatus.DEAD):
                     continue
                 room = node.total if as_if_idle else node.available
-                packing.add(
-                    Stage.RUNNING, member.node_type, room, node.labels, [member.id],
-                    has_gpu="GPU" in node.total,
-                )  # fmt: skip
-            elif member.status in STARTING and member.node_type in self._rooms:
-                self.add_empty(packing, Stage.STARTING, member.node_type, [member.id])
+                gpu = "GPU" in node.total
+                packing.add(Stage.RUNNING, node_type, room, node.labels, [member_id], has_gpu=gpu)
+            elif status in STARTING and node_type in self._rooms:
+                self.add_empty(packing, Stage.STARTING, node_type, [member_id])
         return packing
 
     def add_empty(self, packing: Packing, stage: Stage, node_type: str, ids: list[str]) -> None:
@@ -189,10 +184,11 @@ class Capacity:
         return Supply(kind.name, room, self.labels_of(kind.name), price, left, kind.priority)
 
 
-def _busy_first(member: Member) -> tuple[float, str]:
+def _busy_first(entry: tuple[str, Member]) -> tuple[float, str]:
     """Order in which alike nodes are filled: the longest idle come last, so that they can leave."""
+    member_id, member = entry
     idle_since = member.node.idle_since if member.node is not None else 0.0
-    return (-idle_since if idle_since else float("-inf"), member.id)
+    return (-idle_since if idle_since else float("-inf"), member_id)
 
 
 def _same(failure: LaunchFailure, offering: Offering) -> bool:

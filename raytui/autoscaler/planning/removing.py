@@ -9,6 +9,7 @@ from raytui.autoscaler.planning.capacity import Capacity
 from raytui.model.lifecycle import LEAVING, STARTING, InstanceStatus
 from raytui.model.plan import Kept, Memory, Removal
 from raytui.model.reason import Reason, Why, because
+from raytui.model.resources import UNITS_PER_ONE
 from raytui.model.state import Member, NodeStatus
 
 
@@ -33,7 +34,7 @@ class Removing:
         over_all = capacity.total - spec.max_workers
         if over_all <= 0 and not any(count > 0 for count in surplus.values()):
             return ()
-        staying = [m for m in capacity.workers() if capacity.stays(m) and m.id not in self._held]
+        staying = [m for name, m in capacity.staying.items() if name not in self._held]
         staying.sort(key=_dispensable)
         removals: dict[str, Removal] = {}
         for member in staying:
@@ -71,11 +72,10 @@ class Removing:
     def _idlers(self, needed: Mapping[str, Reason]) -> list[Member]:
         return [
             m
-            for m in self._capacity.workers()
+            for name, m in self._capacity.staying.items()
             if m.idle
-            and self._capacity.stays(m)
-            and m.id not in needed
-            and m.id not in self._held
+            and name not in needed
+            and name not in self._held
             and m.node is not None
             and m.node.status is NodeStatus.IDLE
         ]
@@ -95,19 +95,19 @@ class Removing:
         leaving = {removal.instance_id: removal.reason for removal in removals}
         spare = {t.name: self._spare(t.name) for t in self._capacity.worker_types}
         return tuple(
-            Kept(member.id, leaving.get(member.id) or self._why_here(member, needed, spare))
-            for member in self._capacity.members.values()
+            Kept(name, leaving.get(name) or self._why_here(name, member, needed, spare))
+            for name, member in self._capacity.members.items()
         )
 
     def _why_here(
-        self, member: Member, needed: Mapping[str, Reason], spare: Mapping[str, int]
+        self, name: str, member: Member, needed: Mapping[str, Reason], spare: Mapping[str, int]
     ) -> Reason:
         if member.is_head:
             return because(Why.HEAD)
         instance, node = member.instance, member.node
         if instance is None:
             return because(Why.UNMANAGED)
-        drain = self._capacity.draining.get(member.id)
+        drain = self._capacity.draining.get(name)
         if drain is not None:
             cause = drain.reason.why.value.replace("-", " ")
             return because(Why.DRAINING, cause=cause, deadline=drain.deadline)
@@ -116,13 +116,13 @@ class Removing:
             return because(Why.STARTING, status=instance.status.value, since=since)
         if member.status in LEAVING:
             return _why_leaving(member)
-        hold = self._held.get(member.id)
+        hold = self._held.get(name)
         if hold is not None:
             return because(Why.HELD, by=hold.by, until=hold.until)
         if node is None or not member.idle:
             return because(Why.BUSY, activity=_activity(member))
-        if member.id in needed:
-            return needed[member.id]
+        if name in needed:
+            return needed[name]
         if spare.get(member.node_type, 1) <= 0:
             floor, why = self._floor(member.node_type)
             return because(why, node_type=member.node_type, floor=floor)
@@ -171,7 +171,7 @@ def _activity(member: Member) -> str:
     room, total = node.available, node.total
     parts = []
     for name in ("CPU", "GPU"):
-        if room.units(name) < total.units(name):
-            used = total.amount(name) - room.amount(name)
-            parts.append(f"{used:g}/{total.amount(name):g} {name}")
+        most = total.units(name)
+        if most and (used := most - room.units(name)):
+            parts.append(f"{used / UNITS_PER_ONE:g}/{most / UNITS_PER_ONE:g} {name}")
     return ", ".join(parts) or "; ".join(node.activity) or "in use"
