@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from raytui.model.spec import ClusterSpec
     from raytui.model.state import ClusterState, Demand
 
-MOST_BYTES = 256 << 20
+MOST_BYTES = 128 << 20
 """Largest state file that is read."""
-MOST_SHAPES = 2_000
+MOST_SHAPES = 1_000
 """Most different requests that are planned for at once; how many of each does not matter."""
-MOST_NODES = 100_000
-_COUNTED = re.compile(r"\s*(\{.*\})\s*(?:[*x×]\s*(\d{1,18})\s*)?", re.DOTALL)
+MOST_GROUPS = 10_000
+_COUNTED = re.compile(r"\s*(\{.*\})\s*(?:[*x×]\s*(\d{1,12})\s*)?", re.DOTALL)
 
 
 @click.command()
@@ -159,12 +159,13 @@ def _with_demands(state: ClusterState, added: tuple[Demand, ...]) -> ClusterStat
 def _refuse_size(state: ClusterState) -> None:
     """Refuse what would take minutes: the cost of a plan grows with the number of shapes."""
     bundles = {bundle for constraint in state.constraints for bundle, _ in constraint.bundles}
-    groups = sum(len(set(gang.bundles)) for gang in state.gangs)
+    in_groups = {bundle for gang in state.gangs for bundle in gang.bundles}
     sizes = {
         "different shapes of pending demand": (len(state.demands), MOST_SHAPES),
-        "different bundles of placement groups": (groups, MOST_SHAPES),
+        "different bundles of placement groups": (len(in_groups), MOST_SHAPES),
         "different bundles of request_resources": (len(bundles), MOST_SHAPES),
-        "nodes": (len(state.members), MOST_NODES),
+        "placement groups": (len(state.gangs), MOST_GROUPS),
+        "calls of request_resources": (len(state.constraints), MOST_SHAPES),
     }
     for what, (count, most) in sizes.items():
         if count > most:

@@ -10,6 +10,7 @@ from raytui.autoscaler.explain import explain
 from raytui.autoscaler.reason_codes import code_of
 from raytui.model.plan import Launch, Outcome, Plan, Verdict, Wait
 from raytui.model.reason import Reason, Why
+from raytui.model.resources import Resources
 from raytui.model.state import ClusterState, LabelSelector
 
 
@@ -172,12 +173,17 @@ def _unplaced(outcome: Outcome, now: float) -> UnplacedReport:
     return UnplacedReport(
         kind=outcome.kind.value,
         label=outcome.label or outcome.resources.text(),
-        resources=outcome.resources.amounts(),
+        resources=_amounts(outcome.resources),
         label_selector=_selector(first),
         fallback_label_selectors=tuple(_selector(selector) for selector in fallbacks),
         count=outcome.count,
         reason=_reason(outcome.reason, now),
     )
+
+
+def _amounts(resources: Resources) -> dict[str, float]:
+    """Amounts; the sum of a huge request_resources may pass the whole numbers that JSON has."""
+    return {name: a if a < 2**53 else float(a) for name, a in resources.amounts().items()}
 
 
 def _selector(selector: LabelSelector) -> dict[str, str]:

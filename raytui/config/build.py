@@ -10,6 +10,7 @@ from raytui.model.spec import (
     AuthSpec,
     ClusterSpec,
     DockerSpec,
+    Expander,
     FilesSpec,
     Market,
     NodeType,
@@ -42,6 +43,7 @@ def build(values: Values, source: str) -> ClusterSpec:
         worker_start_ray_commands=tuple(values["worker_start_ray_commands"]),
         no_restart=values.get("no_restart", False),
         metadata=values.get("metadata", {}),
+        expander=_expander(values),
         source=source,
     )
 
@@ -89,6 +91,11 @@ def _docker(section: Values, kind: str = "") -> DockerSpec:
         disable_shm_size_detection=section.get("disable_shm_size_detection", False),
         use_podman=section.get("use_podman", False),
     )
+
+
+def _expander(values: Values) -> tuple[Expander, ...]:
+    raytui = values.get("metadata", {}).get("raytui", {})
+    return tuple(map(Expander, raytui.get("expander", ()))) or (Expander.PRICE,)
 
 
 def _offerings(name: str, values: Values) -> tuple[Offering, ...]:

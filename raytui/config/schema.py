@@ -21,7 +21,7 @@ from raytui.config.kinds import (
     Text,
     Whole,
 )
-from raytui.model.spec import Market
+from raytui.model.spec import Expander, Market
 
 PROVIDERS = (
     "aws",
@@ -254,6 +254,13 @@ RAYTUI = Table(
             "node_types",
             MapOf(PRICED_TYPE, "a mapping of node type to its prices"),
             "Prices, by the names in available_node_types.",
+        ),
+        Key(
+            "expander",
+            ListOf(Choice(tuple(Expander)), "a list of policies"),
+            "How node types are chosen for what waits; the first policy that tells them apart "
+            "decides.",
+            "[price]",
         ),
     )
 )

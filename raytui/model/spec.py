@@ -17,6 +17,19 @@ class Market(StrEnum):
     SPOT = "spot"
 
 
+class Expander(StrEnum):
+    """A policy that chooses among node types for what waits."""
+
+    PRICE = "price"
+    """The most work per dollar."""
+    PRIORITY = "priority"
+    """The highest `priority`."""
+    LEAST_WASTE = "least-waste"
+    """The node that is filled best."""
+    FEWEST_NODES = "fewest-nodes"
+    """The node that takes most."""
+
+
 class Offering(Struct, frozen=True, omit_defaults=True):
     """One way to buy a node of a type: an instance type in a zone on a market, with its price."""
 
@@ -114,7 +127,7 @@ class ClusterSpec(Struct, frozen=True):
     worker_start_ray_commands: tuple[str, ...] = ()
     no_restart: bool = False
     metadata: dict[str, Any] = {}
-    expander: tuple[str, ...] = ("price",)
+    expander: tuple[Expander, ...] = (Expander.PRICE,)
     """`metadata.raytui.expander`: policies that choose among node types, the first decides."""
     source: str = ""
     """Path of the file this came from; empty when built in code."""

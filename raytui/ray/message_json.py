@@ -20,6 +20,9 @@ from raytui.config.problems import KeyPath, quoted
 from raytui.model.resources import UNITS_PER_ONE
 
 MOST_WHOLE = 2**63 - 1
+MOST_COUNT = 10**12
+MOST_ITEMS = 100_000
+"""Longest list; Ray sends one entry for each shape of demand, so real ones are far shorter."""
 MOST_AMOUNT = MOST_WHOLE / UNITS_PER_ONE
 """Ray counts in units of 1/10,000 in 64 bits (`src/ray/common/scheduling/fixed_point.h`)."""
 
@@ -91,6 +94,8 @@ def many(kind: Kind) -> Kind:
     def read(value: Any, unknown: set[str]) -> list[Any]:
         if not isinstance(value, list):
             raise WrongValueError(f"expected a list, got {said(value)}")
+        if len(value) > MOST_ITEMS:
+            raise WrongValueError(f"has {len(value):,} entries, at most {MOST_ITEMS:,} are read")
         return [_inside(index, kind, item, unknown) for index, item in enumerate(value)]
 
     return Kind(read, list)
@@ -130,14 +135,14 @@ def _flag(value: Any, _unknown: set[str]) -> bool:
     return value
 
 
-def _whole(value: Any, _unknown: set[str]) -> int:
+def _whole(value: Any, most: int) -> int:
     whole_text = isinstance(value, str) and _WHOLE.fullmatch(value)
     whole_float = isinstance(value, float) and value.is_integer()
     number = int(value) if whole_text or whole_float else value
     if isinstance(number, bool) or not isinstance(number, int):
         raise WrongValueError(f"expected a whole number, got {said(value)}")
-    if not 0 <= number <= MOST_WHOLE:
-        bound = "at least 0" if number < 0 else f"at most {MOST_WHOLE}"
+    if not 0 <= number <= most:
+        bound = "at least 0" if number < 0 else f"at most {most:,}"
         raise WrongValueError(f"expected {bound}, got {said(value)}")
     return number
 
@@ -184,8 +189,10 @@ def _node_id(value: Any, _unknown: set[str]) -> bytes:
 
 TEXT = Kind(_text, str)
 FLAG = Kind(_flag, bool)
-WHOLE = Kind(_whole, int)
-"""A 64-bit count, duration or version: at least 0."""
+WHOLE = Kind(lambda value, _: _whole(value, MOST_WHOLE), int)
+"""A 64-bit duration or version: at least 0."""
+COUNT = Kind(lambda value, _: _whole(value, MOST_COUNT), int)
+"""How many: at least 0."""
 AMOUNT = Kind(_amount, float)
 """An amount of a resource, of money or of time: finite and at least 0."""
 AMOUNT_LEFT = Kind(_amount_left, float)

@@ -38,7 +38,7 @@ _REQUEST = message(
     placement_constraints=many(message(anti_affinity=_AFFINITY, affinity=_AFFINITY)),
     label_selectors=many(_SELECTOR),
 )
-_COUNTED = message(request=_REQUEST, count=kinds.WHOLE)
+_COUNTED = message(request=_REQUEST, count=kinds.COUNT)
 _NODE = message(
     node_id=kinds.NODE_ID,
     instance_id=kinds.TEXT,

@@ -298,3 +298,9 @@ class TestYaml:
     def test_a_byte_order_mark_of_utf8_is_skipped(self):
         spec = parse_cluster(b"\xef\xbb\xbf" + SMALL.encode(), "bom.yaml")
         assert (spec.cluster_name, spec.source) == ("small", "bom.yaml")
+
+
+def test_the_expander_is_a_chain_of_policies():
+    chain = "metadata: {raytui: {expander: [priority, least-waste]}}\n"
+    assert spec_of(SMALL + chain).expander == ("priority", "least-waste")
+    assert spec_of(SMALL).expander == ("price",)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from raytui.autoscaler.planning.packing import PLENTY, matches
 from raytui.model.resources import Resources
+from raytui.model.spec import Expander
 from raytui.model.state import LabelSelector
 
 NODE_CHARGE = 0.02
@@ -73,8 +74,6 @@ class Supply:
 Pattern = tuple[tuple[Wanted, int], ...]
 """What one node takes: (request, how often)."""
 
-PRICE, FEWEST_NODES = "price", "fewest-nodes"
-
 
 @dataclass(frozen=True, slots=True)
 class Bought:
@@ -107,7 +106,7 @@ def buy(
     wanted: Sequence[Wanted],
     supplies: Sequence[Supply],
     total_left: int,
-    expander: Sequence[str] = (PRICE,),
+    expander: Sequence[Expander] = (Expander.PRICE,),
 ) -> list[Bought]:
     """Choose new nodes for the requests; takes from `wanted[].count` and `supplies[].left`.
 
@@ -169,17 +168,14 @@ def _use(supply: Supply, pattern: Pattern, value: float) -> float:
     return round(max((n / supply.room.units(name) for name, n in used.items()), default=0.0), 9)
 
 
-_POLICIES: dict[str, Callable[[Supply, Pattern, float], float]] = {
-    PRICE: _per_dollar,
-    FEWEST_NODES: _per_node,
-    "priority": _priority,
-    "least-waste": _use,
+_POLICIES: dict[Expander, Callable[[Supply, Pattern, float], float]] = {
+    Expander.PRICE: _per_dollar,
+    Expander.FEWEST_NODES: _per_node,
+    Expander.PRIORITY: _priority,
+    Expander.LEAST_WASTE: _use,
 }
-_TIES = (PRICE, FEWEST_NODES, "priority")
+_TIES = (Expander.PRICE, Expander.FEWEST_NODES, Expander.PRIORITY)
 """What decides when the expander's own policies do not."""
-
-EXPANDERS = tuple(_POLICIES)
-"""Policies that `metadata.raytui.expander` may name; the first that tells types apart decides."""
 
 
 def buy_spread(

@@ -12,14 +12,13 @@ from dataclasses import dataclass, replace
 
 from raytui.autoscaler.planning import linear
 from raytui.autoscaler.planning.buying import (
-    FEWEST_NODES,
     NODE_CHARGE,
-    PRICE,
     Bought,
     Supply,
     Wanted,
     buy,
 )
+from raytui.model.spec import Expander
 
 _LITTLE = 1e-7
 _NODES_PER_ROUND = 20
@@ -45,7 +44,7 @@ class _Problem:
         wanted: Sequence[Wanted],
         supplies: Sequence[Supply],
         total: int,
-        expander: tuple[str, ...],
+        expander: tuple[Expander, ...],
     ) -> None:
         self.expander = expander
         self.wanted = list(wanted)
@@ -78,7 +77,7 @@ def purchase(
     wanted: Sequence[Wanted],
     supplies: Sequence[Supply],
     total_left: int,
-    expander: Sequence[str] = (PRICE,),
+    expander: Sequence[Expander] = (Expander.PRICE,),
     budget: int = 0,
 ) -> list[Bought]:
     """Choose new nodes for the requests; takes from `wanted[].count` and `supplies[].left`.
@@ -90,10 +89,12 @@ def purchase(
     problem = _Problem(wanted, supplies, total_left, tuple(expander))
     everything = _Rest(problem)
     lots = everything.greedily()
-    may = budget > 0 and expander[0] == PRICE and linear.available()
+    may = budget > 0 and expander[0] is Expander.PRICE and linear.available()
     if everything.unserved_by(lots):
         # A limit is in the way: serving more comes before serving it cheaply.
-        roomy = _Rest(_Problem(wanted, supplies, total_left, (FEWEST_NODES, *expander))).greedily()
+        roomy = _Rest(
+            _Problem(wanted, supplies, total_left, (Expander.FEWEST_NODES, *expander))
+        ).greedily()
         lots = min((lots, roomy), key=everything.unserved_by)
     elif may and lots:
         lots = _improved(problem, lots, budget)
