@@ -43,7 +43,8 @@ import common
 import workload
 from workload import FULL, PARTLY_FREE
 
-_CAP_S = 180
+CAP_S = 180
+"""CPU seconds that a planner may use for one decision."""
 _ONE_CALL = Path(__file__).with_name("one_call.py")
 _GREEDY, _OURS, _PEERS = "raytui-greedy", "raytui", ("ray-v1", "ray-v2")
 _A_CENT = 0.01
@@ -88,7 +89,7 @@ _QUICK_HUGE_RUN = (_FEWER_NODES._replace(demands=100_000),)
 
 def measure(quick: bool) -> common.Measured:
     """Every planner on every case."""
-    cases = [_compared(shape) for shape in (_QUICK_RUN if quick else _FULL_RUN)]
+    cases = [compared(shape) for shape in (_QUICK_RUN if quick else _FULL_RUN)]
     huge = {shape: _alone(shape) for shape in (_QUICK_HUGE_RUN if quick else _HUGE_RUN)}
     return common.Measured([*cases, *huge.values()], {**_summary(cases), **_growth(huge)})
 
@@ -96,7 +97,8 @@ def measure(quick: bool) -> common.Measured:
 # One case.
 
 
-def _compared(shape: Shape) -> common.Case:
+def compared(shape: Shape) -> common.Case:
+    """All planners on one case, and what their answers are worth."""
     common.progress(f"{shape.nodes} nodes, {shape.demands} demands, {shape.existing}, "
                     f"{shape.gangs} placement groups")  # fmt: skip
     work = workload.make(*shape)
@@ -154,7 +156,7 @@ def _described(shape: Shape, work: workload.Workload) -> common.Case:
 
 def _ask(planner: str, shape: Shape, *more: str) -> Answer:
     """Let a planner decide in a process of its own, which bounds its CPU time itself."""
-    arguments = [planner, *map(str, shape), *more, "--cap_s", str(_CAP_S)]
+    arguments = [planner, *map(str, shape), *more, "--cap_s", str(CAP_S)]
     command = [sys.executable, str(_ONE_CALL), *arguments]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
     answer: Answer = json.loads(done.stdout)

@@ -64,6 +64,18 @@ def test_no_plan_in_the_quick_cases_is_too_small_or_cheaper_than_ours():
 
 
 @pytest.mark.slow
+def test_a_peer_that_is_cut_off_has_a_floor_of_seconds_and_no_answer(benchmark_module, monkeypatch):
+    missing("ray")
+    planner = benchmark_module("planner")
+    monkeypatch.setattr(planner, "CAP_S", 1)
+    case = planner.compared(planner.Shape(100, 10_000, "busy", 0))
+    assert case["cut_off"] == "ray-v1, ray-v2"
+    assert (case["v1_cpu_s"], case["v1_usd"], case["v2_nodes"]) == (1, None, None)
+    assert case["ray_left"] is None
+    assert case["cpu_ratio"] == pytest.approx(1 / case["greedy_cpu_s"], rel=0.01)
+
+
+@pytest.mark.slow
 @pytest.mark.ray
 def test_the_reaction_to_demand_is_measured_on_real_ray():
     report = taste("reaction", 170)
@@ -95,6 +107,11 @@ def test_a_table_lines_up_its_numbers(benchmark_module):
         "a     1,500    0.25",
         "bc        2       –",
     ]
+
+
+def test_a_ratio_near_one_keeps_its_digits(benchmark_module):
+    texts = map(benchmark_module("common").value_text, (1.0073, 0.02346, 1234.6, 12.345))
+    assert list(texts) == ["1.007", "0.0235", "1,235", "12.3"]
 
 
 def test_a_percentile_is_a_value_that_was_measured(benchmark_module):
