@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from raytui.model.plan import Launch, Plan
 from raytui.model.reason import Reason, Why, because
-from raytui.model.text import amount_text, bytes_text, clock_text, duration_text
+from raytui.model.text import amount_text, bytes_text, clock_text, duration_text, money_text
 
 _Args = Mapping[str, str | int | float]
 
@@ -159,6 +159,16 @@ def summarise(plan: Plan, now: float) -> str:
         whom = f"{first.node_type} {first.instance_id}" + (f" and {more} more" if more else "")
         parts.append(f"drain {whom}: {explain(first.reason, now)}")
     return "; ".join(parts) or "nothing to do"
+
+
+def bound_text(plan: Plan) -> str:
+    """How near the plan's launches are to the cheapest there can be; empty when not known."""
+    bound = plan.lower_bound_per_hour
+    if not bound:
+        return ""
+    over = max(0.0, plan.cost_per_hour / bound - 1)
+    near = "is that cheap" if over < 0.0005 else f"is within {over:.1%} of the cheapest there is"
+    return f"no plan can cost less than {money_text(bound)}; this one {near}"
 
 
 def _main_reason(plan: Plan) -> Reason:

@@ -11,6 +11,7 @@ from textual.containers import VerticalScroll
 from textual.widget import Widget
 from textual.widgets import Static
 
+from raytui.autoscaler.explain import bound_text
 from raytui.model.plan import Decision, Kept, Launch, Outcome, Removal, Verdict
 from raytui.model.snapshot import Snapshot
 from raytui.model.text import clock_text, count_text, money_text
@@ -215,7 +216,8 @@ class DecisionScreen(Page):
                 cell(("outcome: ", "$quiet"), decision.outcome or "under way"),
             ),
         )
-        return [head, facts]
+        bound = bound_text(decision.plan)
+        return [head, facts, cell((bound, "$quiet"))] if bound else [head, facts]
 
     @on(LineTable.Opened)
     def _open(self, event: LineTable.Opened) -> None:
