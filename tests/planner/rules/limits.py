@@ -102,6 +102,13 @@ MAX_WORKERS = [
         spec(_capped(0)),
         fates={AT_TYPE_MAX: 4},
     ),
+    Rule(
+        "a full cluster launches the node that serves the most",
+        state(demands=[demand(16, CPU=1)]),
+        spec(SMALL, LARGE, max_workers=1),
+        launches={"large": 1},
+        fates={ON_NEW: 16},
+    ),
 ]
 
 FLOORS = [
@@ -296,6 +303,16 @@ FAILURES = [
         state(demands=[FOUR]),
         spec(BOTH, LARGE),
         Memory(failures=(_failed("small", CHEAP), _failed("small", DEAR))),
+        launches={"large": 1},
+        fates={ON_NEW: 4},
+    ),
+    Rule(
+        "what is left of a failing type is weighed at its own price",
+        state(demands=[FOUR]),
+        spec(
+            kind("small", offerings=(Offering("m1", "b", price_per_hour=5.0), CHEAP), CPU=4), LARGE
+        ),
+        Memory(failures=(_failed("small", CHEAP),)),
         launches={"large": 1},
         fates={ON_NEW: 4},
     ),

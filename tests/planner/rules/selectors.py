@@ -158,6 +158,13 @@ FALLBACKS = [
         fates={ON_NEW: 1},
     ),
     Rule(
+        "a fallback is taken when the first choice's type is full",
+        state(demands=[demand(2, IN_A, IN_B, CPU=4)]),
+        spec(kind("alpha", 0.1, CPU=4, max=1, labels={"zone": "a"}), BETA),
+        launches={"alpha": 1, "beta": 1},
+        fates={ON_NEW: 2},
+    ),
+    Rule(
         "a fallback is taken when the first choice's type fails",
         state(demands=[demand(1, IN_A, IN_B, CPU=1)]),
         spec(ALPHA, BETA),
