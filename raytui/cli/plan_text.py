@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from raytui.autoscaler.explain import explain
+from raytui.autoscaler.explain import bound_text, explain
 from raytui.cli.report_text import table
 from raytui.config.problems import shown
 from raytui.model.plan import Kept, Launch, Outcome, Plan, Removal, Verdict, Wait
@@ -60,8 +60,7 @@ def _foot(plan: Plan, solve_ms: float) -> str:
     facts = []
     if plan.launches:
         facts.append(f"launches cost {money_text(plan.cost_per_hour)}")
-    if plan.launches and plan.lower_bound_per_hour is not None:
-        facts.append(f"no plan can cost less than {money_text(plan.lower_bound_per_hour)}")
+    facts += filter(None, [bound_text(plan)])
     facts.append(f"solved in {solve_ms:.1f} ms")
     return " · ".join(facts)
 
