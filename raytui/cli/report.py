@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from raytui.autoscaler.explain import explain
+from raytui.autoscaler.reason_codes import code_of
 from raytui.model.plan import LaunchFailure, Outcome
 from raytui.model.snapshot import Event, Row, Snapshot, TypeRow
 
@@ -33,6 +34,7 @@ class NodeReport(Struct, frozen=True):
     total: dict[str, float]
     available: dict[str, float]
     reason: str
+    code: str
     held_by: str
     launched_at: float | None
     price_per_hour: float | None
@@ -64,6 +66,7 @@ class DemandReport(Struct, frozen=True):
     count: int
     wait: str
     reason: str
+    code: str
 
 
 class FailureReport(Struct, frozen=True):
@@ -148,6 +151,7 @@ def _node(row: Row, now: float) -> NodeReport:
         total=node.total.amounts() if node else {},
         available=node.available.amounts() if node else {},
         reason=explain(row.reason, now) if row.reason else "",
+        code=code_of(row.reason.why) if row.reason else "",
         held_by=row.hold.by if row.hold else "",
         launched_at=(instance.launched_at or None) if instance else None,
         price_per_hour=instance.price_per_hour if instance else None,
@@ -179,6 +183,7 @@ def _demand(outcome: Outcome, now: float) -> DemandReport:
         count=outcome.count,
         wait=outcome.wait.value,
         reason=explain(outcome.reason, now),
+        code=code_of(outcome.reason.why),
     )
 
 
