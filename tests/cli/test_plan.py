@@ -233,6 +233,17 @@ def test_sums_beyond_64_bits_are_told(planned: Callable[..., Any]):
     assert entry["resources"]["memory"] == pytest.approx(9e26)
 
 
+def test_no_limit_in_the_file_is_no_plan_without_end(
+    config: Path, state: Callable[[object], str], capsys: pytest.CaptureFixture[str]
+):
+    config.write_text(CLUSTER.replace("max_workers: 20", "max_workers: 2147483647"))
+    config.write_text(config.read_text().replace("max_workers: 10}", "max_workers: 2147483647}"))
+    tree = {"cluster_resource_constraints": [{"resource_requests": [demand(10**12, CPU=4)]}]}
+    assert run(["plan", str(config), "--state", state(tree), "--json"]) == ExitCode.OK
+    (entry,) = json.loads(capsys.readouterr().out)["unplaced"]
+    assert entry["reason"]["code"] == "max_workers_total"
+
+
 # -- how it is told -------------------------------------------------------------------------------
 
 OBJECTS: dict[str, type[msgspec.Struct]] = {
