@@ -23,7 +23,7 @@ MOST_BYTES = 128 << 20
 """Largest state file that is read."""
 MOST_SHAPES = 1_000
 """Most different requests that are planned for at once; how many of each does not matter."""
-MOST_GROUPS = 10_000
+MOST_GROUPS = 5_000
 MOST_WORKERS = 1_000_000
 """A plan ends here, whatever a file that means "no limit" says: each of them costs memory."""
 _COUNTED = re.compile(r"\s*(\{.*\})\s*(?:[*x×]\s*(\d{1,12})\s*)?", re.DOTALL)

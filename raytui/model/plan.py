@@ -9,7 +9,7 @@ from msgspec import Struct
 from raytui.model.reason import Reason
 from raytui.model.resources import Resources
 from raytui.model.spec import Market, Offering
-from raytui.model.state import LabelSelector
+from raytui.model.state import Holding, LabelSelector
 
 
 class FailureKind(StrEnum):
@@ -71,13 +71,20 @@ class Memory(Struct, frozen=True):
     """Seconds from launch call to a running Ray node, per node type, as seen before."""
 
 
-class Launch(Struct, frozen=True):
+class Launch(Struct, frozen=True, omit_defaults=True):
     """Nodes of one type to be launched for one reason."""
 
     node_type: str
     count: int
     reason: Reason
     offering: Offering = Offering()
+    fills: tuple[tuple[int, Holding], ...] = ()
+    """What the nodes are meant to hold: so many nodes, each holding that. Others hold nothing."""
+
+    def holdings(self) -> list[Holding]:
+        """What each of the `count` nodes is meant to hold."""
+        filled = [holding for nodes, holding in self.fills for _ in range(nodes)]
+        return (filled + [()] * self.count)[: self.count]
 
 
 class Removal(Struct, frozen=True, omit_defaults=True):

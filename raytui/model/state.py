@@ -14,6 +14,10 @@ LabelSelector = tuple[tuple[str, str, tuple[str, ...]], ...]
 """Conjunction of (key, operator "in" or "not-in", values): all that Ray 2.60's protobuf has."""
 
 
+Holding = tuple[tuple[Resources, int], ...]
+"""Shapes of tasks and actors, and how many of each."""
+
+
 class NodeStatus(StrEnum):
     """A node's status as GCS reports it."""
 
@@ -44,6 +48,8 @@ class Instance(Struct, frozen=True, omit_defaults=True):
     log_path: str = ""
     orphan: bool = False
     """Carries our tags but no ledger row."""
+    meant_for: Holding = ()
+    """What the plan that launched it meant it to hold, so that the next plan does not forget."""
 
 
 class Node(Struct, frozen=True, omit_defaults=True):

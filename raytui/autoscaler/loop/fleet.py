@@ -10,7 +10,7 @@ from raytui.autoscaler.loop.ledger import Ledger
 from raytui.backends.base import LaunchRequest
 from raytui.model.lifecycle import FINAL, InstanceStatus, check_transition
 from raytui.model.spec import NodeType
-from raytui.model.state import Instance
+from raytui.model.state import Holding, Instance
 
 
 class Fleet:
@@ -33,8 +33,13 @@ class Fleet:
         """The instances of a launch request that have not ended."""
         return [i for i in self._open.values() if i.request_id == request_id]
 
-    def intend(self, request: LaunchRequest, kind: NodeType, now: float) -> list[Instance]:
-        """Write one QUEUED row for every node of a request, under a provisional id."""
+    def intend(
+        self, request: LaunchRequest, kind: NodeType, holdings: Sequence[Holding], now: float
+    ) -> list[Instance]:
+        """Write one QUEUED row for every node of a request, under a provisional id.
+
+        `holdings` says for each node what it is meant to hold.
+        """
         rows = [
             Instance(
                 instance_id=f"{request.request_id}-{index}",
@@ -47,8 +52,9 @@ class Fleet:
                 price_per_hour=_price(request, kind),
                 launched_at=now,
                 status_since=now,
+                meant_for=holding,
             )
-            for index in range(request.count)
+            for index, holding in enumerate(holdings)
         ]
         for row in rows:
             self._write(row, now, "intended")
@@ -79,6 +85,7 @@ class Fleet:
                 launched_at=origin.launched_at or now,
                 status_since=now,
                 price_per_hour=instance.price_per_hour or origin.price_per_hour,
+                meant_for=origin.meant_for,
             )
             self._write(merged, now, "the provider gave it")
 

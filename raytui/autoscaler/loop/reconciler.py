@@ -308,7 +308,8 @@ class Reconciler:
             for launch in decided.launches:
                 request = self._request(launch)
                 self._ledger.begin_request(request, decision.decision_id, now)
-                self._fleet.intend(request, self.spec.node_types[launch.node_type], now)
+                kind = self.spec.node_types[launch.node_type]
+                self._fleet.intend(request, kind, launch.holdings(), now)
                 requests.append(request)
             self._intend_removals(decided.removals, now)
             self.journal.say(now, Level.INFO, decision.summary, decision_id=decision.decision_id)

@@ -150,7 +150,7 @@ class Packing:
         wants_gpu = "GPU" in shape
         placed: list[Placed] = []
         for selector in selectors or ((),):
-            for bin_ in self._in_order(units, selector, wants_gpu):
+            for bin_ in self._in_order(units, selector, wants_gpu, one_per_node):
                 if count <= 0:
                     return placed
                 part = self._place_on(bin_, units, count, one_per_node, taken)
@@ -159,18 +159,41 @@ class Packing:
                     count -= part.count
         return placed
 
-    def _in_order(self, units: Units, selector: LabelSelector, wants_gpu: bool) -> list[Bin]:
-        """Candidate bins: running before starting, GPU-less first for GPU-less work, tightest."""
+    def _in_order(
+        self, units: Units, selector: LabelSelector, wants_gpu: bool, apart: bool
+    ) -> list[Bin]:
+        """Candidate bins: running before starting, GPU-less first for GPU-less work, tightest.
+
+        Requests that must be `apart` go to the emptiest nodes, so that they spread evenly.
+        """
         fitting = [(b, b.copies(units)) for b in self.bins(selector)]
         ranked = sorted(
-            ((b.stage, b.has_gpu and not wants_gpu, copies, b.node_type, b.ids[0]), b)
+            (
+                (b.stage, b.has_gpu and not wants_gpu, -copies if apart else copies, b.node_type),
+                b.ids[0],
+                b,
+            )
             for b, copies in fitting
             if copies
         )
-        return [b for _, b in ranked]
+        return [b for _, _, b in ranked]
+
+    def place_on(self, node_id: str, shape: Resources, count: int) -> Placed | None:
+        """Place up to `count` requests on one node; None when it has no room for any."""
+        bin_ = next((b for b in self._bins.values() if node_id in b.ids), None)
+        units = dict(shape.items())
+        if bin_ is None or not bin_.copies(units):
+            return None
+        others = frozenset(bin_.ids) - {node_id}
+        return self._place_on(bin_, units, count, one_per_node=False, taken=others)
 
     def _place_on(
-        self, bin_: Bin, units: Units, count: int, one_per_node: bool, taken: frozenset[str]
+        self,
+        bin_: Bin,
+        units: Units,
+        count: int,
+        one_per_node: bool,
+        taken: frozenset[str],
     ) -> Placed | None:
         copies = 1 if one_per_node else bin_.copies(units)
         ids = [i for i in bin_.ids if i not in taken] if taken else bin_.ids

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from raytui.autoscaler.planning.buying import Bought, Wanted, buy_shared, buy_spread
@@ -14,7 +14,16 @@ from raytui.autoscaler.planning.packing import Packing, Placed, Stage
 from raytui.model.plan import Launch, Memory, Outcome, Request, Verdict, Wait
 from raytui.model.reason import Reason, Why, because
 from raytui.model.resources import EMPTY, Resources
-from raytui.model.state import Bundle, Constraint, Demand, Gang, LabelSelector, Strategy
+from raytui.model.state import (
+    Bundle,
+    Constraint,
+    Demand,
+    Gang,
+    Holding,
+    LabelSelector,
+    Member,
+    Strategy,
+)
 
 _WAITS = {Stage.RUNNING: Wait.RAY, Stage.STARTING: Wait.STARTING, Stage.NEW: Wait.LAUNCH}
 
@@ -30,6 +39,7 @@ class Placing:
         self._room = capacity.packing()
         self._bought_for: list[Wanted] = []
         self._new_ids = 0
+        self._promised: dict[tuple[Resources, tuple[LabelSelector, ...]], list[Placed]] = {}
         self._throttled = False
         self.launches: list[Launch] = []
         self.outcomes: list[Outcome] = []
@@ -225,11 +235,7 @@ class Placing:
 
     def demands(self, demands: Iterable[Demand]) -> None:
         """Tasks and actors; launches for them are throttled by upscaling_speed."""
-        counts: Counter[tuple[Resources, tuple[LabelSelector, ...]]] = Counter()
-        for demand in demands:
-            counts[demand.resources, demand.selectors] += demand.count
-        wanted = [Wanted(shape, count, chosen) for (shape, chosen), count in counts.items()]
-        wanted.sort(key=lambda want: want.difficulty)
+        wanted = [want for want in _merged(demands) if self._without_promised(want)]
         for want in wanted:
             self._on_existing(want)
         missing = [want for want in wanted if want.count]
@@ -243,17 +249,48 @@ class Placing:
         for want in missing:
             if want.count:
                 blocked = why_not(want, self._capacity, throttled=True)
-                self._outcome(
-                    Request.DEMAND,
-                    _wait(blocked),
-                    want.count,
-                    blocked,
-                    want.shape,
-                    selectors=want.selectors,
-                )
+                self._outcome(Request.DEMAND, _wait(blocked), want.count, blocked, want.shape)
+
+    def promises(self, demands: Iterable[Demand]) -> None:
+        """Keep the room of nodes on their way for what they were launched for.
+
+        Otherwise a plan that packs the same requests in another order finds too little room on
+        them, and launches more.
+        """
+        waiting: dict[Resources, list[Wanted]] = {}
+        for want in _merged(demands):
+            waiting.setdefault(want.shape, []).append(want)
+        for member_id, member in self._capacity.staying.items():
+            instance, node = member.instance, member.node
+            if instance is None or (node is not None and node.available != node.total):
+                continue  # Ray has begun to use it, in its own way
+            for shape, count in instance.meant_for:
+                for want in waiting.get(shape, ()):
+                    if count and want.count and want.accepts(self._labels(member)):
+                        count -= self._promise(member_id, want, min(count, want.count))
+
+    def _labels(self, member: Member) -> Mapping[str, str]:
+        known = member.node_type in self._capacity.spec.node_types
+        return self._capacity.labels_of(member.node_type) if known else {}
+
+    def _promise(self, member_id: str, want: Wanted, count: int) -> int:
+        """Set room on a node aside; returns for how many requests there was some."""
+        part = self._room.place_on(member_id, want.shape, count)
+        if part is None:
+            return 0
+        want.count -= part.count
+        self._promised.setdefault((want.shape, want.selectors), []).append(part)
+        return part.count
+
+    def _without_promised(self, want: Wanted) -> bool:
+        """Tell of what is promised room already; whether anything is left to place."""
+        self._tell_placed(want, self._promised.pop((want.shape, want.selectors), []))
+        return want.count > 0
 
     def _on_existing(self, want: Wanted) -> None:
-        parts = self._room.place(want.shape, want.count, want.selectors)
+        self._tell_placed(want, self._room.place(want.shape, want.count, want.selectors))
+
+    def _tell_placed(self, want: Wanted, parts: Iterable[Placed]) -> None:
         by_stage: dict[Stage, list[Placed]] = {}
         for part in parts:
             by_stage.setdefault(part.stage, []).append(part)
@@ -339,7 +376,7 @@ class Placing:
             nodes[lot.supply.node_type] += lot.nodes
             self._add_filled(lot)
         for node_type, count in nodes.items():
-            self._launch(node_type, count, reason, empty=False)
+            self._launch(node_type, count, reason, ())
 
     def _launch_for_demand(self, bought: Sequence[Bought]) -> None:
         """One launch a type, its reason the hardest request that it was bought for."""
@@ -357,7 +394,11 @@ class Placing:
             hardest = min(wants.values(), key=lambda want: want.difficulty)
             count = takes[id(hardest)]
             reason = because(Why.FOR_DEMAND, count=count, shape=hardest.shape.text())
-            self._launch(node_type, nodes, reason, empty=False)
+            fills = tuple(
+                (lot.nodes, tuple((want.shape, copies) for want, copies in lot.pattern))
+                for lot in lots
+            )
+            self._launch(node_type, nodes, reason, fills)
             where = because(Why.WAITS_FOR_STARTING, nodes=f"{nodes} × {node_type}")
             for key, placed in takes.items():
                 want = wants[key]
@@ -382,11 +423,19 @@ class Placing:
             Stage.NEW, lot.supply.node_type, room, labels, ids, has_gpu="GPU" in lot.supply.room
         )
 
-    def _launch(self, node_type: str, count: int, reason: Reason, *, empty: bool = True) -> None:
+    def _launch(
+        self,
+        node_type: str,
+        count: int,
+        reason: Reason,
+        fills: tuple[tuple[int, Holding], ...] | None = None,
+    ) -> None:
+        """Note a launch. Without `fills` the nodes are empty and offered to what follows."""
         self._capacity.planned[node_type] += count
-        if empty:
+        if fills is None:
             self._capacity.add_empty(self._room, Stage.NEW, node_type, self._ids(count))
-        self.launches.append(Launch(node_type, count, reason, self._capacity.offering(node_type)))
+        offering = self._capacity.offering(node_type)
+        self.launches.append(Launch(node_type, count, reason, offering, fills or ()))
 
     def _ids(self, count: int) -> list[str]:
         first = self._new_ids
@@ -430,7 +479,7 @@ def gang_label(gang: Gang) -> str:
 def _place_gang(gang: Gang, room: Packing) -> tuple[list[Placed], list[Wanted]]:
     """Place a group's bundles on existing room; what is placed where, and what is missing."""
     whole = _sum(bundle.resources for bundle in gang.bundles)
-    together = tuple(condition for bundle in gang.bundles for condition in bundle.selector)
+    together = tuple(sorted({c for bundle in gang.bundles for c in bundle.selector}))
     if gang.strategy in (Strategy.STRICT_PACK, Strategy.PACK):
         parts = room.place(whole, 1, (together,))
         if parts:
@@ -476,6 +525,15 @@ def _sum(parts: Iterable[Resources]) -> Resources:
     for part in parts:
         total = total + part
     return total
+
+
+def _merged(demands: Iterable[Demand]) -> list[Wanted]:
+    """Equal demands together, the hardest first."""
+    counts: Counter[tuple[Resources, tuple[LabelSelector, ...]]] = Counter()
+    for demand in demands:
+        counts[demand.resources, demand.selectors] += demand.count
+    wanted = [Wanted(shape, count, selectors) for (shape, selectors), count in counts.items()]
+    return sorted(wanted, key=lambda want: want.difficulty)
 
 
 def _copies(wanted: Iterable[Wanted]) -> list[Wanted]:

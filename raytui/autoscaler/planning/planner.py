@@ -48,6 +48,7 @@ def plan(
     capacity.give_up(removal.instance_id for removal in over_limit)
 
     placing = Placing(capacity, memory, now, budget)
+    placing.promises(state.demands)
     placing.floors()
     placing.constraints(state.constraints)
     placing.gangs(state.gangs)
