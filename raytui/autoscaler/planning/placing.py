@@ -249,7 +249,14 @@ class Placing:
         for want in missing:
             if want.count:
                 blocked = why_not(want, self._capacity, throttled=True)
-                self._outcome(Request.DEMAND, _wait(blocked), want.count, blocked, want.shape)
+                self._outcome(
+                    Request.DEMAND,
+                    _wait(blocked),
+                    want.count,
+                    blocked,
+                    want.shape,
+                    selectors=want.selectors,
+                )
 
     def promises(self, demands: Iterable[Demand]) -> None:
         """Keep the room of nodes on their way for what they were launched for.
