@@ -21,6 +21,8 @@ from raytui.autoscaler.planning.buying import (
 from raytui.model.spec import Expander
 
 _LITTLE = 1e-7
+_UNSERVED = 10.0
+"""What an unserved request costs, in nodes of the dearest type."""
 _NODES_PER_ROUND = 20
 """Branch-and-bound nodes that the integer search may use, for each round of the budget."""
 
@@ -82,22 +84,20 @@ def purchase(
 ) -> list[Bought]:
     """Choose new nodes for the requests; takes from `wanted[].count` and `supplies[].left`.
 
-    First the greedy by the expander's policies. When price comes first among them and the greedy
-    could serve everything, `budget` rounds of column generation try to find something cheaper
-    (0: none); what is returned then never costs more than the greedy's.
+    First the greedy by the expander's policies; where a limit leaves requests unserved, also the
+    one that wants the fewest nodes. When price comes first among the policies, `budget` rounds of
+    column generation (0: none) look for something better: more served, then cheaper.
     """
     problem = _Problem(wanted, supplies, total_left, tuple(expander))
     everything = _Rest(problem)
     lots = everything.greedily()
-    may = budget > 0 and expander[0] is Expander.PRICE and linear.available()
     if everything.unserved_by(lots):
-        # A limit is in the way: serving more comes before serving it cheaply.
-        roomy = _Rest(
-            _Problem(wanted, supplies, total_left, (Expander.FEWEST_NODES, *expander))
-        ).greedily()
-        lots = min((lots, roomy), key=everything.unserved_by)
-    elif may and lots:
-        lots = _improved(problem, lots, budget)
+        chain = (Expander.FEWEST_NODES, *expander)
+        roomy = _Rest(_Problem(wanted, supplies, total_left, chain)).greedily()
+        lots = min((lots, roomy), key=everything.rank)
+    if lots and budget > 0 and expander[0] is Expander.PRICE and linear.available():
+        better = _improved(problem, lots, budget)
+        lots = min((lots, better), key=everything.rank)
     for lot in lots:
         lot.supply.left -= lot.nodes
         for want, copies in lot.pattern:
@@ -116,16 +116,8 @@ def _improved(problem: _Problem, greedy: list[Bought], budget: int) -> list[Boug
         answer = _master(problem, patterns)
     if answer is None:
         return greedy
-    whole = _rounded(problem, patterns, answer.values, budget * _NODES_PER_ROUND)
-    return min((greedy, whole), key=_rank)
-
-
-def _rank(lots: Sequence[Bought]) -> tuple[float, int]:
-    return round(_cost(lots), 9), sum(lot.nodes for lot in lots)
-
-
-def _cost(lots: Iterable[Bought]) -> float:
-    return sum(lot.nodes * (lot.supply.price + NODE_CHARGE) for lot in lots)
+    shares = answer.values[: len(patterns)]
+    return _rounded(problem, patterns, shares, budget * _NODES_PER_ROUND)
 
 
 def lower_bound(wanted: Sequence[Wanted], supplies: Sequence[Supply]) -> float | None:
@@ -156,7 +148,10 @@ def _master(problem: _Problem, patterns: Sequence[_Pattern]) -> linear.Answer | 
 
 
 def _master_program(problem: _Problem, patterns: Sequence[_Pattern]) -> linear.Program:
-    """One variable a pattern. Rows: requests, then types, then the total."""
+    """One variable a pattern, then one for each request that is left unserved.
+
+    Rows: requests, then types, then the total.
+    """
     program = linear.Program()
     for count in problem.demand:
         program.row(count)
@@ -169,6 +164,10 @@ def _master_program(problem: _Problem, patterns: Sequence[_Pattern]) -> linear.P
         column[first_type + pattern.supply] = -1.0
         column[total] = -1.0
         program.variable(problem.costs[pattern.supply], column)
+    # A request may stay unserved where limits force it, at more than any node costs.
+    dearest = _UNSERVED * max(problem.costs, default=1.0)
+    for row in range(len(problem.demand)):
+        program.variable(dearest, {row: 1.0})
     return program
 
 
@@ -189,8 +188,7 @@ def _rounded(
         for pattern, count in answer:
             tail += exact.take(pattern, count)
         candidates.append(tail + exact.greedily())
-    complete = [tail for tail in candidates if not rest.unserved_by(tail)]
-    return lots + min(complete, key=_rank) if complete else []
+    return lots + min(candidates, key=rest.rank)
 
 
 class _Rest:
@@ -252,6 +250,11 @@ class _Rest:
         served = sum(copies * lot.nodes for lot in lots for _, copies in lot.pattern)
         return sum(self._demand) - served
 
+    def rank(self, lots: Sequence[Bought]) -> tuple[int, float, int]:
+        """Sort key, best first: the fewest unserved, then the cheapest, then the fewest nodes."""
+        cost = sum(lot.nodes * (lot.supply.price + NODE_CHARGE) for lot in lots)
+        return self.unserved_by(lots), round(cost, 9), sum(lot.nodes for lot in lots)
+
     def integer(
         self, patterns: Sequence[_Pattern], nodes: int
     ) -> list[tuple[_Pattern, int]] | None:
@@ -273,7 +276,9 @@ class _Rest:
         answer = linear.solve(program, integer_nodes=max(1, nodes))
         if answer is None:
             return None
-        return [(p, round(v)) for p, v in zip(pool, answer.values, strict=True) if round(v)]
+        return [
+            (p, round(v)) for p, v in zip(pool, answer.values[: len(pool)], strict=True) if round(v)
+        ]
 
 
 def _first_patterns(problem: _Problem, greedy: Sequence[Bought]) -> list[_Pattern]:

@@ -117,7 +117,8 @@ class Packing:
         has_gpu: bool,
     ) -> None:
         """Add alike nodes."""
-        kept = {name: units for name, units in room.items() if name in self._names}
+        # Ray reports less than nothing for a moment when a node is used beyond its resources.
+        kept = {n: units for n, units in room.items() if n in self._names and units > 0}
         seen = {key: value for key, value in labels.items() if key in self._keys}
         self._put(Bin(stage, node_type, kept, seen, list(ids), has_gpu))
 

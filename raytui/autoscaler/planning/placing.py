@@ -243,6 +243,8 @@ class Placing:
             return
         asked = _copies(missing)
         bought = self._throttle(self._buy(missing, self._budget))
+        for want, before in zip(missing, asked, strict=True):
+            want.selectors = before.selectors  # buying settled on one of them
         if bought:
             self._bought_for += asked
             self._launch_for_demand(bought)

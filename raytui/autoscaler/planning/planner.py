@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from raytui.autoscaler.planning.capacity import Capacity
 from raytui.autoscaler.planning.placing import Placing
 from raytui.autoscaler.planning.removing import Removing
-from raytui.model.plan import Memory, Outcome, Plan, Request, Wait
+from raytui.model.plan import Memory, Outcome, Plan, Wait
 from raytui.model.reason import Reason, Why, because
 from raytui.model.spec import ClusterSpec
 from raytui.model.state import ClusterState
@@ -81,13 +81,13 @@ def _blocked(state: ClusterState, memory: Memory, now: float) -> Reason | None:
 
 def _held_back(outcomes: Iterable[Outcome], blocked: Reason) -> tuple[Outcome, ...]:
     """The same outcomes when nothing may be launched: what would be launched or follow later."""
-    held: dict[tuple[Request, str], Outcome] = {}
+    held: dict[tuple[object, ...], Outcome] = {}
     others = []
     for outcome in outcomes:
         if outcome.wait is not Wait.LAUNCH and outcome.reason.why is not Why.UPSCALING_SPEED:
             others.append(outcome)
             continue
-        key = (outcome.kind, outcome.label)
+        key = (outcome.kind, outcome.label, outcome.selectors)
         count = outcome.count + (held[key].count if key in held else 0)
         held[key] = replace(outcome, wait=Wait.BLOCKED, count=count, reason=blocked, node_type="")
     return (*others, *held.values())
