@@ -57,27 +57,15 @@ class Answer:
     """An optimal answer."""
 
     cost: float
-    placed: tuple[int, ...]
-    """How many of each item."""
     bought: dict[str, int]
     """Nodes bought of each kind."""
 
 
+_SOLVED = (highspy.HighsModelStatus.kOptimal, highspy.HighsModelStatus.kModelEmpty)
+
+
 def cheapest(items: Sequence[Item], places: Sequence[Place], most_nodes: int) -> Answer | None:
     """Place all items at the lowest cost, buying at most `most_nodes`; None when impossible."""
-    return _solve(items, places, most_nodes, whole=True)
-
-
-def fullest(items: Sequence[Item], places: Sequence[Place], most_nodes: int) -> Answer:
-    """Place as many as can be, whatever it costs."""
-    answer = _solve(items, places, most_nodes, whole=False)
-    assert answer is not None  # placing nothing is always possible
-    return answer
-
-
-def _solve(
-    items: Sequence[Item], places: Sequence[Place], most_nodes: int, *, whole: bool
-) -> Answer | None:
     model = highspy.Highs()
     model.setOptionValue("output_flag", False)
     model.setOptionValue("threads", 1)
@@ -90,11 +78,10 @@ def _solve(
                 x[i, p] = model.addIntegral(0, item.count)
     for i, item in enumerate(items):
         here = [x[key] for key in x if key[0] == i]
-        if whole and not here and item.count:
+        if item.count and not here:
             return None
         if here:
-            total = model.qsum(here)
-            model.addConstr(total == item.count if whole else total <= item.count)
+            model.addConstr(model.qsum(here) == item.count)
     for p, place in enumerate(places):
         _fill(model, items, place, p, x, bought[p])
     for p in range(1, len(places)):
@@ -104,22 +91,15 @@ def _solve(
     new = [variable for variable in bought if variable is not None]
     if new:
         model.addConstr(model.qsum(new) <= most_nodes)
-    if whole:
-        model.minimize()
-    elif x:
-        model.maximize(model.qsum(list(x.values())))
-    if model.getModelStatus() != highspy.HighsModelStatus.kOptimal:
-        return None if whole else Answer(0.0, (0,) * len(items), {})
+    model.minimize()
+    if model.getModelStatus() not in _SOLVED:
+        return None
     kinds: dict[str, int] = {}
     for place, variable in zip(places, bought, strict=True):
         if variable is not None and round(model.val(variable)):
             kinds[place.kind] = kinds.get(place.kind, 0) + 1
-    placed = tuple(
-        sum(round(model.val(v)) for (i, _), v in x.items() if i == index)
-        for index in range(len(items))
-    )
     cost = sum(p.cost for p, v in zip(places, bought, strict=True) if v and round(model.val(v)))
-    return Answer(cost, placed, kinds)
+    return Answer(cost, kinds)
 
 
 def _fill(
