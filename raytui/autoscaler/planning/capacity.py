@@ -10,7 +10,7 @@ from raytui.autoscaler.planning.buying import Supply, estimated_price
 from raytui.autoscaler.planning.packing import Packing, Stage
 from raytui.model.lifecycle import COUNTED, STARTING, InstanceStatus
 from raytui.model.plan import LaunchFailure, Memory
-from raytui.model.resources import EMPTY, Resources
+from raytui.model.resources import EMPTY, UNITS_PER_ONE, Resources
 from raytui.model.spec import ClusterSpec, NodeType, Offering
 from raytui.model.state import (
     ClusterState,
@@ -25,6 +25,11 @@ NODE_GROUP_LABEL = "ray.io/node-group"
 """Ray labels every node with the name of its node type."""
 
 
+IMPLICIT = "node:__internal_implicit_resource_"
+"""Every node has one of each resource of this prefix, though none lists it (Ray Serve spreads
+replicas with them)."""
+
+
 class Capacity:
     """Members sorted by what they are good for, and the limits that new ones must keep."""
 
@@ -37,6 +42,7 @@ class Capacity:
         self.failures = _active(memory.failures, now)
         self._gone: set[str] = set()
         self._names, self._keys = _mentioned(state)
+        self._implicit = {name: UNITS_PER_ONE for name in self._names if name.startswith(IMPLICIT)}
         self._rooms = self._rooms_of(spec)
         self._counts: Counter[str] = Counter()
         self._starting: Counter[str] = Counter()
@@ -78,7 +84,7 @@ class Capacity:
                 if units < least.get(name, units + 1) and not name.startswith("node:"):
                     least[name] = units
         return {
-            name: Resources({**seen[name], **dict(kind.resources.items())})
+            name: Resources({**self._implicit, **seen[name], **dict(kind.resources.items())})
             for name, kind in spec.node_types.items()
         }
 
@@ -97,6 +103,9 @@ class Capacity:
                 if node.status in (NodeStatus.DRAINING, NodeStatus.DEAD):
                     continue
                 room = node.total if as_if_idle else node.available
+                if self._implicit:
+                    unused = {n: u for n, u in self._implicit.items() if n not in node.total}
+                    room = room + Resources(unused)
                 gpu = "GPU" in node.total
                 packing.add(Stage.RUNNING, node_type, room, node.labels, [member_id], has_gpu=gpu)
             elif status in STARTING and node_type in self._rooms:

@@ -21,6 +21,7 @@ from raytui.autoscaler.planning.buying import (
 from raytui.model.spec import Expander
 
 _LITTLE = 1e-7
+_FEW_NODES = 40
 _UNSERVED = 10.0
 """What an unserved request costs, in nodes of the dearest type."""
 _NODES_PER_ROUND = 20
@@ -84,18 +85,20 @@ def purchase(
 ) -> list[Bought]:
     """Choose new nodes for the requests; takes from `wanted[].count` and `supplies[].left`.
 
-    First the greedy by the expander's policies; where a limit leaves requests unserved, also the
-    one that wants the fewest nodes. When price comes first among the policies, `budget` rounds of
-    column generation (0: none) look for something better: more served, then cheaper.
+    First the greedy by the expander's policies; where a limit leaves requests unserved, or a few
+    nodes are all that is bought, also by other policies, and the best counts. When price comes
+    first, `budget` rounds of column generation (0: none) look for something better still.
+    Better means more served, then cheaper.
     """
     problem = _Problem(wanted, supplies, total_left, tuple(expander))
     everything = _Rest(problem)
     lots = everything.greedily()
-    if everything.unserved_by(lots):
-        chain = (Expander.FEWEST_NODES, *expander)
-        roomy = _Rest(_Problem(wanted, supplies, total_left, chain)).greedily()
-        lots = min((lots, roomy), key=everything.rank)
-    if lots and budget > 0 and expander[0] is Expander.PRICE and linear.available():
+    by_price = expander[0] is Expander.PRICE
+    if everything.unserved_by(lots) or (by_price and _is_small(lots)):
+        chains = [(policy, *expander) for policy in (Expander.FEWEST_NODES, Expander.LEAST_WASTE)]
+        others = [_Rest(_Problem(wanted, supplies, total_left, c)).greedily() for c in chains]
+        lots = min((lots, *others), key=everything.rank)
+    if lots and budget > 0 and by_price and linear.available():
         better = _improved(problem, lots, budget)
         lots = min((lots, better), key=everything.rank)
     for lot in lots:
@@ -103,6 +106,11 @@ def purchase(
         for want, copies in lot.pattern:
             want.count -= copies * lot.nodes
     return lots
+
+
+def _is_small(lots: Sequence[Bought]) -> bool:
+    """Whether one node more or less makes a difference."""
+    return sum(lot.nodes for lot in lots) <= _FEW_NODES
 
 
 def _improved(problem: _Problem, greedy: list[Bought], budget: int) -> list[Bought]:
