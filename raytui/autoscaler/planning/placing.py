@@ -38,6 +38,8 @@ class Placing:
         self._now = now
         self._room = capacity.packing()
         self._bought_for: list[Wanted] = []
+        self._served: list[Wanted] = []
+        """The part of these that nodes were bought for."""
         self._new_ids = 0
         self._promised: dict[tuple[Resources, tuple[LabelSelector, ...]], list[Placed]] = {}
         self._throttled = False
@@ -67,7 +69,7 @@ class Placing:
         """What these launches must cost at least; None when not known, or when some must wait."""
         if not self._bought_for or not self._budget or self._throttled:
             return None
-        bound = lower_bound(self._bought_for, self._capacity.catalogue())
+        bound = lower_bound(self._served, self._capacity.catalogue())
         floors = (Why.MIN_WORKERS, Why.USER_FLOOR)
         given = [launch for launch in self.launches if launch.reason.why in floors]
         return None if bound is None else round(bound + self._cost_of(given), 6)
@@ -129,7 +131,7 @@ class Placing:
             blocked = why_not(unmet, self._capacity, throttled=False)
             self._outcome(Request.CONSTRAINT, _wait(blocked), 1, blocked, shape, label)
             return
-        self._bought_for += asked
+        self._note(asked)
         nodes: Counter[str] = Counter()
         for lot in bought:
             nodes[lot.supply.node_type] += lot.nodes
@@ -173,7 +175,7 @@ class Placing:
         lots = buy_shared(want, supplies, self._capacity.total_left(), len(together), size)
         if not lots:
             return waiting
-        self._bought_for += asked
+        self._note(asked)
         label = gang_label(together[0])
         reason = because(
             Why.FOR_GANG,
@@ -213,7 +215,7 @@ class Placing:
                 self._outcome(Request.GANG, _wait(blocked), 1, blocked, shape, label)
                 return
             self._room = trial
-            self._bought_for += asked
+            self._note(asked)
             self._launch_bought(bought, reason)
             self._outcome(Request.GANG, Wait.LAUNCH, 1, reason, shape, label)
             self._expect(parts, because(Why.EXPECTED, shape=label))
@@ -246,7 +248,7 @@ class Placing:
         for want, before in zip(missing, asked, strict=True):
             want.selectors = before.selectors  # buying settled on one of them
         if bought:
-            self._bought_for += asked
+            self._note(asked, missing)
             self._launch_for_demand(bought)
         for want in missing:
             if want.count:
@@ -363,6 +365,16 @@ class Placing:
         for want in wanted:
             want.settle(supplies)
         return buy_spread(wanted, supplies, self._capacity.total_left())
+
+    def _note(self, asked: Sequence[Wanted], left: Sequence[Wanted] = ()) -> None:
+        """Remember what nodes were bought for; `left` has what of it was not served."""
+        unserved = [want.count for want in left] or [0] * len(asked)
+        self._bought_for += asked
+        self._served += [
+            Wanted(want.shape, want.count - rest, want.selectors)
+            for want, rest in zip(asked, unserved, strict=True)
+            if want.count > rest
+        ]
 
     def _throttle(self, bought: Sequence[Bought]) -> list[Bought]:
         """Keep what upscaling_speed allows now; the rest waits rather than run somewhere dearer."""
