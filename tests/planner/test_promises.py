@@ -50,7 +50,7 @@ def test_promises_hold_in_packing_problems(tight: bool) -> None:
 def _check(world: ClusterState, cluster: ClusterSpec, memory: Memory) -> None:
     made = plan(world, cluster, memory, NOW)
     places = _places(world, cluster, memory, made)
-    items = [*_demand_items(world, made, places), *_gang_items(world, made, places)]
+    items = [*_demand_items(made, places), *_gang_items(world, made, places)]
     assert exact.cheapest(items, [place for _, place in places], 0) is not None, made.outcomes
     unmet = any(o.kind is Request.CONSTRAINT and o.wait not in STAGES for o in made.outcomes)
     acts = world.complete and not memory.paused_by
@@ -112,19 +112,14 @@ def _on(places: Places, stages: Iterable[Wait]) -> frozenset[int]:
     return frozenset(i for i, (stage, _) in enumerate(places) if stage in wanted)
 
 
-def _demand_items(world: ClusterState, made: Plan, places: Places) -> list[exact.Item]:
-    """What outcomes tell of demand: they name shapes, and not the selectors it came with."""
-    selectors: dict[Resources, tuple[LabelSelector, ...]] = {}
-    for demand in world.demands:
-        there = selectors.get(demand.resources, ())
-        selectors[demand.resources] = (*there, *(demand.selectors or ((),)))
-    told: Counter[tuple[Resources, Wait]] = Counter()
+def _demand_items(made: Plan, places: Places) -> list[exact.Item]:
+    told: Counter[tuple[Resources, tuple[LabelSelector, ...], Wait]] = Counter()
     for outcome in made.outcomes:
         if outcome.kind is Request.DEMAND and outcome.wait in STAGES:
-            told[outcome.resources, outcome.wait] += outcome.count
+            told[outcome.resources, outcome.selectors, outcome.wait] += outcome.count
     return [
-        exact.Item(shape, count, selectors[shape], _on(places, (stage,)))
-        for (shape, stage), count in told.items()
+        exact.Item(shape, count, selectors, _on(places, (stage,)))
+        for (shape, selectors, stage), count in told.items()
     ]
 
 

@@ -144,6 +144,13 @@ FALLBACKS = [
         kept={"a": Why.IDLE, "b": Why.EXPECTED},
     ),
     Rule(
+        "a running node that satisfies a fallback is used before the first choice is launched",
+        state(worker(ALPHA, "a", idle_for=1), demands=[demand(1, IN_B, IN_A, CPU=1)]),
+        spec(ALPHA, BETA),
+        fates={ON_RUNNING: 1},
+        kept={"a": Why.EXPECTED},
+    ),
+    Rule(
         "a fallback is taken when no type has the first choice",
         state(demands=[demand(1, MARS, IN_B, CPU=1)]),
         spec(ALPHA, BETA),

@@ -18,6 +18,8 @@ from tests.support.clusters import demand, kind, spec, state, worker
 T4 = kind("t4", 0.6, CPU=4, GPU=1, **{"accelerator_type:T4": 1})
 V100 = kind("v100", 0.5, CPU=4, GPU=1, **{"accelerator_type:V100": 1})
 AT_10 = "node:10.0.0.1"
+ON_HEAD = "node:__internal_head__"
+IMPLICIT_X = "node:__internal_implicit_resource_x"
 
 AMOUNTS = [
     Rule(
@@ -91,6 +93,22 @@ IMPLICIT = [
         spec(SMALL),
         fates={NO_TYPE_HAS: 1},
         args={"resource": AT_10},
+    ),
+    Rule(
+        "Ray's implicit resources are one on every node, though none lists them",
+        state(worker(SMALL, "a", idle_for=1), demands=[demand(3, CPU=1, **{IMPLICIT_X: 1})]),
+        spec(SMALL),
+        launches={"small": 2},
+        fates={ON_RUNNING: 1, ON_NEW: 2},
+    ),
+    Rule(
+        "what is pinned to the head waits for the head",
+        state(
+            demands=[demand(1, CPU=1, **{ON_HEAD: 0.001})],
+            head_has={"CPU": 1, ON_HEAD: 1},
+        ),
+        spec(SMALL),
+        fates={ON_RUNNING: 1},
     ),
     Rule(
         "accelerator_type picks the type that states it, though it is dearer",
