@@ -23,10 +23,10 @@ The bound takes nodes in fractions and forgets that groups are spread, so nobody
 how many plans buy too few nodes for what they say they place. `rss_mb` is the most memory (MiB)
 that the process of the greedy ever held.
 
-Ray's planners know no prices and take the largest nodes that they can fill: they end with a third
-or a quarter of our nodes, which is less to boot and to watch. Most of what they pay for that is
-GPUs: one in the smallest GPU node here costs $0.53 an hour, in the largest $2.04, and no request
-says which it needs.
+Ray's planners know no prices and take the largest nodes that they can fill. Where no groups are to
+be spread they end with a fifth to a third of our nodes, which is less to boot and to watch. Most of
+what they pay for that is GPUs: one in the smallest GPU node here costs $0.53 an hour, in the
+largest $2.04, and no request says which it needs.
 """
 
 from __future__ import annotations
