@@ -151,15 +151,7 @@ def test_one_more_node_never_leaves_more_demand_unplaced(
     """An empty node, and limits raised for it. Without groups: these would be served first."""
     assume(kind.name in cluster.node_types)
     world = replace(world, gangs=(), constraints=())
-    more = replace(
-        cluster,
-        max_workers=cluster.max_workers + 1,
-        node_types={
-            name: replace(k, max_workers=k.max_workers + (name == kind.name))
-            for name, k in cluster.node_types.items()
-        },
-    )
-    added = replace(world, members=(*world.members, worker(kind, "x0", idle_for=1.0)))
+    added, more = _with_one_more(world, cluster, kind)
     assert _unplaced(plan(added, more, memory, NOW)) <= _unplaced(plan(world, cluster, memory, NOW))
 
 
@@ -176,15 +168,43 @@ def test_a_plan_carried_out_and_planned_again_is_done(
 
 
 @pytest.mark.parametrize("budget", [DEFAULT_BUDGET, 0])
-@pytest.mark.parametrize("gangs", [0], ids=["tasks"])
 @pytest.mark.parametrize("tight", [False, True], ids=["loose", "tight"])
-def test_packing_problems_planned_again_are_done(tight: bool, gangs: int, budget: int) -> None:
+def test_packing_problems_planned_again_are_done(tight: bool, budget: int) -> None:
     for seed in range(100):
-        case = cases.make(seed, tight=tight, gangs=gangs)
+        case = cases.make(seed, tight=tight)
         first = plan(case.state, case.spec, Memory(), NOW, budget)
         again = plan(_carried_out(case.state, first), case.spec, Memory(), NOW, budget)
         assert again.launches == (), case
         assert _unplaced(again) <= _unplaced(first), case
+
+
+@pytest.mark.parametrize("tight", [False, True], ids=["loose", "tight"])
+def test_packing_problems_with_groups_come_to_rest(tight: bool) -> None:
+    """A group's nodes are not kept for it, so that a second plan may differ; a third adds nothing.
+
+    Measured: the second launches one node more in 2 to 3 of 100.
+    """
+    restless = 0
+    for seed in range(100):
+        case = cases.make(seed, tight=tight, gangs=3)
+        first = plan(case.state, case.spec, Memory(), NOW)
+        started = _carried_out(case.state, first)
+        second = plan(started, case.spec, Memory(), NOW)
+        restless += bool(second.launches)
+        assert sum(launch.count for launch in second.launches) <= 1, case
+        third = plan(_carried_out(started, second, "more"), case.spec, Memory(), NOW)
+        assert third.launches == (), case
+    assert restless <= 4
+
+
+@pytest.mark.parametrize("tight", [False, True], ids=["loose", "tight"])
+def test_packing_problems_with_one_more_node_lose_nothing(tight: bool) -> None:
+    for seed in range(60):
+        case = cases.make(seed, tight=tight)
+        before = _unplaced(plan(case.state, case.spec, Memory(), NOW))
+        for kind in case.kinds:
+            world, cluster = _with_one_more(case.state, case.spec, kind)
+            assert _unplaced(plan(world, cluster, Memory(), NOW)) <= before, (case, kind.name)
 
 
 def _unplaced(made: Plan) -> int:
@@ -192,15 +212,26 @@ def _unplaced(made: Plan) -> int:
     return sum(o.count for o in made.outcomes if o.kind is Request.DEMAND and o.wait in lost)
 
 
-def _carried_out(world: ClusterState, made: Plan) -> ClusterState:
+def _with_one_more(
+    world: ClusterState, cluster: ClusterSpec, kind: NodeType
+) -> tuple[ClusterState, ClusterSpec]:
+    """An empty node of a type more, and limits raised by it."""
+    raised = {
+        name: replace(k, max_workers=k.max_workers + (name == kind.name))
+        for name, k in cluster.node_types.items()
+    }
+    return (
+        replace(world, members=(*world.members, worker(kind, "x0", idle_for=1.0))),
+        replace(cluster, max_workers=cluster.max_workers + 1, node_types=raised),
+    )
+
+
+def _carried_out(world: ClusterState, made: Plan, name: str = "new") -> ClusterState:
     """The cluster when the launched nodes start and none of the removed ones is gone yet."""
+    requested = InstanceStatus.REQUESTED
     starting = [
-        Member(
-            Instance(
-                f"new-{number}-{i}", launch.node_type, InstanceStatus.REQUESTED, meant_for=holding
-            )
-        )
-        for number, launch in enumerate(made.launches)
+        Member(Instance(f"{name}-{n}-{i}", launch.node_type, requested, meant_for=holding))
+        for n, launch in enumerate(made.launches)
         for i, holding in enumerate(launch.holdings())
     ]
     return replace(world, members=(*world.members, *starting))
