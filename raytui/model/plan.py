@@ -173,7 +173,8 @@ class Plan(Struct, frozen=True):
     cost_per_hour: float = 0.0
     """USD per hour of the launches; node types without a price count by an estimate."""
     lower_bound_per_hour: float | None = None
-    """USD per hour that launches for the same requests cost at least; None when not known."""
+    """USD per hour that any launches for these requests cost at least, existing room being used as
+    it is here; None when not known."""
 
     @property
     def acts(self) -> bool:

@@ -25,6 +25,9 @@ NODE_GROUP_LABEL = "ray.io/node-group"
 """Ray labels every node with the name of its node type."""
 
 
+_RUNNING = InstanceStatus.RUNNING
+"""Asked for first where every member is looked at: `in` has to hash an enum, `is` has not."""
+
 IMPLICIT = "node:__internal_implicit_resource_"
 """Every node has one of each resource of this prefix, though none lists it (Ray Serve spreads
 replicas with them)."""
@@ -56,7 +59,7 @@ class Capacity:
             member_id: member
             for member_id, member in self.members.items()
             if member.instance is not None
-            and member.instance.status in COUNTED
+            and (member.instance.status is _RUNNING or member.instance.status in COUNTED)
             and member_id not in leaving
             and not member.is_head
         }
@@ -66,8 +69,10 @@ class Capacity:
 
     def give_up(self, instance_ids: Iterable[str]) -> None:
         """Treat these as gone: capacity that is going away holds no demand."""
+        before = len(self._gone)
         self._gone.update(instance_ids)
-        self._count()
+        if len(self._gone) > before:
+            self._count()
 
     def room_of(self, node_type: str) -> Resources:
         """What an empty node of the type offers."""
@@ -99,7 +104,7 @@ class Capacity:
             node, status, node_type = member.node, member.status, member.node_type
             if member_id not in self.staying and member.instance is not None and not member.is_head:
                 continue
-            if status is InstanceStatus.RUNNING and node is not None:
+            if status is _RUNNING and node is not None:
                 if node.status in (NodeStatus.DRAINING, NodeStatus.DEAD):
                     continue
                 room = node.total if as_if_idle else node.available

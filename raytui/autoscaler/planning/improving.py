@@ -24,6 +24,11 @@ _LITTLE = 1e-7
 _FEW_NODES = 40
 _UNSERVED = 10.0
 """What an unserved request costs, in nodes of the dearest type."""
+_STEPS_PER_ROUND = 8_000
+"""Requests that one round looks at where twenty shapes and ten types are at hand. Where there are
+more, the budget lasts for fewer rounds."""
+_WIDE = 600
+"""Pairs of request and type from which on only the most promising patterns are tried."""
 _NODES_PER_ROUND = 20
 """Branch-and-bound nodes that the integer search may use, for each round of the budget."""
 
@@ -59,6 +64,17 @@ class _Problem:
             [index for index, want in enumerate(wanted) if supply.left > 0 and supply.fits(want)]
             for supply in supplies
         ]
+
+    @property
+    def wide(self) -> bool:
+        """Whether there are too many pairs of request and type to try them all."""
+        return sum(map(len, self.fits)) > _WIDE
+
+    @property
+    def steps_per_round(self) -> int:
+        """About how many requests a round of pricing looks at."""
+        orders = [4 if self.wide else 4 + len(fitting) for fitting in self.fits]
+        return sum(n * len(fitting) for n, fitting in zip(orders, self.fits, strict=True))
 
     def filled(self, supply: int, order: Iterable[int]) -> _Pattern:
         """A node of the type filled with requests in the given order."""
@@ -116,16 +132,21 @@ def _is_small(lots: Sequence[Bought]) -> bool:
 def _improved(problem: _Problem, greedy: list[Bought], budget: int) -> list[Bought]:
     patterns = _first_patterns(problem, greedy)
     answer = _master(problem, patterns)
+    steps = budget * _STEPS_PER_ROUND
     for _ in range(budget):
         fresh = _priced(problem, answer.duals, set(patterns)) if answer is not None else []
         if not fresh:
             break
         patterns += fresh
         answer = _master(problem, patterns)
+        steps -= problem.steps_per_round
+        if steps < 0:
+            break
     if answer is None:
         return greedy
     shares = answer.values[: len(patterns)]
-    return _rounded(problem, patterns, shares, budget * _NODES_PER_ROUND)
+    nodes = budget * _NODES_PER_ROUND // (10 if problem.wide else 1)
+    return _rounded(problem, patterns, shares, nodes)
 
 
 def lower_bound(wanted: Sequence[Wanted], supplies: Sequence[Supply]) -> float | None:
@@ -301,7 +322,8 @@ def _first_patterns(problem: _Problem, greedy: Sequence[Bought]) -> list[_Patter
             counts[names[id(want)]] = copies
         patterns[_Pattern(supply, tuple(counts))] = None
     for supply, fitting in enumerate(problem.fits):
-        for index in fitting:
+        firsts = fitting[:1] if problem.wide else fitting
+        for index in firsts:
             rest = [other for other in fitting if other != index]
             patterns[problem.filled(supply, [index, *rest])] = None
     return list(patterns)
@@ -350,5 +372,5 @@ def _orders(
     yield by({index: max(parts.values(), default=0.0) for index, parts in shares.items()})
     for name in sorted(room):
         yield by({i: parts.get(name, 0.0) + 0.01 * together[i] for i, parts in shares.items()})
-    for first in fitting:
+    for first in () if problem.wide else fitting:
         yield [first, *(index for index in densest if index != first)]

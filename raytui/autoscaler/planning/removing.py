@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from raytui.autoscaler.planning.capacity import Capacity
-from raytui.model.lifecycle import LEAVING, STARTING, InstanceStatus
+from raytui.model.lifecycle import LEAVING, InstanceStatus
 from raytui.model.plan import Kept, Memory, Removal
 from raytui.model.reason import Reason, Why, because
 from raytui.model.resources import UNITS_PER_ONE
@@ -111,11 +111,11 @@ class Removing:
         if drain is not None:
             cause = drain.reason.why.value.replace("-", " ")
             return because(Why.DRAINING, cause=cause, deadline=drain.deadline)
-        if member.status in STARTING:
+        if instance.status is not InstanceStatus.RUNNING:
+            if instance.status in LEAVING:
+                return _why_leaving(member)
             since = instance.launched_at or instance.status_since
             return because(Why.STARTING, status=instance.status.value, since=since)
-        if member.status in LEAVING:
-            return _why_leaving(member)
         hold = self._held.get(name)
         if hold is not None:
             return because(Why.HELD, by=hold.by, until=hold.until)
