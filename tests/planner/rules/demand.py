@@ -212,10 +212,10 @@ WHERE = [
 GPUS = [
     Rule(
         "work without GPUs leaves GPU nodes alone",
-        state(worker(GPU, "g", idle_for=1), worker(SMALL, "s", idle_for=1), demands=[FOUR]),
-        spec(SMALL, GPU),
+        state(worker(GPU, "g", idle_for=1), worker(LARGE, "l", idle_for=1), demands=[FOUR]),
+        spec(LARGE, GPU),
         fates={ON_RUNNING: 4},
-        kept={"s": Why.EXPECTED, "g": Why.IDLE},
+        kept={"l": Why.EXPECTED, "g": Why.IDLE},
     ),
     Rule(
         "it takes a running GPU node when nothing else is there",
