@@ -145,7 +145,8 @@ def _improved(problem: _Problem, greedy: list[Bought], budget: int) -> list[Boug
     if answer is None:
         return greedy
     shares = answer.values[: len(patterns)]
-    nodes = budget * _NODES_PER_ROUND // (10 if problem.wide else 1)
+    # The root of a wide integer program alone takes as long as all the rest.
+    nodes = 0 if problem.wide else budget * _NODES_PER_ROUND
     return _rounded(problem, patterns, shares, nodes)
 
 
@@ -210,7 +211,7 @@ def _rounded(
         lots += rest.take(pattern, int(share + _LITTLE))
     used = [p for p, share in zip(patterns, shares, strict=True) if share > _LITTLE]
     candidates = [rest.greedily()]
-    answer = rest.integer(used, nodes)
+    answer = rest.integer(used, nodes) if nodes else None
     if answer is not None:
         exact = rest.copy()
         tail = []
@@ -302,7 +303,7 @@ class _Rest:
             replace(s, left=n) for s, n in zip(smaller.supplies, self._left, strict=True)
         ]
         program = _master_program(smaller, pool)
-        answer = linear.solve(program, integer_nodes=max(1, nodes))
+        answer = linear.solve(program, integer_nodes=nodes)
         if answer is None:
             return None
         return [
