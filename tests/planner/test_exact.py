@@ -63,15 +63,33 @@ def test_whatever_can_be_placed_as_a_whole_is(budget: int, tight: bool) -> None:
     for seed in SEEDS:
         case = cases.make(seed, tight=tight, running=0)
         made = plan(case.state, case.spec, Memory(), NOW, budget)
-        lost = sum(o.count for o in made.outcomes if o.wait in LOST)
         answer = _exactly(seed, tight=tight)
-        assert (answer is not None) == (lost == 0), case
+        assert (answer is not None) == (_lost(made) == 0), case
         possible += answer is not None
     assert len(SEEDS) * 0.2 < possible < len(SEEDS), "both outcomes are to be seen"
 
 
 def _loose(seed: int) -> cases.Case:
     return cases.make(seed, running=0)
+
+
+@pytest.mark.parametrize("tight", [False, True], ids=["loose", "tight"])
+def test_the_budget_only_ever_improves_the_plan(tight: bool) -> None:
+    better = 0
+    for seed in SEEDS:
+        case = cases.make(seed, tight=tight, running=0)
+        greedy, improved = (
+            plan(case.state, case.spec, Memory(), NOW, budget) for budget in (0, DEFAULT_BUDGET)
+        )
+        assert _lost(improved) <= _lost(greedy), case
+        if _lost(improved) == _lost(greedy):
+            assert _cost(improved, case) <= _cost(greedy, case) + 1e-9, case
+            better += _cost(improved, case) < _cost(greedy, case) - 1e-9
+    assert better
+
+
+def _lost(made: Plan) -> int:
+    return sum(o.count for o in made.outcomes if o.wait in LOST)
 
 
 @cache
