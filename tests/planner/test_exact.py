@@ -25,9 +25,10 @@ def solved() -> dict[int, exact.Answer]:
     return {seed: answer for seed, answer in answers.items() if answer is not None}
 
 
-# Geometric mean and worst case over the seeds; measured 1.003 and 1.16, and 1.015 and 1.47.
+# Geometric mean and worst case over the seeds. Measured: 1.0009 and 1.07, the lowest price in 113
+# of 115; without the budget 1.011 and 1.47, the lowest price in 104.
 @pytest.mark.parametrize(
-    ("budget", "mean", "worst"), [(DEFAULT_BUDGET, 1.01, 1.25), (0, 1.02, 1.5)]
+    ("budget", "mean", "worst"), [(DEFAULT_BUDGET, 1.005, 1.15), (0, 1.02, 1.5)]
 )
 def test_price_is_near_the_lowest(
     solved: dict[int, exact.Answer], budget: int, mean: float, worst: float
