@@ -110,7 +110,7 @@ class FilesSpec(Struct, frozen=True, omit_defaults=True):
 
 
 class ClusterSpec(Struct, frozen=True):
-    """The validated cluster YAML. Node types keep the order of the file (Ray's tie-break)."""
+    """The validated cluster YAML. Node types keep the order of the file, for people's eyes."""
 
     cluster_name: str
     provider: ProviderSpec

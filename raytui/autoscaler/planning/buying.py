@@ -117,7 +117,7 @@ def buy(
     """
     order = sorted((w for w in wanted if w.count > 0), key=lambda w: w.difficulty)
     worth = {id(want): _fair_price(want, supplies) for want in order}
-    policies = [_POLICIES[name] for name in dict.fromkeys((*expander, *_TIES))]
+    policies = [_POLICIES[name] for name in expander] + _TIES
     offers: dict[int, tuple[tuple[float, ...], Pattern]] = {}
     bought: list[Bought] = []
     while total_left > 0:
@@ -168,13 +168,18 @@ def _use(supply: Supply, pattern: Pattern, value: float) -> float:
     return round(max((n / supply.room.units(name) for name, n in used.items()), default=0.0), 9)
 
 
+def _spares_gpu(supply: Supply, pattern: Pattern, value: float) -> float:
+    """Whether no GPU is bought in vain: they are for work that needs them."""
+    return float("GPU" not in supply.room or any("GPU" in want.shape for want, _ in pattern))
+
+
 _POLICIES: dict[Expander, Callable[[Supply, Pattern, float], float]] = {
     Expander.PRICE: _per_dollar,
     Expander.FEWEST_NODES: _per_node,
     Expander.PRIORITY: _priority,
     Expander.LEAST_WASTE: _use,
 }
-_TIES = (Expander.PRICE, Expander.FEWEST_NODES, Expander.PRIORITY)
+_TIES = [_per_dollar, _spares_gpu, _per_node, _priority]
 """What decides when the expander's own policies do not."""
 
 

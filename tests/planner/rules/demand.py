@@ -211,6 +211,13 @@ WHERE = [
 
 GPUS = [
     Rule(
+        "no GPU node is launched for it at the same price",
+        state(demands=[FOUR]),
+        spec(kind("accelerated", 0.2, CPU=4, GPU=1), kind("plain", 0.2, CPU=4)),
+        launches={"plain": 1},
+        fates={ON_NEW: 4},
+    ),
+    Rule(
         "work without GPUs leaves GPU nodes alone",
         state(worker(GPU, "g", idle_for=1), worker(LARGE, "l", idle_for=1), demands=[FOUR]),
         spec(LARGE, GPU),
