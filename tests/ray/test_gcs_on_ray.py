@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -161,7 +162,9 @@ def test_libraries_of_ray_see_the_limits_of_the_cluster(cluster: LocalCluster) -
 
 
 def test_an_idle_node_that_is_drained_leaves_and_is_seen_as_ended(cluster: LocalCluster) -> None:
-    cluster.start("leaves")
+    (leaving,) = cluster.start("leaves")
+    # `ray start` is not through when GCS knows the node; drained so early it would wait in vain.
+    eventually(lambda: "Ray runtime started" in Path(leaving.log_path).read_text(), within_s=30)
     cluster.until(lambda view: all(n.idle_since for n in view.nodes))
     node_id = cluster.node("leaves-0").node_id
     answer = cluster.ray.drain(node_id, idle_only=True, message="bye", deadline=time.time() + 10)
