@@ -60,8 +60,6 @@ class ClusterPaths:
         self.ledger = self.dir / "ledger.db"
         self.lock = self.dir / "daemon.lock"
         self.log = self.dir / "daemon.log"
-        self.source = self.dir / "source"
-        """Holds the path of the YAML that the cluster was started from."""
         self.instances = self.dir / "instances"
         """The local provider's state: one file per instance."""
 

@@ -219,7 +219,3 @@ class Packing:
             for b in self._bins.values()
             if b.copies(units) and (not selectors or any(matches(s, b.labels) for s in selectors))
         )
-
-    def used_ids(self) -> set[str]:
-        """Nodes on which something was placed in this round."""
-        return {node_id for b in self._bins.values() if b.used for node_id in b.ids}
