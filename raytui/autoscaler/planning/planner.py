@@ -11,8 +11,12 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from raytui.autoscaler.planning.capacity import Capacity
+from raytui.autoscaler.planning.demands import keep_promises, place_demands
+from raytui.autoscaler.planning.floors import place_floors
+from raytui.autoscaler.planning.gangs import place_gangs
 from raytui.autoscaler.planning.placing import Placing
 from raytui.autoscaler.planning.removing import Removing
+from raytui.autoscaler.planning.requested import place_constraints
 from raytui.model.plan import Memory, Outcome, Plan, Wait
 from raytui.model.reason import Reason, Why, because
 from raytui.model.spec import ClusterSpec
@@ -48,11 +52,11 @@ def plan(
     capacity.give_up(removal.instance_id for removal in over_limit)
 
     placing = Placing(capacity, memory, now, budget)
-    placing.promises(state.demands)
-    placing.floors()
-    placing.constraints(state.constraints)
-    placing.gangs(state.gangs)
-    placing.demands(state.demands)
+    promised = keep_promises(placing, state.demands)
+    place_floors(placing)
+    place_constraints(placing, state.constraints)
+    place_gangs(placing, state.gangs)
+    place_demands(placing, state.demands, promised)
 
     idle = removing.idle(placing.needed)
     kept = removing.kept(placing.needed, over_limit + idle)

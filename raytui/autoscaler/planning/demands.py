@@ -1,0 +1,168 @@
+"""Tasks and actors: on room that exists, on room that starts, on nodes to be launched."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from raytui.autoscaler.planning.buying import Bought, Wanted
+from raytui.autoscaler.planning.fallbacks import buy_in_turn
+from raytui.autoscaler.planning.judging import why_not
+from raytui.autoscaler.planning.packing import Placed, Stage
+from raytui.autoscaler.planning.placing import WAITS, Placing, copies_of, wait_for
+from raytui.model.plan import Request, Wait
+from raytui.model.reason import Why, because
+from raytui.model.resources import Resources
+from raytui.model.state import Demand, LabelSelector, Member
+
+Promised = dict[tuple[Resources, tuple[LabelSelector, ...]], list[Placed]]
+"""Room on nodes on their way that is kept for the requests they were launched for."""
+
+
+def place_demands(placing: Placing, demands: Iterable[Demand], promised: Promised) -> None:
+    """Tasks and actors; launches for them are throttled by upscaling_speed."""
+    wanted = [want for want in _merged(demands) if _without_promised(placing, want, promised)]
+    for want in wanted:
+        _on_existing(placing, want)
+    missing = [want for want in wanted if want.count]
+    if not missing:
+        return
+    asked = copies_of(missing)
+    bought = _throttle(placing, buy_in_turn(missing, placing.capacity, placing.budget))
+    for want, before in zip(missing, asked, strict=True):
+        want.selectors = before.selectors  # buying settled on one of them
+    if bought:
+        placing.note(asked, missing)
+        _launch_for_demand(placing, bought)
+    for want in missing:
+        if want.count:
+            blocked = why_not(want, placing.capacity, throttled=True)
+            placing.outcome(
+                Request.DEMAND,
+                wait_for(blocked),
+                want.count,
+                blocked,
+                want.shape,
+                selectors=want.selectors,
+            )
+
+
+def keep_promises(placing: Placing, demands: Iterable[Demand]) -> Promised:
+    """Keep the room of nodes on their way for what they were launched for.
+
+    Otherwise a plan that packs the same requests in another order finds too little room on
+    them, and launches more.
+    """
+    promised: Promised = {}
+    waiting: dict[Resources, list[Wanted]] = {}
+    for want in _merged(demands):
+        waiting.setdefault(want.shape, []).append(want)
+    for member_id, member in placing.capacity.staying.items():
+        instance, node = member.instance, member.node
+        if instance is None or (node is not None and node.available != node.total):
+            continue  # Ray has begun to use it, in its own way
+        for shape, count in instance.meant_for:
+            for want in waiting.get(shape, ()):
+                if count and want.count and want.accepts(_labels(placing, member)):
+                    part = _set_aside(placing, member_id, want, min(count, want.count))
+                    if part is not None:
+                        count -= part.count
+                        promised.setdefault((want.shape, want.selectors), []).append(part)
+    return promised
+
+
+def _labels(placing: Placing, member: Member) -> Mapping[str, str]:
+    known = member.node_type in placing.capacity.spec.node_types
+    return placing.capacity.labels_of(member.node_type) if known else {}
+
+
+def _set_aside(placing: Placing, member_id: str, want: Wanted, count: int) -> Placed | None:
+    """Set room on a node aside; None when there is none."""
+    part = placing.room.place_on(member_id, want.shape, count)
+    if part is not None:
+        want.count -= part.count
+    return part
+
+
+def _without_promised(placing: Placing, want: Wanted, promised: Promised) -> bool:
+    """Tell of what is promised room already; whether anything is left to place."""
+    _tell_placed(placing, want, promised.get((want.shape, want.selectors), []))
+    return want.count > 0
+
+
+def _on_existing(placing: Placing, want: Wanted) -> None:
+    _tell_placed(placing, want, placing.room.place(want.shape, want.count, want.selectors))
+
+
+def _tell_placed(placing: Placing, want: Wanted, parts: Iterable[Placed]) -> None:
+    by_stage: dict[Stage, list[Placed]] = {}
+    for part in parts:
+        by_stage.setdefault(part.stage, []).append(part)
+        want.count -= part.count
+    for stage, group in sorted(by_stage.items()):
+        count = sum(part.count for part in group)
+        reason = placing.where(stage, group)
+        placing.outcome(
+            Request.DEMAND, WAITS[stage], count, reason, want.shape, selectors=want.selectors
+        )
+        placing.expect(group, because(Why.EXPECTED, shape=want.shape.text()))
+
+
+def _throttle(placing: Placing, bought: Sequence[Bought]) -> list[Bought]:
+    """Keep what upscaling_speed allows now; the rest waits rather than run somewhere dearer."""
+    types = {lot.supply.node_type for lot in bought}
+    left = {node_type: placing.capacity.speed_left(node_type) for node_type in types}
+    allowed = []
+    for lot in bought:
+        nodes = min(lot.nodes, left[lot.supply.node_type])
+        placing.throttled |= nodes < lot.nodes
+        left[lot.supply.node_type] -= nodes
+        for want, copies in lot.pattern:
+            want.count += copies * (lot.nodes - nodes)
+        if nodes:
+            allowed.append(replace(lot, nodes=nodes))
+    return allowed
+
+
+def _launch_for_demand(placing: Placing, bought: Sequence[Bought]) -> None:
+    """One launch a type, its reason the hardest request that it was bought for."""
+    by_type: dict[str, list[Bought]] = {}
+    for lot in bought:
+        by_type.setdefault(lot.supply.node_type, []).append(lot)
+    for node_type, lots in by_type.items():
+        nodes = sum(lot.nodes for lot in lots)
+        takes: Counter[int] = Counter()
+        wants: dict[int, Wanted] = {}
+        for lot in lots:
+            for want, copies in lot.pattern:
+                wants[id(want)] = want
+                takes[id(want)] += copies * lot.nodes
+        hardest = min(wants.values(), key=lambda want: want.difficulty)
+        count = takes[id(hardest)]
+        reason = because(Why.FOR_DEMAND, count=count, shape=hardest.shape.text())
+        fills = tuple(
+            (lot.nodes, tuple((want.shape, copies) for want, copies in lot.pattern)) for lot in lots
+        )
+        placing.launch(node_type, nodes, reason, fills)
+        where = because(Why.WAITS_FOR_STARTING, nodes=f"{nodes} × {node_type}")
+        for key, placed in takes.items():
+            want = wants[key]
+            placing.outcome(
+                Request.DEMAND,
+                Wait.LAUNCH,
+                placed,
+                where,
+                want.shape,
+                node_type=node_type,
+                selectors=want.selectors,
+            )
+
+
+def _merged(demands: Iterable[Demand]) -> list[Wanted]:
+    """Equal demands together, the hardest first."""
+    counts: Counter[tuple[Resources, tuple[LabelSelector, ...]]] = Counter()
+    for demand in demands:
+        counts[demand.resources, demand.selectors] += demand.count
+    wanted = [Wanted(shape, count, selectors) for (shape, selectors), count in counts.items()]
+    return sorted(wanted, key=lambda want: want.difficulty)

@@ -1,0 +1,32 @@
+"""Floors: the nodes of each type that are there however little is asked for."""
+
+from __future__ import annotations
+
+from raytui.autoscaler.planning.buying import Wanted
+from raytui.autoscaler.planning.judging import why_not
+from raytui.autoscaler.planning.placing import Placing
+from raytui.model.plan import Request, Wait
+from raytui.model.reason import Why, because
+from raytui.model.resources import EMPTY
+
+
+def place_floors(placing: Placing) -> None:
+    """Launch up to each type's floor: a person's, else min_workers. Not throttled."""
+    capacity = placing.capacity
+    for kind in capacity.worker_types:
+        own = placing.memory.floors.get(kind.name)
+        floor = min(kind.min_workers if own is None else own, kind.max_workers)
+        missing = floor - capacity.count(kind.name)
+        if missing <= 0:
+            continue
+        why = Why.MIN_WORKERS if own is None else Why.USER_FLOOR
+        reason = because(why, node_type=kind.name, floor=floor)
+        failure = capacity.failure(kind.name)
+        allowed = 0 if failure else min(missing, capacity.total_left())
+        if allowed:
+            placing.launch(kind.name, allowed, reason)
+        if allowed < missing:
+            blocked = why_not(Wanted(EMPTY, 1), capacity, throttled=False, only=kind.name)
+            room = capacity.room_of(kind.name)
+            label = f"floor of {kind.name}"
+            placing.outcome(Request.FLOOR, Wait.BLOCKED, missing - allowed, blocked, room, label)
