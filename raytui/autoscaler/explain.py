@@ -6,7 +6,14 @@ from collections.abc import Callable, Mapping
 
 from raytui.model.plan import Launch, Plan
 from raytui.model.reason import Reason, Why, because
-from raytui.model.text import amount_text, bytes_text, clock_text, duration_text, money_text
+from raytui.model.text import (
+    amount_text,
+    bytes_text,
+    clock_text,
+    duration_text,
+    first_line,
+    money_text,
+)
 
 _Args = Mapping[str, str | int | float]
 
@@ -50,7 +57,7 @@ def _too_large(args: _Arguments, _now: float) -> str:
 
 
 def _backing_off(args: _Arguments, now: float) -> str:
-    message = _first_line(str(args["message"]))
+    message = _short(args["message"])
     retry_at = args.number("retry_at")
     retry = f"; next try {clock_text(retry_at)}" if retry_at > now else "; trying again"
     where = f" in {args['offering']}" if args.get("offering") else ""
@@ -136,15 +143,15 @@ _WORDS: dict[Why, Callable[[_Arguments, float], str]] = {
     Why.TYPE_GONE: lambda a, _: f"{a['node_type']} is no longer a node type of the cluster",
     Why.BY_COMMAND: lambda a, _: f"ordered{_by(a)}",
     Why.DRAINING: _draining,
-    Why.SETUP_FAILED: lambda a, _: f"set-up failed: {_first_line(str(a['message']))}",
-    Why.LAUNCH_FAILED: lambda a, _: f"launch failed: {_first_line(str(a['message']))}",
-    Why.LOST: lambda a, _: f"lost: {_first_line(str(a['message']))}",
+    Why.SETUP_FAILED: lambda a, _: f"set-up failed: {_short(a['message'])}",
+    Why.LAUNCH_FAILED: lambda a, _: f"launch failed: {_short(a['message'])}",
+    Why.LOST: lambda a, _: f"lost: {_short(a['message'])}",
     Why.TIMED_OUT: lambda a, _: f"still {a['status']} after {duration_text(a.number('after_s'))}",
 }
 
 
-def _first_line(text: str) -> str:
-    line = next((line.strip() for line in text.splitlines() if line.strip()), "no message")
+def _short(message: object) -> str:
+    line = first_line(str(message)) or "no message"
     return line if len(line) <= 160 else line[:159] + "…"
 
 

@@ -55,3 +55,8 @@ def money_text(usd_per_hour: float | None) -> str:
 def count_text(count: int, noun: str, plural: str = "") -> str:
     """`1 node`, `2 nodes`."""
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def first_line(text: str) -> str:
+    """The first line that says something, without the space around it; empty if none does."""
+    return next((line.strip() for line in text.splitlines() if line.strip()), "")

@@ -43,9 +43,10 @@ class Journal:
         self.decisions.appendleft(decision)
         return decision
 
-    def outcome(self, decision_id: int, text: str) -> None:
-        """Note what came of a decision."""
-        self._ledger.set_outcome(decision_id, text)
+    def add_outcome(self, decision_id: int, text: str) -> None:
+        """Note what came of a decision, or of one more part of it."""
         for index, decision in enumerate(self.decisions):
             if decision.decision_id == decision_id:
+                text = f"{decision.outcome}; {text}" if decision.outcome else text
                 self.decisions[index] = msgspec.structs.replace(decision, outcome=text)
+        self._ledger.set_outcome(decision_id, text)

@@ -47,6 +47,10 @@ class Orders:
         if ids:
             self._terminations.append((ids, self._pool.submit(self._provider.terminate, ids)))
 
+    def launches(self, request_id: str) -> bool:
+        """Whether the launch call of a request is under way."""
+        return request_id in self._launches
+
     @property
     def terminating(self) -> frozenset[str]:
         """Instances whose termination is under way."""

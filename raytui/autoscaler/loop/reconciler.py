@@ -7,53 +7,36 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from enum import Enum
 from pathlib import Path
 
 import msgspec
 
-from raytui.autoscaler.loop import failures
 from raytui.autoscaler.loop.commands import CommandRefused, carry_out
+from raytui.autoscaler.loop.draining import Draining
 from raytui.autoscaler.loop.fleet import Fleet
 from raytui.autoscaler.loop.journal import Journal
+from raytui.autoscaler.loop.launching import Launching
 from raytui.autoscaler.loop.ledger import Ledger
 from raytui.autoscaler.loop.observing import Observer
-from raytui.autoscaler.loop.orders import LaunchDone, Orders, TerminateDone
+from raytui.autoscaler.loop.orders import LaunchDone, Orders
 from raytui.autoscaler.loop.picture import Picture
+from raytui.autoscaler.loop.remembered import Remembered
 from raytui.autoscaler.loop.syncing import Sync
 from raytui.autoscaler.planning.planner import plan
-from raytui.backends.base import LaunchRequest, NodeProvider, ProviderError
+from raytui.backends.base import NodeProvider, ProviderError
 from raytui.model.command import Ack, Command, Impact
 from raytui.model.lifecycle import STARTING, InstanceStatus
-from raytui.model.plan import (
-    Decision,
-    DrainUnderWay,
-    FailureKind,
-    Launch,
-    Memory,
-    Plan,
-    Removal,
-    Wait,
-)
+from raytui.model.plan import Decision, Memory, Plan, Removal, Wait
 from raytui.model.resources import Resources
 from raytui.model.snapshot import ClusterInfo, Level, Snapshot
-from raytui.model.spec import ClusterSpec, Offering
+from raytui.model.spec import ClusterSpec
 from raytui.model.state import ClusterState, Instance, Member, Node
-from raytui.model.text import count_text, duration_text
+from raytui.model.text import count_text
 from raytui.ray.base import AutoscalerReport, RayCluster, RayError
 
 _TAKE_OVER_EVERY_S = 10.0
-_RETRY_TERMINATE_S = 10.0
 _HEAD_DOWN = "the head is down; run `raytui up` to start it again"
 _S = InstanceStatus
-
-
-class _Drain(Enum):
-    """How far a drain is."""
-
-    UNDER_WAY = 1
-    DONE = 2
-    REFUSED = 3
 
 
 class Reconciler:
@@ -80,22 +63,30 @@ class Reconciler:
         self._pool = pool or ThreadPoolExecutor(8, thread_name_prefix="provider")
         self._observer = Observer(provider, ray, self._pool, clock)
         self._orders = Orders(provider, self._pool)
-        self._fleet = Fleet(ledger)
-        self.journal = Journal(ledger)
-        self._sync = Sync(self._fleet, self.journal)
         self._picture = Picture(info)
-        self._memory = ledger.memory()
         self.state = ClusterState(observed_at=clock())
         self._trouble = ""
         self._session = ""
         self._take_over_at = 0.0
-        self._retry_at: dict[str, float] = {}
         self._woken = True
-        self._asked_at: dict[str, float] = {}
         self._nodes: dict[str, Node] = {}
-        self._told: set[str] = set()
-        """Draining instances of which Ray was told in this life."""
-        self._begin()
+        self._read_ledger()
+        self.journal.say(clock(), Level.INFO, "the autoscaler starts")
+        self._launching.resume(clock())
+
+    def _read_ledger(self) -> None:
+        """Take up what is on disk: at the start, and again after a write that failed."""
+        ledger, orders = self._ledger, self._orders
+        self.journal = Journal(ledger)
+        self._fleet = Fleet(ledger)
+        self._remembered = Remembered(ledger)
+        self._sync = Sync(self._fleet, self.journal)
+        self._launching = Launching(
+            self._fleet, ledger, self.journal, orders, self._remembered, self._new_id
+        )
+        self._draining = Draining(
+            self._fleet, ledger, self.journal, orders, self._remembered, self._ray
+        )
 
     # -- Engine ---------------------------------------------------------------------------------
 
@@ -112,7 +103,7 @@ class Reconciler:
         try:
             self._observe(now)
             solve_started = time.perf_counter()
-            decided = plan(self.state, self.spec, self._memory, now)
+            decided = plan(self.state, self.spec, self.memory, now)
             solved_ms = (time.perf_counter() - solve_started) * 1000
             if decided.acts and not self._trouble:
                 self._act(decided, now, solved_ms)
@@ -123,7 +114,7 @@ class Reconciler:
             self.state,
             decided,
             self.spec,
-            self._memory,
+            self.memory,
             events=tuple(self.journal.events),
             decisions=tuple(self.journal.decisions),
             trouble=self._trouble,
@@ -198,14 +189,11 @@ class Reconciler:
     @property
     def memory(self) -> Memory:
         """What planning remembers."""
-        return self._memory
+        return self._remembered.memory
 
     def remember(self, **changes: object) -> None:
         """Change what planning remembers, on disk first."""
-        memory = msgspec.structs.replace(self._memory, **changes)
-        if memory != self._memory:
-            self._ledger.save_memory(memory)
-            self._memory = memory
+        self._remembered.change(**changes)
 
     def remove(self, removals: Sequence[Removal], by: str, now: float) -> None:
         """Drain and terminate by order of a person."""
@@ -213,7 +201,7 @@ class Reconciler:
             decision = self.journal.decide(
                 now, Plan(removals=tuple(removals)), len(self.state.members), 0.0
             )
-            self._intend_removals(removals, now)
+            self._draining.intend(removals, now)
             text = decision.summary.removesuffix(f" by {by}")
             self.journal.say(now, Level.INFO, text, decision_id=decision.decision_id, by=by)
 
@@ -233,11 +221,11 @@ class Reconciler:
         listed = self._observer.listing if self._observer.provider.ok else None
         listing = {i.instance_id: i for i in listed} if listed is not None else None
         self._sync.run(listing, nodes if self._observer.gcs.ok else None, now)
-        self._learn(now)
+        self._launching.learn(self._sync.started, self._sync.failed, now)
         if self._observer.gcs.ok:
             self._nodes = nodes
-            self._progress_drains(nodes, now)
-        self._terminate([i for i in self._sync.clear if self._retry_at.get(i, 0.0) <= now])
+            self._draining.carry_out(nodes, now)
+        self._draining.terminate(self._sync.clear, now)
         self.state = ClusterState(
             observed_at=now,
             members=tuple(self._members(nodes, listing or {})),
@@ -281,193 +269,29 @@ class Reconciler:
         elif self._trouble == _HEAD_DOWN:
             self._trouble = ""
 
-    def _learn(self, now: float) -> None:
-        """Remember how long boots take and which offerings fail or work."""
-        known, boots = self._memory.failures, dict(self._memory.boot_s)
-        for instance, boot_s in self._sync.started:
-            known = failures.forgive(
-                known, instance.node_type, instance.instance_type, instance.zone
-            )
-            before = boots.get(instance.node_type, boot_s)
-            boots[instance.node_type] = round(0.7 * before + 0.3 * boot_s, 1)
-        for instance in self._sync.failed:
-            error = ProviderError(_first_line(instance.detail) or "set-up failed")
-            error.kind = FailureKind.SETUP
-            known = failures.remember(known, instance.node_type, _offering(instance), error, now)
-        self.remember(failures=failures.fade(known, now), boot_s=boots)
+    def _collect(self, now: float) -> None:
+        """Take in the answers of provider calls."""
+        for done in self._orders.collect():
+            if isinstance(done, LaunchDone):
+                self._launching.answered(done, now)
+            else:
+                self._draining.answered(done, now)
 
     # -- act ------------------------------------------------------------------------------------
 
     def _act(self, decided: Plan, now: float, solved_ms: float) -> None:
         """Write the decision and every intent in one transaction, then carry them out."""
-        requests = []
         with self._ledger.transaction():
             # Why each node stays is in every snapshot; a line per node per decision is not kept.
             recorded = msgspec.structs.replace(decided, kept=())
             decision = self.journal.decide(now, recorded, len(self.state.members), solved_ms)
-            for launch in decided.launches:
-                request = self._request(launch)
-                self._ledger.begin_request(request, decision.decision_id, now)
-                kind = self.spec.node_types[launch.node_type]
-                self._fleet.intend(request, kind, launch.holdings(), now)
-                requests.append(request)
-            self._intend_removals(decided.removals, now)
+            intents = self._launching.intend(
+                decided.launches, self.spec, self._ray.gcs_address, decision.decision_id, now
+            )
+            self._draining.intend(decided.removals, now)
             self.journal.say(now, Level.INFO, decision.summary, decision_id=decision.decision_id)
-        for request in requests:
-            self._launch(request, decision.decision_id, now)
-        self._terminate(i.instance_id for i in self._fleet if i.status is _S.TERMINATING)
-        self._progress_drains(self._nodes, now)
-
-    def _request(self, launch: Launch) -> LaunchRequest:
-        return LaunchRequest(
-            request_id=f"{launch.node_type}-{self._new_id()}",
-            node_type=launch.node_type,
-            count=launch.count,
-            offering=launch.offering,
-            head_address=self._ray.gcs_address,
-        )
-
-    def _launch(self, request: LaunchRequest, decision_id: int, now: float) -> None:
-        for instance in self._fleet.of_request(request.request_id):
-            if instance.status is _S.QUEUED:
-                self._fleet.move(instance.instance_id, _S.REQUESTED, now, "provider called")
-        self._asked_at[request.request_id] = now
-        self._orders.launch(request, decision_id)
-
-    def _begin(self) -> None:
-        """Repeat the calls whose answers a crash swallowed; the request id makes that harmless."""
-        now = self._clock()
-        self.journal.say(now, Level.INFO, "the autoscaler starts")
-        for request, decision_id in self._ledger.open_requests():
-            self.journal.say(
-                now,
-                Level.WARNING,
-                f"resuming the launch of {request.count} × {request.node_type} after a restart",
-                decision_id=decision_id,
-            )
-            self._launch(request, decision_id, now)
-
-    def _collect(self, now: float) -> None:
-        """Take in the answers of provider calls."""
-        for done in self._orders.collect():
-            if isinstance(done, LaunchDone):
-                self._launched(done, now)
-            elif isinstance(done, TerminateDone) and done.error is not None:
-                self._not_terminated(done.instance_ids, done.error, now)
-
-    def _launched(self, done: LaunchDone, now: float) -> None:
-        request, error = done.request, done.error
-        took_s = now - self._asked_at.pop(request.request_id, now)
-        outcome = f"{len(done.launched)} × {request.node_type} allocated in {took_s:.1f} s"
-        if error is not None:
-            outcome = f"{len(done.launched)} of {request.count} {request.node_type}: {error}"
-        with self._ledger.transaction():
-            self._fleet.arrived(request, done.launched, now)
-            if error is not None:
-                self._launch_failed(request, error, now)
-            self._ledger.end_request(request.request_id, outcome)
-            before = next(
-                (d.outcome for d in self.journal.decisions if d.decision_id == done.decision_id), ""
-            )
-            self.journal.outcome(done.decision_id, "; ".join(filter(None, (before, outcome))))
-
-    def _launch_failed(self, request: LaunchRequest, error: ProviderError, now: float) -> None:
-        for instance in self._fleet.of_request(request.request_id):
-            if instance.status is _S.REQUESTED:
-                self._fleet.move(instance.instance_id, _S.LAUNCH_FAILED, now, str(error))
-        known = failures.remember(
-            self._memory.failures, request.node_type, request.offering, error, now
-        )
-        self.remember(failures=known)
-        self.journal.say(
-            now,
-            Level.ERROR,
-            f"{request.node_type}: {error.kind}: {_first_line(str(error))}",
-            detail="\n".join(part for part in (str(error), error.detail) if part),
-        )
-
-    def _not_terminated(
-        self, instance_ids: Sequence[str], error: ProviderError, now: float
-    ) -> None:
-        for instance_id in instance_ids:
-            self._retry_at[instance_id] = now + _RETRY_TERMINATE_S
-        whom = ", ".join(instance_ids[:3]) + ("…" if len(instance_ids) > 3 else "")
-        text = f"{whom} not terminated: {_first_line(str(error))}"
-        self.journal.say(now, Level.ERROR, text, detail=str(error))
-
-    def _intend_removals(self, removals: Sequence[Removal], now: float) -> None:
-        """Write what is to leave; part of the transaction that records the decision."""
-        drains = list(self._memory.drains)
-        for removal in removals:
-            name = removal.instance_id
-            instance = self._fleet.get(name)
-            if instance is None:
-                continue
-            if instance.status is _S.RUNNING:
-                self._fleet.move(name, _S.DRAINING, now, removal.reason.why.value)
-                drains.append(DrainUnderWay(name, now, removal.deadline, removal.reason))
-            elif instance.status in STARTING:
-                self._fleet.move(name, _S.TERMINATING, now, removal.reason.why.value)
-        self.remember(drains=tuple(drains))
-
-    def _progress_drains(self, nodes: dict[str, Node], now: float) -> None:
-        """Ask Ray to drain what it was not asked for yet, and terminate what has drained.
-
-        Ray does not enforce the deadline, so we do.
-        """
-        under_way, gone = [], []
-        for drain in self._memory.drains:
-            instance = self._fleet.get(drain.instance_id)
-            if instance is None or instance.status is not _S.DRAINING:
-                continue
-            step = self._step_drain(drain, nodes.get(drain.instance_id), now)
-            if step is _Drain.UNDER_WAY:
-                under_way.append(drain)
-            elif step is _Drain.DONE:
-                gone.append(drain.instance_id)
-        with self._ledger.transaction():
-            for name in gone:
-                self._fleet.move(name, _S.TERMINATING, now, "drained")
-            self.remember(drains=tuple(under_way))
-        self._terminate(gone)
-
-    def _step_drain(self, drain: DrainUnderWay, node: Node | None, now: float) -> _Drain:
-        name = drain.instance_id
-        if node is None:
-            return _Drain.DONE
-        if name not in self._told:
-            try:
-                answer = self._ray.drain(
-                    node.node_id,
-                    idle_only=not drain.deadline,
-                    message=f"raytui: {drain.reason.why.value}",
-                    deadline=drain.deadline or now,
-                )
-            except RayError as error:
-                self.journal.say(now, Level.WARNING, f"{name} not drained yet: {error}")
-                return _Drain.UNDER_WAY
-            if not answer.accepted:
-                self._fleet.move(name, _S.RUNNING, now, answer.message)
-                text = f"kept {name}: {answer.message or 'Ray refused to drain it'}"
-                self.journal.say(now, Level.INFO, text, instance_id=name)
-                return _Drain.REFUSED
-            self._told.add(name)
-        if not drain.deadline:
-            return _Drain.DONE
-        took = duration_text(now - drain.since)
-        if node.idle_since:
-            text = f"{name} drained in {took}; terminating"
-            self.journal.say(now, Level.INFO, text, instance_id=name)
-            return _Drain.DONE
-        if now >= drain.deadline:
-            text = f"{name} was busy at its deadline after {took}; terminating"
-            self.journal.say(now, Level.WARNING, text, instance_id=name)
-            return _Drain.DONE
-        return _Drain.UNDER_WAY
-
-    def _terminate(self, instance_ids: Iterable[str]) -> None:
-        heads = {m.id for m in self.state.members if m.is_head}
-        self._orders.terminate(i for i in instance_ids if i not in heads)
+        self._launching.carry_out(intents, now)
+        self._draining.carry_out(self._nodes, now)
 
     # -- tell -----------------------------------------------------------------------------------
 
@@ -478,7 +302,7 @@ class Reconciler:
         report = AutoscalerReport(
             seen_version=self.state.version,
             starting=tuple(i for i in self._fleet if i.status in STARTING),
-            failures=self._memory.failures,
+            failures=self.memory.failures,
             infeasible=tuple(o for o in decided.outcomes if o.wait is Wait.INFEASIBLE),
         )
         try:
@@ -487,14 +311,6 @@ class Reconciler:
             self._observer.gcs = msgspec.structs.replace(
                 self._observer.gcs, ok=False, error=str(error)
             )
-
-
-def _offering(instance: Instance) -> Offering:
-    return Offering(instance.instance_type, instance.zone, instance.market)
-
-
-def _first_line(text: str) -> str:
-    return next((line.strip() for line in text.splitlines() if line.strip()), "")
 
 
 def _changes(old: ClusterSpec, new: ClusterSpec) -> list[str]:

@@ -9,7 +9,7 @@ from raytui.autoscaler.loop.journal import Journal
 from raytui.model.lifecycle import STARTING, IllegalTransitionError, InstanceStatus
 from raytui.model.snapshot import Level
 from raytui.model.state import Instance, Node
-from raytui.model.text import duration_text
+from raytui.model.text import duration_text, first_line
 
 SETUP_TIMEOUT_S = 600.0
 """From launch call to a running Ray node, before an instance counts as failed."""
@@ -113,7 +113,7 @@ class Sync:
     def _died(self, instance: Instance, listed: Instance, now: float) -> None:
         """The machine or process is dead and nobody asked for it."""
         name = instance.instance_id
-        word = _first_line(listed.detail)
+        word = first_line(listed.detail) or "no word from it"
         if instance.status is _S.DRAINING:
             self._fleet.move(name, _S.TERMINATING, now, "left after its drain")
             self.clear.append(name)
@@ -187,8 +187,3 @@ class Sync:
 
 def _named(instance: Instance) -> str:
     return f"{instance.node_type} {instance.instance_id}"
-
-
-def _first_line(text: str) -> str:
-    lines = (line.strip() for line in text.splitlines())
-    return next((line for line in lines if line), "no word from it")

@@ -1,0 +1,28 @@
+"""What planning remembers of the past, on disk before it counts."""
+
+from __future__ import annotations
+
+import msgspec
+
+from raytui.autoscaler.loop.ledger import Ledger
+from raytui.model.plan import Memory
+
+
+class Remembered:
+    """The one Memory of a loop. Belongs to the thread that ticks."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._memory = ledger.memory()
+
+    @property
+    def memory(self) -> Memory:
+        """As it is on disk."""
+        return self._memory
+
+    def change(self, **changes: object) -> None:
+        """Change some of its fields, on disk first; what stays the same is not written."""
+        memory = msgspec.structs.replace(self._memory, **changes)
+        if memory != self._memory:
+            self._ledger.save_memory(memory)
+            self._memory = memory
