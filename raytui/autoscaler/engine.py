@@ -7,14 +7,14 @@ from typing import Protocol
 
 from raytui.model.command import Ack, Command, Impact
 from raytui.model.plan import Decision
-from raytui.model.snapshot import Snapshot
+from raytui.model.snapshot import Level, Snapshot
 from raytui.model.spec import ClusterSpec
 
 
 class Engine(Protocol):
     """Observes, plans, records and acts, one tick after another.
 
-    `due`, `tick`, `command`, `reload` and `close` belong to one thread. `history`, `impact` and
+    `due`, `tick`, `command`, `reload`, `note` and `close` belong to one thread. `history`, `impact` and
     `log_tail` may be called from others and may take seconds.
     """
 
@@ -32,6 +32,10 @@ class Engine(Protocol):
 
     def reload(self, spec: ClusterSpec) -> str:
         """Go on with a changed cluster YAML; returns what changed in one line."""
+        ...
+
+    def note(self, level: Level, text: str, detail: str = "") -> None:
+        """Write a line into the journal: what the daemon around the engine has to say."""
         ...
 
     def history(self, before: int | None, limit: int) -> Sequence[Decision]:

@@ -7,6 +7,7 @@ from enum import StrEnum
 import msgspec
 from msgspec import Struct
 
+from raytui.model.lifecycle import InstanceStatus
 from raytui.model.plan import Decision, Hold, LaunchFailure, Outcome
 from raytui.model.reason import Reason
 from raytui.model.state import Member, SourceHealth
@@ -35,6 +36,21 @@ class Event(Struct, frozen=True, omit_defaults=True):
     by: str = ""
 
 
+class Move(Struct, frozen=True, omit_defaults=True):
+    """An instance came to a status."""
+
+    instance_id: str
+    node_type: str
+    status: InstanceStatus
+    was: InstanceStatus | None = None
+    """None when nothing was known of it before."""
+    after_s: float = 0.0
+    """Seconds that it was in `was`."""
+    launched_s: float = 0.0
+    """Seconds since its launch was intended."""
+    request_id: str = ""
+
+
 class TypeRow(Struct, frozen=True, omit_defaults=True):
     """One line of the node type table."""
 
@@ -54,6 +70,8 @@ class TypeRow(Struct, frozen=True, omit_defaults=True):
     cost_per_hour: float = 0.0
     """USD per hour of all its nodes now."""
     user_floor: bool = False
+    resources: dict[str, float] = {}
+    """Resource name to amount of one node, as the cluster file has it."""
     backoff_until: float = 0.0
     used: dict[str, float] = {}
     total: dict[str, float] = {}
@@ -119,6 +137,12 @@ class Snapshot(Struct, frozen=True):
     trouble: str = ""
     """Why the autoscaler does not act (another autoscaler, a full disk); empty when it does."""
     tick_ms: float = 0.0
+    plan_ms: float = 0.0
+    """The part of `tick_ms` that went into the plan."""
+    session: str = ""
+    """Ray's session that this autoscaler has taken over; empty until it has."""
+    moves: tuple[Move, ...] = ()
+    """Instances that changed their status since the snapshot before this one, in order."""
 
     def row(self, row_id: str) -> Row | None:
         """The row of one member, or None when it is gone."""

@@ -110,6 +110,11 @@ class ScriptedEngine:
         self.events.append(Event(number, time.time(), Level.INFO, text, by=by))
         self.decisions.append(Decision(number, time.time(), Plan(), text))
 
+    def note(self, level: Level, text: str, detail: str = "") -> None:
+        self.dirty = True
+        number = len(self.events) + 1
+        self.events.append(Event(number, time.time(), level, text, detail))
+
     def history(self, before: int | None, limit: int) -> Sequence[Decision]:
         older = [d for d in self.decisions if before is None or d.decision_id < before]
         return list(reversed(older))[:limit]

@@ -9,6 +9,7 @@ import msgspec
 from raytui.autoscaler.loop.ledger import Ledger
 from raytui.backends.base import LaunchRequest
 from raytui.model.lifecycle import FINAL, InstanceStatus, check_transition
+from raytui.model.snapshot import Move
 from raytui.model.spec import NodeType
 from raytui.model.state import Holding, Instance
 
@@ -21,6 +22,7 @@ class Fleet:
         self._open = {instance.instance_id: instance for instance in ledger.open_instances()}
         self.quarantined: dict[str, str] = {}
         """Instances that made a move the table does not know, and the error; left alone."""
+        self._moves: list[Move] = []
 
     def __iter__(self) -> Iterator[Instance]:
         return iter(tuple(self._open.values()))
@@ -87,7 +89,7 @@ class Fleet:
                 price_per_hour=instance.price_per_hour or origin.price_per_hour,
                 meant_for=origin.meant_for,
             )
-            self._write(merged, now, "the provider gave it")
+            self._write(merged, now, "the provider gave it", row)
 
     def adopt(self, instance: Instance, now: float, cause: str) -> Instance:
         """Take an instance into the ledger that was started by somebody else."""
@@ -111,7 +113,7 @@ class Fleet:
         new = msgspec.structs.replace(
             old, status=status, status_since=now, detail=detail or old.detail
         )
-        self._write(new, now, cause)
+        self._write(new, now, cause, old)
         return new
 
     def note(self, instance_id: str, **facts: object) -> None:
@@ -120,8 +122,26 @@ class Fleet:
         if old is not None:
             self._open[instance_id] = msgspec.structs.replace(old, **facts)
 
-    def _write(self, instance: Instance, now: float, cause: str) -> None:
+    def take_moves(self) -> list[Move]:
+        """The moves since this was last asked for, in order."""
+        moves, self._moves = self._moves, []
+        return moves
+
+    def _write(
+        self, instance: Instance, now: float, cause: str, old: Instance | None = None
+    ) -> None:
         self._ledger.put(instance, now, cause)
+        self._moves.append(
+            Move(
+                instance.instance_id,
+                instance.node_type,
+                instance.status,
+                was=old.status if old is not None else None,
+                after_s=now - old.status_since if old is not None else 0.0,
+                launched_s=now - instance.launched_at,
+                request_id=instance.request_id,
+            )
+        )
         if instance.status in FINAL:
             self._open.pop(instance.instance_id, None)
             self.quarantined.pop(instance.instance_id, None)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from raytui.model.lifecycle import COUNTED, STARTING, InstanceStatus
 from raytui.model.plan import Decision, Hold, Kept, Memory, Plan
 from raytui.model.resources import Resources
-from raytui.model.snapshot import ClusterInfo, Event, Row, Snapshot, TypeRow
+from raytui.model.snapshot import ClusterInfo, Event, Move, Row, Snapshot, TypeRow
 from raytui.model.spec import ClusterSpec
 from raytui.model.state import ClusterState, Member
 
@@ -40,6 +40,9 @@ class Picture:
         trouble: str,
         tick_ms: float,
         now: float,
+        plan_ms: float = 0.0,
+        session: str = "",
+        moves: Sequence[Move] = (),
     ) -> Snapshot:
         """One snapshot; `seq` grows by one each time."""
         self._seq += 1
@@ -73,6 +76,9 @@ class Picture:
             paused_by=memory.paused_by,
             trouble=trouble,
             tick_ms=tick_ms,
+            plan_ms=plan_ms,
+            session=session,
+            moves=tuple(moves),
         )
 
     def _sample(
@@ -121,6 +127,7 @@ class Picture:
             price_per_hour=kind.price_per_hour,
             cost_per_hour=_cost(m for m in mine if m.status in COUNTED),
             user_floor=floor is not None,
+            resources=kind.resources.amounts(),
             backoff_until=max((f.retry_at for f in failures if f.retry_at > now), default=0.0),
             used=_shown(used, total),
             total=_shown(total, total),

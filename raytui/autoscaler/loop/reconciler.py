@@ -99,7 +99,7 @@ class Reconciler:
         started = time.perf_counter()
         self._woken = False
         now = self._clock()
-        decided = Plan()
+        decided, solved_ms = Plan(), 0.0
         try:
             self._observe(now)
             solve_started = time.perf_counter()
@@ -120,6 +120,9 @@ class Reconciler:
             trouble=self._trouble,
             tick_ms=round((time.perf_counter() - started) * 1000, 2),
             now=now,
+            plan_ms=round(solved_ms, 2),
+            session=self._session,
+            moves=self._fleet.take_moves(),
         )
 
     def command(self, command: Command, by: str) -> Ack:
@@ -183,6 +186,10 @@ class Reconciler:
         text = f"reloaded: {', '.join(changes) or 'nothing changed'}"
         self.journal.say(self._clock(), Level.INFO, text)
         return text
+
+    def note(self, level: Level, text: str, detail: str = "") -> None:
+        """See Engine."""
+        self.journal.say(self._clock(), level, text, detail=detail)
 
     # -- what commands need ---------------------------------------------------------------------
 
