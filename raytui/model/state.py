@@ -14,8 +14,19 @@ LabelSelector = tuple[tuple[str, str, tuple[str, ...]], ...]
 """Conjunction of (key, operator "in" or "not-in", values): all that Ray 2.60's protobuf has."""
 
 
-Holding = tuple[tuple[Resources, int], ...]
-"""Shapes of tasks and actors, and how many of each."""
+
+class Share(Struct, frozen=True, array_like=True):
+    """Part of a node that is meant for one kind of request."""
+
+    resources: Resources
+    """Shape of one task, actor or bundle; of a STRICT_PACK group the sum of its bundles."""
+    count: int
+    gang: str = ""
+    """Which placement group it is for; empty for tasks and actors."""
+
+
+Holding = tuple[Share, ...]
+"""What a node is meant to hold."""
 
 
 class NodeStatus(StrEnum):

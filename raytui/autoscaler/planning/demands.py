@@ -6,15 +6,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from raytui.autoscaler.planning.buying import Bought, Wanted
-from raytui.autoscaler.planning.fallbacks import buy_in_turn
+from raytui.autoscaler.planning.attempts import best_attempt
+from raytui.autoscaler.planning.buying import Bought, Wanted, hardest_first
 from raytui.autoscaler.planning.judging import why_not
 from raytui.autoscaler.planning.packing import Placed, Stage
-from raytui.autoscaler.planning.placing import WAITS, Placing, copies_of, wait_for
+from raytui.autoscaler.planning.placing import WAITS, Placing, wait_for
 from raytui.model.plan import Request, Wait
 from raytui.model.reason import Why, because
 from raytui.model.resources import Resources
-from raytui.model.state import Demand, LabelSelector, Member
+from raytui.model.state import Demand, LabelSelector, Member, Share
 
 Promised = dict[tuple[Resources, tuple[LabelSelector, ...]], list[Placed]]
 """Room on nodes on their way that is kept for the requests they were launched for."""
@@ -23,19 +23,16 @@ Promised = dict[tuple[Resources, tuple[LabelSelector, ...]], list[Placed]]
 def place_demands(placing: Placing, demands: Iterable[Demand], promised: Promised) -> None:
     """Tasks and actors; launches for them are throttled by upscaling_speed."""
     wanted = [want for want in _merged(demands) if _without_promised(placing, want, promised)]
-    for want in wanted:
-        _on_existing(placing, want)
-    missing = [want for want in wanted if want.count]
-    if not missing:
-        return
-    asked = copies_of(missing)
-    bought = _throttle(placing, buy_in_turn(missing, placing.capacity, placing.budget))
-    for want, before in zip(missing, asked, strict=True):
+    best = best_attempt(wanted, placing.room, placing.capacity, placing.budget)
+    placing.room = best.room
+    _tell_all_placed(placing, best.placed)
+    bought = _throttle(placing, best.lots)
+    for want, before in zip(best.missing, best.asked, strict=True):
         want.selectors = before.selectors  # buying settled on one of them
     if bought:
-        placing.note(asked, missing)
+        placing.note(best.asked, best.missing)
         _launch_for_demand(placing, bought)
-    for want in missing:
+    for want in best.missing:
         if want.count:
             blocked = why_not(want, placing.capacity, throttled=True)
             placing.outcome(
@@ -62,8 +59,9 @@ def keep_promises(placing: Placing, demands: Iterable[Demand]) -> Promised:
         instance, node = member.instance, member.node
         if instance is None or (node is not None and node.available != node.total):
             continue  # Ray has begun to use it, in its own way
-        for shape, count in instance.meant_for:
-            for want in waiting.get(shape, ()):
+        for share in instance.meant_for:
+            count = 0 if share.gang else share.count
+            for want in waiting.get(share.resources, ()):
                 if count and want.count and want.accepts(_labels(placing, member)):
                     part = _set_aside(placing, member_id, want, min(count, want.count))
                     if part is not None:
@@ -87,19 +85,27 @@ def _set_aside(placing: Placing, member_id: str, want: Wanted, count: int) -> Pl
 
 def _without_promised(placing: Placing, want: Wanted, promised: Promised) -> bool:
     """Tell of what is promised room already; whether anything is left to place."""
-    _tell_placed(placing, want, promised.get((want.shape, want.selectors), []))
+    parts = promised.get((want.shape, want.selectors), [])
+    want.count -= sum(part.count for part in parts)
+    _tell_placed(placing, want, parts)
     return want.count > 0
 
 
-def _on_existing(placing: Placing, want: Wanted) -> None:
-    _tell_placed(placing, want, placing.room.place(want.shape, want.count, want.selectors))
+def _tell_all_placed(placing: Placing, placed: Iterable[tuple[Wanted, Placed]]) -> None:
+    """Tell of room that requests found, request by request."""
+    parts: dict[int, list[Placed]] = {}
+    wants: dict[int, Wanted] = {}
+    for want, part in placed:
+        wants[id(want)] = want
+        parts.setdefault(id(want), []).append(part)
+    for want in hardest_first(wants.values()):
+        _tell_placed(placing, want, parts[id(want)])
 
 
 def _tell_placed(placing: Placing, want: Wanted, parts: Iterable[Placed]) -> None:
     by_stage: dict[Stage, list[Placed]] = {}
     for part in parts:
         by_stage.setdefault(part.stage, []).append(part)
-        want.count -= part.count
     for stage, group in sorted(by_stage.items()):
         count = sum(part.count for part in group)
         reason = placing.where(stage, group)
@@ -142,7 +148,8 @@ def _launch_for_demand(placing: Placing, bought: Sequence[Bought]) -> None:
         count = takes[id(hardest)]
         reason = because(Why.FOR_DEMAND, count=count, shape=hardest.shape.text())
         fills = tuple(
-            (lot.nodes, tuple((want.shape, copies) for want, copies in lot.pattern)) for lot in lots
+            (lot.nodes, tuple(Share(want.shape, copies) for want, copies in lot.pattern))
+            for lot in lots
         )
         placing.launch(node_type, nodes, reason, fills)
         where = because(Why.WAITS_FOR_STARTING, nodes=f"{nodes} × {node_type}")
@@ -165,4 +172,4 @@ def _merged(demands: Iterable[Demand]) -> list[Wanted]:
     for demand in demands:
         counts[demand.resources, demand.selectors] += demand.count
     wanted = [Wanted(shape, count, selectors) for (shape, selectors), count in counts.items()]
-    return sorted(wanted, key=lambda want: want.difficulty)
+    return hardest_first(wanted)
