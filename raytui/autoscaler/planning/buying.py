@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from raytui.autoscaler.planning.packing import PLENTY, matches
@@ -102,23 +102,85 @@ def fill(supply: Supply, wanted: Sequence[Wanted]) -> Pattern:
     return tuple(pattern)
 
 
+def nodes_alone(supply: Supply, wanted: Sequence[Wanted]) -> int:
+    """How many nodes of one type take all the requests, filled in the order given.
+
+    Every request must fit on an empty node. As `buy` would do it, were there no other type.
+    """
+    left = [(want.needs, want.count) for want in wanted if want.count]
+    room = dict(supply.room.items())
+    nodes = 0
+    while left:
+        free = dict(room)
+        takes = []
+        for needs, count in left:
+            copies = count
+            for name, units in needs:
+                fits = free[name] // units
+                if fits < copies:
+                    copies = fits
+            if copies:
+                for name, units in needs:
+                    free[name] -= units * copies
+            takes.append(copies)
+        repeats = min(
+            count // copies for (_, count), copies in zip(left, takes, strict=True) if copies
+        )
+        nodes += repeats
+        left = [
+            (needs, rest)
+            for (needs, count), copies in zip(left, takes, strict=True)
+            if (rest := count - copies * repeats)
+        ]
+    return nodes
+
+
+Score = tuple[float, ...]
+"""How good a filled node is to buy; the highest is bought."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way of choosing nodes."""
+
+    in_order: Callable[[Iterable[Wanted]], list[Wanted]]
+    """In which order requests are put on a node."""
+    score: Callable[[Supply, Pattern, float], Score]
+    """How good a node filled like this is; the last argument is what its requests are worth."""
+    at_once: int = PLENTY
+    """How many nodes are bought before all types are looked at anew."""
+
+
+def hardest_first(wanted: Iterable[Wanted]) -> list[Wanted]:
+    """The order in which requests are put on nodes, if no other is wished for."""
+    return sorted(wanted, key=lambda want: want.difficulty)
+
+
+def way_of(expander: Sequence[Expander]) -> Way:
+    """To take the best type by the expander's policies, the first that makes a difference.
+
+    By price that is the most value per dollar, a request's value being its cheapest fair price.
+    """
+    policies = [_POLICIES[name] for name in expander] + _TIES
+
+    def score(supply: Supply, pattern: Pattern, value: float) -> Score:
+        return tuple([policy(supply, pattern, value) for policy in policies])
+
+    return Way(hardest_first, score)
+
+
 def buy(
-    wanted: Sequence[Wanted],
-    supplies: Sequence[Supply],
-    total_left: int,
-    expander: Sequence[Expander] = (Expander.PRICE,),
+    wanted: Sequence[Wanted], supplies: Sequence[Supply], total_left: int, way: Way
 ) -> list[Bought]:
     """Choose new nodes for the requests; takes from `wanted[].count` and `supplies[].left`.
 
-    Greedy on patterns: fill one node of every type, take the best type by the expander's policies
-    (by price: the most value per dollar, a request's value being its cheapest fair price), and
+    Greedy on patterns: fill one node of every type, take the one with the highest score, and
     repeat that pattern as often as the counts allow. The cost depends on the number of shapes and
     types, not on counts.
     """
-    order = sorted((w for w in wanted if w.count > 0), key=lambda w: w.difficulty)
+    order = way.in_order(want for want in wanted if want.count > 0)
     worth = {id(want): _fair_price(want, supplies) for want in order}
-    policies = [_POLICIES[name] for name in expander] + _TIES
-    offers: dict[int, tuple[tuple[float, ...], Pattern]] = {}
+    offers: dict[int, tuple[Score, Pattern]] = {}
     bought: list[Bought] = []
     while total_left > 0:
         for position, supply in enumerate(supplies):
@@ -127,8 +189,7 @@ def buy(
             if known is None or any(want.count < copies for want, copies in known[1]):
                 pattern = fill(supply, order) if supply.left > 0 else ()
                 value = sum(worth[id(want)] * copies for want, copies in pattern)
-                scores = [policy(supply, pattern, value) for policy in policies]
-                offers[position] = ((*scores, -position), pattern)
+                offers[position] = ((*way.score(supply, pattern, value), -position), pattern)
         best = max(
             (position for position, supply in enumerate(supplies) if supply.left > 0),
             key=lambda position: (bool(offers[position][1]), offers[position][0]),
@@ -138,7 +199,7 @@ def buy(
             break
         supply, pattern = supplies[best], offers[best][1]
         repeats = min(want.count // copies for want, copies in pattern)
-        nodes = min(repeats, supply.left, total_left)
+        nodes = min(repeats, supply.left, total_left, way.at_once)
         for want, copies in pattern:
             want.count -= copies * nodes
         supply.left -= nodes

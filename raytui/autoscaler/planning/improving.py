@@ -10,13 +10,15 @@ import copy
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from raytui.autoscaler.planning import linear
+from raytui.autoscaler.planning import as_ray, linear
 from raytui.autoscaler.planning.buying import (
     NODE_CHARGE,
     Bought,
     Supply,
     Wanted,
+    Way,
     buy,
+    way_of,
 )
 from raytui.model.spec import Expander
 
@@ -52,9 +54,9 @@ class _Problem:
         wanted: Sequence[Wanted],
         supplies: Sequence[Supply],
         total: int,
-        expander: tuple[Expander, ...],
+        way: Way,
     ) -> None:
-        self.expander = expander
+        self.way = way
         self.wanted = list(wanted)
         self.supplies = list(supplies)
         self.total = total
@@ -102,17 +104,19 @@ def purchase(
     """Choose new nodes for the requests; takes from `wanted[].count` and `supplies[].left`.
 
     First the greedy by the expander's policies; where a limit leaves requests unserved, or a few
-    nodes are all that is bought, also by other policies, and the best counts. When price comes
-    first, `budget` rounds of column generation (0: none) look for something better still.
-    Better means more served, then cheaper.
+    nodes are all that is bought, also by other policies and Ray's way, and the best counts. When
+    price comes first, `budget` rounds of column generation (0: none) look for something better
+    still. Better means more served, then cheaper.
     """
-    problem = _Problem(wanted, supplies, total_left, tuple(expander))
+    problem = _Problem(wanted, supplies, total_left, way_of(expander))
     everything = _Rest(problem)
     lots = everything.greedily()
     by_price = expander[0] is Expander.PRICE
-    if everything.unserved_by(lots) or (by_price and _is_small(lots)):
+    if everything.unserved_by(lots) or (by_price and is_small(lots)):
         chains = [(policy, *expander) for policy in (Expander.FEWEST_NODES, Expander.LEAST_WASTE)]
-        others = [_Rest(_Problem(wanted, supplies, total_left, c)).greedily() for c in chains]
+        ways = [(way_of(chain), total_left) for chain in chains]
+        ways.append((as_ray.WAY, min(total_left, as_ray.MOST_NODES)))
+        others = [_Rest(_Problem(wanted, supplies, n, way)).greedily() for way, n in ways]
         lots = min((lots, *others), key=everything.rank)
     if lots and budget > 0 and by_price and linear.available():
         better = _improved(problem, lots, budget)
@@ -124,8 +128,8 @@ def purchase(
     return lots
 
 
-def _is_small(lots: Sequence[Bought]) -> bool:
-    """Whether one node more or less makes a difference."""
+def is_small(lots: Sequence[Bought]) -> bool:
+    """Whether so few nodes are bought that one node more or less makes a difference."""
     return sum(lot.nodes for lot in lots) <= _FEW_NODES
 
 
@@ -272,7 +276,7 @@ class _Rest:
                 lot.nodes,
                 tuple((own_want[id(want)], copies) for want, copies in lot.pattern),
             )
-            for lot in buy(wanted, supplies, self._total, problem.expander)
+            for lot in buy(wanted, supplies, self._total, problem.way)
         ]
 
     def unserved_by(self, lots: Sequence[Bought]) -> int:

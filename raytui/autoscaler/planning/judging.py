@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from raytui.autoscaler.planning.buying import NODE_CHARGE, Supply, Wanted, buy
+from raytui.autoscaler.planning.buying import (
+    NODE_CHARGE,
+    Supply,
+    Wanted,
+    hardest_first,
+    nodes_alone,
+)
 from raytui.autoscaler.planning.capacity import Capacity
 from raytui.model.plan import LaunchFailure, Verdict
 from raytui.model.reason import Reason, Why, because
@@ -94,7 +100,8 @@ def judge(
     wanted: Sequence[Wanted], capacity: Capacity, chosen: Mapping[str, int]
 ) -> tuple[Verdict, ...]:
     """What every worker type would have meant for `wanted`; `chosen` is type to nodes launched."""
-    judged = [_weigh(supply, wanted) for supply in capacity.catalogue()]
+    order = hardest_first(wanted)
+    judged = [_weigh(supply, order) for supply in capacity.catalogue()]
     best = min((v.price_per_request for v in judged if v.price_per_request), default=None)
     candidates = sum(1 for v in judged if v.fits)
     verdicts = []
@@ -116,19 +123,15 @@ def judge(
     return tuple(sorted(verdicts, key=lambda v: (not v.chosen, not v.fits)))
 
 
-def _weigh(supply: Supply, wanted: Sequence[Wanted]) -> Verdict:
-    """Nodes, price and waste if the requests had to run on this type alone."""
-    fitting = [Wanted(w.shape, w.count, w.selectors) for w in wanted if supply.fits(w)]
+def _weigh(supply: Supply, order: Sequence[Wanted]) -> Verdict:
+    """Nodes, price and waste if the requests had to run on this type alone; hardest first."""
+    fitting = [want for want in order if supply.fits(want)]
     fits = sum(want.count for want in fitting)
-    unlimited = 1_000_000
-    only = Supply(supply.node_type, supply.room, supply.labels, supply.price, unlimited)
-    lots = buy(fitting, [only], unlimited)
-    nodes = sum(lot.nodes for lot in lots)
+    nodes = nodes_alone(supply, fitting)
     used: dict[str, int] = {}
-    for lot in lots:
-        for want, copies in lot.pattern:
-            for name, units in want.shape.items():
-                used[name] = used.get(name, 0) + units * copies * lot.nodes
+    for want in fitting:
+        for name, units in want.needs:
+            used[name] = used.get(name, 0) + units * want.count
     shares = [units / (supply.room.units(name) * nodes) for name, units in used.items()]
     price = nodes * supply.price
     return Verdict(

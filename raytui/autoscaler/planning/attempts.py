@@ -1,0 +1,110 @@
+"""Where tasks and actors could go, in our way and in Ray's; the better counts.
+
+An attempt changes nothing but its own picture of the room, so that two can be compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from raytui.autoscaler.planning import as_ray
+from raytui.autoscaler.planning.buying import NODE_CHARGE, Bought, Wanted
+from raytui.autoscaler.planning.capacity import Capacity
+from raytui.autoscaler.planning.fallbacks import buy_in_turn
+from raytui.autoscaler.planning.improving import is_small
+from raytui.autoscaler.planning.packing import Packing, Placed
+from raytui.autoscaler.planning.placing import copies_of
+from raytui.model.spec import Expander
+
+Parts = list[tuple[Wanted, Placed]]
+"""What goes where on room that exists."""
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One answer to where all of the requests go."""
+
+    room: Packing
+    """What is left of the existing room."""
+    placed: Parts
+    asked: list[Wanted]
+    """What found no room and nodes are to be bought for."""
+    missing: list[Wanted]
+    """The same requests, their counts what no node can be bought for either."""
+    lots: list[Bought]
+
+    @property
+    def unserved(self) -> int:
+        """How many requests go nowhere."""
+        return sum(want.count for want in self.missing)
+
+    @property
+    def rank(self) -> tuple[int, float, int]:
+        """Sort key, best first: the fewest unserved, then the cheapest, then the fewest nodes."""
+        cost = sum(lot.nodes * (lot.supply.price + NODE_CHARGE) for lot in self.lots)
+        return self.unserved, round(cost, 9), sum(lot.nodes for lot in self.lots)
+
+
+def best_attempt(
+    wanted: Sequence[Wanted], room: Packing, capacity: Capacity, budget: int
+) -> Attempt:
+    """The better of two ways to place the requests; uses up `room`, changes nothing else.
+
+    Ours takes shape by shape to the tightest room. Ray's is tried too where ours used existing room
+    and yet needs new nodes, if these are few or limited: there a lucky order saves one.
+    """
+    start = room.copy() if wanted and len(room.bins()) <= as_ray.MOST_BINS else None
+    ours = _shape_by_shape(wanted, room, capacity, budget)
+    if start is None or not ours.placed or not ours.asked:
+        return ours
+    by_price = capacity.spec.expander[0] is Expander.PRICE
+    if not ours.unserved and not (by_price and is_small(ours.lots)):
+        return ours
+    theirs = _node_by_node(wanted, start.copy(), capacity, budget)
+    if theirs.rank < ours.rank and _comes_to_rest(theirs, start, capacity):
+        return theirs
+    return ours
+
+
+def _shape_by_shape(
+    wanted: Sequence[Wanted], room: Packing, capacity: Capacity, budget: int
+) -> Attempt:
+    left = copies_of(wanted)
+    placed: Parts = []
+    for want in left:
+        for part in room.place(want.shape, want.count, want.selectors):
+            want.count -= part.count
+            placed.append((want, part))
+    return _completed(left, room, placed, capacity, budget)
+
+
+def _node_by_node(
+    wanted: Sequence[Wanted], room: Packing, capacity: Capacity, budget: int
+) -> Attempt:
+    left = copies_of(wanted)
+    placed = as_ray.place(room, left, capacity.room_of)
+    return _completed(left, room, placed, capacity, budget)
+
+
+def _completed(
+    left: Sequence[Wanted], room: Packing, placed: Parts, capacity: Capacity, budget: int
+) -> Attempt:
+    """Buy nodes for what found no room."""
+    missing = [want for want in copies_of(left) if want.count]
+    asked = copies_of(missing)
+    lots = buy_in_turn(missing, capacity, budget) if missing else []
+    return Attempt(room, placed, asked, missing, lots)
+
+
+def _comes_to_rest(attempt: Attempt, start: Packing, capacity: Capacity) -> bool:
+    """Whether the same requests would find the same room again once the others have their nodes.
+
+    If not, the next plan would launch for them what this one thought it could do without.
+    """
+    served = {id(want): Wanted(want.shape, 0, want.selectors) for want, _ in attempt.placed}
+    for want, part in attempt.placed:
+        served[id(want)].count += part.count
+    again = list(served.values())
+    as_ray.place(start, again, capacity.room_of)
+    return not any(want.count for want in again)
