@@ -22,7 +22,7 @@ from raytui.autoscaler.loop.orders import LaunchDone, Orders
 from raytui.autoscaler.loop.picture import Picture
 from raytui.autoscaler.loop.remembered import Remembered
 from raytui.autoscaler.loop.syncing import Sync
-from raytui.autoscaler.planning.planner import plan
+from raytui.autoscaler.planning.planner import DEFAULT_BUDGET, plan
 from raytui.backends.base import NodeProvider, ProviderError
 from raytui.model.command import Ack, Command, Impact
 from raytui.model.lifecycle import STARTING, InstanceStatus
@@ -53,8 +53,10 @@ class Reconciler:
         pool: Executor | None = None,
         clock: Callable[[], float] = time.time,
         new_id: Callable[[], str] = lambda: secrets.token_hex(3),
+        budget: int = DEFAULT_BUDGET,
     ) -> None:
         self.spec = spec
+        self._budget = budget
         self._provider = provider
         self._ray = ray
         self._ledger = ledger
@@ -103,7 +105,7 @@ class Reconciler:
         try:
             self._observe(now)
             solve_started = time.perf_counter()
-            decided = plan(self.state, self.spec, self.memory, now)
+            decided = plan(self.state, self.spec, self.memory, now, self._budget)
             solved_ms = (time.perf_counter() - solve_started) * 1000
             if decided.acts and not self._trouble:
                 self._act(decided, now, solved_ms)
