@@ -15,7 +15,7 @@ from raytui.model.spec import ClusterSpec
 from raytui.ray import protobuf, state_api
 from raytui.ray.base import AutoscalerReport, DrainAnswer, RayError, RayView
 
-OLDEST_RAY = "2.50"
+OLDEST_RAY = "2.41"
 
 _CALL_S = 3.0
 _PROBE_S = 1.0
@@ -106,21 +106,32 @@ class GcsRay:
     def drain(self, node_id: str, *, idle_only: bool, message: str, deadline: float) -> DrainAnswer:
         """Ask a node to take no new work and to leave when its work is done."""
         why = _IDLE_TERMINATION if idle_only else _PREEMPTION
-        accepted, words = self._call(
-            lambda gcs: gcs.drain_node(node_id, why, message, int(deadline * 1000), timeout=_CALL_S)
-        )
+        at_ms = int(deadline * 1000)
+
+        def drain(gcs: Any) -> tuple[Any, Any]:
+            answer: tuple[Any, Any]
+            try:
+                answer = gcs.drain_node(node_id, why, message, at_ms, timeout=_CALL_S)
+            except TypeError:  # before Ray 2.49 it knew no timeout and wanted bytes
+                answer = gcs.drain_node(node_id.encode(), why, message, at_ms)
+            return answer
+
+        accepted, words = self._call(drain)
         return DrainAnswer(bool(accepted), str(words))
 
     def request_resources(self, bundles: Sequence[tuple[Resources, int]]) -> None:
         """Replace the cluster's resource constraint; empty takes it away."""
         shapes = [{n.encode(): a for n, a in shape.amounts().items()} for shape, _ in bundles]
         counts = [count for _, count in bundles]
-        no_labels: list[dict[str, str]] = [{} for _ in bundles]
-        self._call(
-            lambda gcs: gcs.request_cluster_resource_constraint(
-                shapes, no_labels, counts, timeout_s=_CALL_S
-            )
-        )
+        labels: list[dict[str, str]] = [{} for _ in bundles]
+
+        def request(gcs: Any) -> None:
+            try:
+                gcs.request_cluster_resource_constraint(shapes, labels, counts, timeout_s=_CALL_S)
+            except TypeError:  # before Ray 2.49 there was no place for labels
+                gcs.request_cluster_resource_constraint(shapes, counts, timeout_s=_CALL_S)
+
+        self._call(request)
 
     def impact(self, node_ids: Sequence[str]) -> dict[str, Impact]:
         """What runs on the given nodes, by node id; best effort, never raises."""

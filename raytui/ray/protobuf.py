@@ -83,12 +83,17 @@ def _node(state: Any, now: float, idle_before: Mapping[str, float]) -> Node:
         status=_STATUS.get(state.status, NodeStatus.RUNNING),
         total=_own(state.total_resources),
         available=_own(state.available_resources),
-        labels=dict(state.labels),
+        labels=dict(_newer(state, "labels", {})),
         ip=state.node_ip_address,
         idle_since=_idle_since(state, now, idle_before.get(node_id, 0.0)),
         activity=_activity(state),
         is_head=HEAD_RESOURCE in state.total_resources,
     )
+
+
+def _newer(message: Any, field: str, absent: Any) -> Any:
+    """A field that older Rays' messages lack."""
+    return getattr(message, field, absent)
 
 
 def _idle_since(state: Any, now: float, before: float) -> float:
@@ -131,7 +136,9 @@ def _demands(requests: Iterable[Any]) -> tuple[Demand, ...]:
         request = entry.request
         if any(_GROUP_MARK in name for name in request.resources_bundle):
             continue
-        selectors = tuple(_selector(selector) for selector in request.label_selectors)
+        selectors = tuple(
+            _selector(selector) for selector in _newer(request, "label_selectors", ())
+        )
         key = (Resources.of(request.resources_bundle), selectors if any(selectors) else ())
         counts[key] += entry.count
     return tuple(Demand(shape, count, selectors) for (shape, selectors), count in counts.items())
@@ -152,7 +159,7 @@ def _selector(selector: Any) -> LabelSelector:
 
 
 def _bundle(request: Any) -> Bundle:
-    selectors = request.label_selectors
+    selectors = _newer(request, "label_selectors", ())
     return Bundle(
         Resources.of(request.resources_bundle), _selector(selectors[0]) if selectors else ()
     )
@@ -163,7 +170,8 @@ def _gang(gang: Any) -> Gang:
 
     Newer Rays list the bundles per way to place them, the preferred way first.
     """
-    ways = [way.resource_requests for way in gang.bundle_selectors if way.resource_requests]
+    listed = _newer(gang, "bundle_selectors", ())
+    ways = [way.resource_requests for way in listed if way.resource_requests]
     requests = ways[0] if ways else gang.requests
     gang_id, _, rest = gang.details.partition(":")
     word = rest.partition("|")[0]
