@@ -23,6 +23,8 @@ class Share(Struct, frozen=True, array_like=True):
     count: int
     gang: str = ""
     """Which placement group it is for; empty for tasks and actors."""
+    selectors: tuple[LabelSelector, ...] = ()
+    """Label selectors of the tasks or actors: what tells them from others of the same shape."""
 
 
 Holding = tuple[Share, ...]
@@ -112,13 +114,15 @@ class Strategy(StrEnum):
     STRICT_SPREAD = "STRICT_SPREAD"
 
 
-class Gang(Struct, frozen=True):
-    """A placement group that waits: all its bundles or none."""
+class Gang(Struct, frozen=True, omit_defaults=True):
+    """A placement group that waits: all the bundles that Ray has not placed, or none."""
 
     gang_id: str
     """Placement group id, hex; empty if Ray did not tell."""
     strategy: Strategy
     bundles: tuple[Bundle, ...]
+    placed_on: tuple[str, ...] = ()
+    """Hex ids of Ray nodes that hold its other bundles, when some were lost with their nodes."""
 
 
 class Constraint(Struct, frozen=True):

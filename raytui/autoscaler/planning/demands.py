@@ -61,7 +61,8 @@ def keep_promises(placing: Placing, demands: Iterable[Demand]) -> Promised:
             continue  # Ray has begun to use it, in its own way
         for share in instance.meant_for:
             count = 0 if share.gang else share.count
-            for want in waiting.get(share.resources, ()):
+            alike = waiting.get(share.resources, [])
+            for want in sorted(alike, key=lambda want: want.selectors != share.selectors):
                 if count and want.count and want.accepts(_labels(placing, member)):
                     part = _set_aside(placing, member_id, want, min(count, want.count))
                     if part is not None:
@@ -148,7 +149,7 @@ def _launch_for_demand(placing: Placing, bought: Sequence[Bought]) -> None:
         count = takes[id(hardest)]
         reason = because(Why.FOR_DEMAND, count=count, shape=hardest.shape.text())
         fills = tuple(
-            (lot.nodes, tuple(Share(want.shape, copies) for want, copies in lot.pattern))
+            (lot.nodes, tuple(_share(want, copies) for want, copies in lot.pattern))
             for lot in lots
         )
         placing.launch(node_type, nodes, reason, fills)
@@ -164,6 +165,10 @@ def _launch_for_demand(placing: Placing, bought: Sequence[Bought]) -> None:
                 node_type=node_type,
                 selectors=want.selectors,
             )
+
+
+def _share(want: Wanted, copies: int) -> Share:
+    return Share(want.shape, copies, selectors=want.selectors)
 
 
 def _merged(demands: Iterable[Demand]) -> list[Wanted]:
