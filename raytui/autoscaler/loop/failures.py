@@ -1,11 +1,13 @@
-"""Memory of failed launches: which offering is avoided, until when, and after how many tries."""
+"""Memory of failed launches: for how long each is avoided, after how many tries in a row."""
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable
 
 import msgspec
 
+from raytui.autoscaler.planning.avoided import Scope, scope_of, scope_of_failure
 from raytui.backends.base import ProviderError
 from raytui.model.plan import FailureKind, LaunchFailure
 from raytui.model.spec import Offering
@@ -13,13 +15,16 @@ from raytui.model.spec import Offering
 _FIRST_PAUSE_S = {
     FailureKind.CAPACITY: 30.0,
     FailureKind.QUOTA: 120.0,
-    FailureKind.AUTH: 120.0,
+    FailureKind.AUTH: 60.0,
     FailureKind.CONFIG: 120.0,
-    FailureKind.THROTTLED: 10.0,
+    FailureKind.THROTTLED: 5.0,
     FailureKind.TRANSIENT: 5.0,
     FailureKind.SETUP: 10.0,
 }
-_LONGEST_PAUSE_S = 600.0
+_LONGEST_PAUSE_S = {FailureKind.THROTTLED: 60.0, FailureKind.TRANSIENT: 60.0}
+_LONGEST_PAUSE_OTHERS_S = 600.0
+_JITTER = 0.25
+"""A pause is up to this share longer, so that what failed together is not tried together."""
 _FORGET_AFTER_S = 3600.0
 
 
@@ -28,35 +33,50 @@ def remember(
     node_type: str,
     offering: Offering,
     error: ProviderError,
+    tried_at: float,
     now: float,
 ) -> tuple[LaunchFailure, ...]:
-    """Add a failure; the pause doubles with every failure in a row, up to ten minutes."""
+    """Add a failure; the pause doubles with every failure in a row, up to ten minutes.
+
+    A try that began (`tried_at`) before the last failure was known is part of that one: ten nodes
+    whose set-up fails together have failed once.
+    """
+    scope = scope_of(error.kind, node_type, offering)
+    others, before = [], None
+    for failure in failures:
+        if scope_of_failure(failure) == scope:
+            before = failure
+        else:
+            others.append(failure)
+    count = 1
+    if before is not None:
+        count = before.count + (tried_at >= before.failed_at)
     new = LaunchFailure(
         node_type=node_type,
         kind=error.kind,
         message=str(error),
         failed_at=now,
-        retry_at=now,
+        retry_at=now + _pause(error.kind, scope, count),
         zone=offering.zone,
         instance_type=offering.instance_type,
         market=offering.market,
+        count=count,
     )
-    others = tuple(f for f in failures if not _same_offering(f, new))
-    before = next((f for f in failures if _same_offering(f, new)), None)
-    count = before.count + 1 if before is not None else 1
-    pause = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S[error.kind] * 2 ** (min(count, 10) - 1))
-    return (*others, msgspec.structs.replace(new, retry_at=now + pause, count=count))
+    return (*others, new)
 
 
-def forgive(
-    failures: Iterable[LaunchFailure], node_type: str, instance_type: str, zone: str
+def forgive_launch(
+    failures: Iterable[LaunchFailure], node_type: str, offering: Offering, tried_at: float
 ) -> tuple[LaunchFailure, ...]:
-    """Forget the failures of an offering that has just worked."""
-    return tuple(
-        f
-        for f in failures
-        if (f.node_type, f.instance_type, f.zone) != (node_type, instance_type, zone)
-    )
+    """Forget what spoke against a launch that began at `tried_at` and brought all its nodes."""
+    return _without(failures, node_type, offering, set(FailureKind) - {FailureKind.SETUP}, tried_at)
+
+
+def forgive_setup(
+    failures: Iterable[LaunchFailure], node_type: str, launched_at: float
+) -> tuple[LaunchFailure, ...]:
+    """Forget failed set-ups of a type of which a node, launched at `launched_at`, now runs."""
+    return _without(failures, node_type, Offering(), {FailureKind.SETUP}, launched_at)
 
 
 def fade(failures: tuple[LaunchFailure, ...], now: float) -> tuple[LaunchFailure, ...]:
@@ -65,10 +85,23 @@ def fade(failures: tuple[LaunchFailure, ...], now: float) -> tuple[LaunchFailure
     return failures if len(fresh) == len(failures) else fresh
 
 
-def _same_offering(one: LaunchFailure, other: LaunchFailure) -> bool:
-    return (one.node_type, one.instance_type, one.zone, one.market) == (
-        other.node_type,
-        other.instance_type,
-        other.zone,
-        other.market,
+def _without(
+    failures: Iterable[LaunchFailure],
+    node_type: str,
+    offering: Offering,
+    kinds: Iterable[FailureKind],
+    tried_at: float,
+) -> tuple[LaunchFailure, ...]:
+    """What is left when a try disproves failures of some kinds that were known when it began."""
+    disproved = {scope_of(kind, node_type, offering) for kind in kinds}
+    return tuple(
+        f for f in failures if f.failed_at > tried_at or scope_of_failure(f) not in disproved
     )
+
+
+def _pause(kind: FailureKind, scope: Scope, count: int) -> float:
+    """Seconds; the same scope and count always give the same, so that a simulation repeats."""
+    longest = _LONGEST_PAUSE_S.get(kind, _LONGEST_PAUSE_OTHERS_S)
+    pause = min(longest, _FIRST_PAUSE_S[kind] * 2.0 ** min(count - 1, 9))
+    draw = zlib.crc32("\0".join((*scope, str(count))).encode()) / 2**32
+    return float(round(pause * (1 + _JITTER * draw), 3))

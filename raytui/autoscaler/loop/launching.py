@@ -88,23 +88,36 @@ class Launching:
     def answered(self, done: LaunchDone, now: float) -> None:
         """Take in what a launch call brought."""
         request, error = done.request, done.error
-        took_s = now - self._asked_at.pop(request.request_id, now)
+        asked_at = self._asked_at.pop(request.request_id, now)
+        took_s = now - asked_at
         outcome = f"{len(done.launched)} × {request.node_type} allocated in {took_s:.1f} s"
         if error is not None:
             outcome = f"{len(done.launched)} of {request.count} {request.node_type}: {error}"
         with self._ledger.transaction():
             self._fleet.arrived(request, done.launched, now)
             if error is not None:
-                self._failed(request, error, now)
+                self._failed(request, error, asked_at, now)
+            else:
+                known = failures.forgive_launch(
+                    self._remembered.memory.failures, request.node_type, request.offering, asked_at
+                )
+                self._remembered.change(failures=known)
             self._ledger.end_request(request.request_id, outcome)
             self._journal.add_outcome(done.decision_id, outcome)
 
-    def _failed(self, request: LaunchRequest, error: ProviderError, now: float) -> None:
+    def _failed(
+        self, request: LaunchRequest, error: ProviderError, asked_at: float, now: float
+    ) -> None:
         for instance in self._fleet.of_request(request.request_id):
             if instance.status is _S.REQUESTED:
                 self._fleet.move(instance.instance_id, _S.LAUNCH_FAILED, now, str(error))
         known = failures.remember(
-            self._remembered.memory.failures, request.node_type, request.offering, error, now
+            self._remembered.memory.failures,
+            request.node_type,
+            request.offering,
+            error,
+            asked_at,
+            now,
         )
         self._remembered.change(failures=known)
         self._journal.say(
@@ -117,7 +130,7 @@ class Launching:
     def learn(
         self, started: Iterable[tuple[Instance, float]], failed: Iterable[Instance], now: float
     ) -> None:
-        """Remember how long boots take and which offerings fail or work.
+        """Remember how long boots take and which types fail in set-up.
 
         `started` are instances that became running, with their seconds from launch to Ray node;
         `failed` are those whose set-up failed.
@@ -125,15 +138,20 @@ class Launching:
         known = self._remembered.memory.failures
         boots = dict(self._remembered.memory.boot_s)
         for instance, boot_s in started:
-            known = failures.forgive(
-                known, instance.node_type, instance.instance_type, instance.zone
-            )
+            known = failures.forgive_setup(known, instance.node_type, instance.launched_at)
             before = boots.get(instance.node_type, boot_s)
             boots[instance.node_type] = round(0.7 * before + 0.3 * boot_s, 1)
         for instance in failed:
             error = ProviderError(first_line(instance.detail) or "set-up failed")
             error.kind = FailureKind.SETUP
-            known = failures.remember(known, instance.node_type, _offering(instance), error, now)
+            known = failures.remember(
+                known,
+                instance.node_type,
+                _offering(instance),
+                error,
+                instance.launched_at,
+                now,
+            )
         self._remembered.change(failures=failures.fade(known, now), boot_s=boots)
 
 

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from raytui.autoscaler.planning.avoided import Avoided
 from raytui.autoscaler.planning.buying import Supply, estimated_price
 from raytui.autoscaler.planning.packing import Packing, Stage
 from raytui.model.lifecycle import COUNTED, STARTING, InstanceStatus
@@ -42,7 +43,7 @@ class Capacity:
         self.members = {m.id: m for m in sorted(state.members, key=lambda member: member.id)}
         self.worker_types = tuple(sorted(spec.worker_types, key=lambda kind: kind.name))
         self.draining = {drain.instance_id: drain for drain in memory.drains}
-        self.failures = _active(memory.failures, now)
+        self.avoided = Avoided(memory.failures, now)
         self._gone: set[str] = set()
         self._names, self._keys = _mentioned(state)
         self._implicit = {name: UNITS_PER_ONE for name in self._names if name.startswith(IMPLICIT)}
@@ -160,15 +161,7 @@ class Capacity:
 
     def failure(self, node_type: str) -> LaunchFailure | None:
         """The failure for which the type is avoided now, when all its offerings are."""
-        failed = [f for f in self.failures if f.node_type == node_type]
-        offerings = self.spec.node_types[node_type].offerings
-        if not all(any(_same(f, offering) for f in failed) for offering in offerings):
-            return None
-        return min(failed, key=lambda f: f.retry_at)
-
-    def _offering_ok(self, node_type: str, offering: Offering) -> bool:
-        """Whether an offering is not being avoided."""
-        return not any(f.node_type == node_type and _same(f, offering) for f in self.failures)
+        return self.avoided.node_type(self.spec.node_types[node_type])
 
     def supplies(self) -> list[Supply]:
         """The worker types with what their limits and failures leave of them now."""
@@ -184,7 +177,7 @@ class Capacity:
     def offering(self, node_type: str) -> Offering:
         """The offering that would be bought: the cheapest that is not avoided; unpriced last."""
         offerings = self.spec.node_types[node_type].offerings
-        good = [offering for offering in offerings if self._offering_ok(node_type, offering)]
+        good = [o for o in offerings if self.avoided.offering(node_type, o) is None]
         unpriced = float("inf")
         return min(
             good or offerings,
@@ -205,16 +198,7 @@ def _busy_first(entry: tuple[str, Member]) -> tuple[float, str]:
     return (-idle_since if idle_since else float("-inf"), member_id)
 
 
-def _same(failure: LaunchFailure, offering: Offering) -> bool:
-    return (failure.instance_type, failure.zone, failure.market) == (
-        offering.instance_type,
-        offering.zone,
-        offering.market,
-    )
 
-
-def _active(failures: Iterable[LaunchFailure], now: float) -> tuple[LaunchFailure, ...]:
-    return tuple(f for f in failures if f.retry_at > now)
 
 
 def _mentioned(state: ClusterState) -> tuple[set[str], set[str]]:

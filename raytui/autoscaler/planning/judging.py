@@ -14,6 +14,7 @@ from raytui.autoscaler.planning.buying import (
 from raytui.autoscaler.planning.capacity import Capacity
 from raytui.model.plan import LaunchFailure, Verdict
 from raytui.model.reason import Reason, Why, because
+from raytui.model.spec import Offering
 from raytui.model.state import LabelSelector
 
 
@@ -60,7 +61,7 @@ def _infeasible(want: Wanted, catalogue: Sequence[Supply]) -> Reason:
 def _obstacle(node_type: str, capacity: Capacity, throttled: bool) -> Reason:
     failure = capacity.failure(node_type)
     if failure is not None:
-        return _backing_off(failure)
+        return _backing_off(node_type, failure)
     if throttled and not capacity.speed_left(node_type):
         return because(
             Why.UPSCALING_SPEED,
@@ -76,12 +77,13 @@ def _obstacle(node_type: str, capacity: Capacity, throttled: bool) -> Reason:
     return because(Why.MAX_WORKERS_TYPE, node_type=node_type, now=now, max=limit)
 
 
-def _backing_off(failure: LaunchFailure) -> Reason:
-    offering = " ".join(part for part in (failure.instance_type, failure.zone) if part)
+def _backing_off(node_type: str, failure: LaunchFailure) -> Reason:
+    """`failure` may have been met with another type, and yet speak against this one."""
+    offering = Offering(failure.instance_type, failure.zone, failure.market)
     return because(
         Why.BACKING_OFF,
-        node_type=failure.node_type,
-        offering=offering,
+        node_type=node_type,
+        offering=offering.text(),
         kind=failure.kind.value,
         message=failure.message,
         retry_at=failure.retry_at,
@@ -163,7 +165,7 @@ def _reason(
         return because(Why.DOES_NOT_FIT, what=_lacks(supply, wanted[0]))
     failure = capacity.failure(supply.node_type)
     if failure is not None:
-        return _backing_off(failure)
+        return _backing_off(supply.node_type, failure)
     limit = capacity.spec.node_types[supply.node_type].max_workers
     if not capacity.type_left(supply.node_type):
         return because(Why.NO_ROOM, now=capacity.count(supply.node_type), max=limit)
