@@ -74,7 +74,7 @@ class Fleet:
             row = waiting.pop(instance.instance_id, None)
             if row is None and waiting:
                 _, row = waiting.popitem()
-                self._ledger.forget(row.instance_id)
+                self._ledger.rename(row.instance_id, instance.instance_id)
                 del self._open[row.instance_id]
             origin = row or instance
             status = instance.status

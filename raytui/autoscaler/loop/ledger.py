@@ -6,15 +6,19 @@ was acted on. History is bounded, so a tick costs the same on the first day and 
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from raytui.autoscaler.explain import summarise
+from raytui.autoscaler.loop.ledger_retention import Retention, give_back, prune
+from raytui.autoscaler.loop.ledger_schema import migrate
 from raytui.backends.base import LaunchRequest
 from raytui.model.codec import decode, encode
 from raytui.model.lifecycle import FINAL, InstanceStatus
@@ -22,90 +26,150 @@ from raytui.model.plan import Decision, Memory, Plan
 from raytui.model.snapshot import Event
 from raytui.model.state import Instance
 
-SCHEMA_VERSION = 1
-_KEEP_DECISIONS = 5_000
-_KEEP_EVENTS = 20_000
-_KEEP_ENDED = 10_000
-_PRUNE_EVERY = 500
+MEMORY = "SELECT value FROM meta WHERE key = 'memory'"
+OPEN_INSTANCES = "SELECT body FROM instances WHERE final = 0"
+OPEN_REQUESTS = "SELECT body, decision_id FROM requests WHERE outcome = '' ORDER BY at"
+REQUEST = "SELECT 1 FROM requests WHERE request_id = ?"
+TRANSITIONS = "SELECT at, status, cause FROM transitions WHERE instance_id = ? ORDER BY id"
+DECISIONS = (
+    "SELECT body, outcome FROM decisions WHERE decision_id < ? ORDER BY decision_id DESC LIMIT ?"
+)
+EVENTS = "SELECT body FROM events ORDER BY event_id DESC LIMIT ?"
+NEWEST_DECISION = "SELECT max(decision_id) FROM decisions"
+NEWEST_EVENT = "SELECT max(event_id) FROM events"
 
-_SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE requests (
-    request_id TEXT PRIMARY KEY, at REAL NOT NULL, decision_id INTEGER NOT NULL,
-    body BLOB NOT NULL, outcome TEXT NOT NULL DEFAULT ''
-);
-CREATE INDEX open_requests ON requests (request_id) WHERE outcome = '';
-CREATE TABLE instances (
-    instance_id TEXT PRIMARY KEY, request_id TEXT NOT NULL, final INTEGER NOT NULL,
-    updated REAL NOT NULL, body BLOB NOT NULL
-);
-CREATE INDEX open_instances ON instances (instance_id) WHERE final = 0;
-CREATE TABLE transitions (
-    id INTEGER PRIMARY KEY, instance_id TEXT NOT NULL, at REAL NOT NULL,
-    status TEXT NOT NULL, cause TEXT NOT NULL
-);
-CREATE TABLE decisions (
-    decision_id INTEGER PRIMARY KEY, at REAL NOT NULL, body BLOB NOT NULL,
-    outcome TEXT NOT NULL DEFAULT ''
-);
-CREATE TABLE events (event_id INTEGER PRIMARY KEY, at REAL NOT NULL, body BLOB NOT NULL);
-"""
+_CORRUPT, _NOT_A_DATABASE, _FULL = 11, 26, 13
+"""SQLite's primary result codes, the low byte of the code of an error."""
 
 
 class LedgerError(Exception):
     """The ledger cannot be used; `str()` says which file and what to do."""
 
 
+class LedgerDamagedError(LedgerError):
+    """The file has content that nobody wrote; `ledger_rescue` recovers what can be read."""
+
+
 class Ledger:
-    """One cluster's ledger. Safe to use from several threads."""
+    """One cluster's ledger. Safe to use from several threads.
 
-    def __init__(self, path: Path | None) -> None:
+    Every method raises LedgerError when the file cannot be read or written.
+    """
+
+    def __init__(self, path: Path | None, keep: Retention | None = None) -> None:
         """Open or create the file at `path`; None keeps everything in memory (simulations)."""
-        self._path = path
+        self.path = path
+        self._keep = keep or Retention()
         self._lock = threading.RLock()
-        self._writes = 0
-        try:
-            name = ":memory:" if path is None else path
-            self._db = sqlite3.connect(name, check_same_thread=False, isolation_level=None)
-            if path is not None:
-                path.chmod(0o600)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._migrate()
-        except sqlite3.Error as error:
-            raise LedgerError(f"{path}: {error}; move the file away to start afresh") from error
+        with self._explained():
+            self._db = self._connect()
 
-    def _migrate(self) -> None:
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version > SCHEMA_VERSION:
-            raise LedgerError(f"{self._path} was written by a newer raytui; upgrade raytui")
-        if version == 0:
-            self._db.executescript(
-                f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
-            )
+    def _connect(self) -> sqlite3.Connection:
+        name = ":memory:" if self.path is None else self.path
+        db = sqlite3.connect(name, check_same_thread=False, isolation_level=None)
+        try:
+            if self.path is not None:
+                self.path.chmod(0o600)
+            db.execute("PRAGMA auto_vacuum=INCREMENTAL")
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("PRAGMA synchronous=FULL")
+            db.execute("PRAGMA foreign_keys=ON")
+            migrate(db)
+            if not db.execute("PRAGMA auto_vacuum").fetchone()[0]:
+                # A file of version 1. Without the room for a copy it just does not shrink yet.
+                with contextlib.suppress(sqlite3.OperationalError):
+                    db.execute("VACUUM")
+        except ValueError as error:
+            db.close()
+            raise LedgerError(f"{self.path} is of a newer raytui ({error}); upgrade") from error
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def reopen(self) -> None:
+        """Start over with the file as it is on disk, as a new process would."""
+        with self._lock, self._explained():
+            if self.path is not None:
+                self._db.close()
+                self._db = self._connect()
+            elif self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+
+    def check(self) -> None:
+        """Read the whole file's structure (a second for 200 MB) and all that a start needs.
+
+        Raises LedgerDamagedError at the first thing that is wrong.
+        """
+        with self._lock, self._explained():
+            found = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            raise LedgerDamagedError(f"{self.path} is damaged ({found})")
+        self.open_instances()
+        self.open_requests()
+        self.memory()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except msgspec.DecodeError as error:
+            raise LedgerDamagedError(f"{self.path} is damaged ({error})") from error
+        except sqlite3.Error as error:
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            if code in (_CORRUPT, _NOT_A_DATABASE):
+                raise LedgerDamagedError(f"{self.path} is damaged ({error})") from error
+            if code == _FULL:
+                raise LedgerError(f"{self.path}: the disk is full; make room on it") from error
+            raise LedgerError(f"{self.path}: {error}; see to its disk and permissions") from error
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All writes inside happen together or not at all. May be nested."""
         with self._lock:
-            outermost = not self._db.in_transaction
-            if outermost:
-                self._db.execute("BEGIN IMMEDIATE")
-            try:
+            if self._db.in_transaction:
                 yield
-            except BaseException:
-                if outermost:
-                    self._db.execute("ROLLBACK")
-                raise
-            if outermost:
-                self._db.execute("COMMIT")
-                self._prune_sometimes()
+                return
+            with self._explained():
+                self._db.execute("BEGIN IMMEDIATE")
+                try:
+                    yield
+                    self._db.execute("COMMIT")
+                except BaseException:
+                    if self._db.in_transaction:  # a full disk has ended it already
+                        self._db.execute("ROLLBACK")
+                    raise
+
+    def _read(self, query: str, *values: str | float) -> list[tuple[Any, ...]]:
+        with self._lock, self._explained():
+            return self._db.execute(query, values).fetchall()
+
+    def restore(
+        self, table: str, columns: Sequence[str], rows: Iterable[Sequence[str | float | bytes]]
+    ) -> None:
+        """Put back rows that were read from a damaged file; what fits no longer is left out.
+
+        `table` and `columns` are names from our schema, never a user's.
+        """
+        names, places = ", ".join(columns), ", ".join("?" * len(columns))
+        insert = f"INSERT INTO {table} ({names}) VALUES ({places})"  # noqa: S608
+        with self.transaction():
+            for row in rows:
+                with contextlib.suppress(sqlite3.IntegrityError):
+                    self._db.execute(insert, row)
+
+    def prune(self, now: float) -> None:
+        """Let go of some of what is older or more than is kept; to be called now and then."""
+        with self.transaction():
+            prune(self._db, self._keep, now)
+        with self._lock, self._explained():
+            give_back(self._db)
 
     def memory(self) -> Memory:
         """What planning must remember; empty for a new cluster."""
-        with self._lock:
-            row = self._db.execute("SELECT value FROM meta WHERE key = 'memory'").fetchone()
-        return decode(row[0], Memory) if row else Memory()
+        rows = self._read(MEMORY)
+        with self._explained():
+            return decode(rows[0][0], Memory) if rows else Memory()
 
     def save_memory(self, memory: Memory) -> None:
         """Keep what planning must remember."""
@@ -131,22 +195,26 @@ class Ledger:
                 (instance.instance_id, at, instance.status.value, cause),
             )
 
-    def forget(self, instance_id: str) -> None:
-        """Remove the provisional row of a node that came under another id."""
+    def rename(self, instance_id: str, new_id: str) -> None:
+        """Give the provisional row of a node the id that the provider gave it; it keeps its past.
+
+        A row that already has the new id gives way.
+        """
         with self.transaction():
-            self._db.execute("DELETE FROM instances WHERE instance_id = ?", (instance_id,))
+            self._db.execute("DELETE FROM instances WHERE instance_id = ?", (new_id,))
+            self._db.execute(
+                "UPDATE instances SET instance_id = ? WHERE instance_id = ?", (new_id, instance_id)
+            )
 
     def open_instances(self) -> list[Instance]:
         """All instances that have not ended."""
-        with self._lock:
-            rows = self._db.execute("SELECT body FROM instances WHERE final = 0").fetchall()
-        return [decode(body, Instance) for (body,) in rows]
+        rows = self._read(OPEN_INSTANCES)
+        with self._explained():
+            return [decode(body, Instance) for (body,) in rows]
 
     def transitions(self, instance_id: str) -> list[tuple[float, str, str]]:
         """(unix seconds, status, cause) of an instance, oldest first."""
-        query = "SELECT at, status, cause FROM transitions WHERE instance_id = ? ORDER BY id"
-        with self._lock:
-            return [tuple(row) for row in self._db.execute(query, (instance_id,))]
+        return [(at, status, cause) for at, status, cause in self._read(TRANSITIONS, instance_id)]
 
     def begin_request(self, request: LaunchRequest, decision_id: int, at: float) -> None:
         """Write the intent to call the provider; to be committed before the call."""
@@ -165,15 +233,18 @@ class Ledger:
 
     def open_requests(self) -> list[tuple[LaunchRequest, int]]:
         """Requests whose answer was never noted, with their decision: a crash came between."""
-        query = "SELECT body, decision_id FROM requests WHERE outcome = '' ORDER BY at"
-        with self._lock:
-            rows = self._db.execute(query).fetchall()
-        return [(decode(body, LaunchRequest), decision_id) for body, decision_id in rows]
+        rows = self._read(OPEN_REQUESTS)
+        with self._explained():
+            return [(decode(body, LaunchRequest), decision_id) for body, decision_id in rows]
+
+    def knows_request(self, request_id: str) -> bool:
+        """Whether we made this request, however it ended."""
+        return bool(self._read(REQUEST, request_id))
 
     def add_decision(self, at: float, plan: Plan, nodes_before: int, solved_ms: float) -> Decision:
         """Record a plan before it is acted on; returns it with its number."""
         with self.transaction():
-            newest = self._db.execute("SELECT max(decision_id) FROM decisions").fetchone()[0]
+            newest = self._db.execute(NEWEST_DECISION).fetchone()[0]
             decision = Decision(
                 decision_id=(newest or 0) + 1,
                 at=at,
@@ -197,22 +268,18 @@ class Ledger:
 
     def decisions(self, before: int | None = None, limit: int = 100) -> list[Decision]:
         """Decisions with numbers below `before`, newest first."""
-        query = (
-            "SELECT body, outcome FROM decisions WHERE decision_id < ? "
-            "ORDER BY decision_id DESC LIMIT ?"
-        )
         top = before if before is not None else 2**62
-        with self._lock:
-            rows = self._db.execute(query, (top, limit)).fetchall()
-        return [
-            msgspec.structs.replace(decode(body, Decision), outcome=outcome)
-            for body, outcome in rows
-        ]
+        found = []
+        for body, outcome in self._read(DECISIONS, top, limit):
+            with contextlib.suppress(msgspec.DecodeError):  # one that is damaged is left out
+                decision = decode(body, Decision)
+                found.append(msgspec.structs.replace(decision, outcome=outcome))
+        return found
 
     def add_event(self, event: Event) -> Event:
         """Write one line of the journal; returns it with its number."""
         with self.transaction():
-            newest = self._db.execute("SELECT max(event_id) FROM events").fetchone()[0]
+            newest = self._db.execute(NEWEST_EVENT).fetchone()[0]
             event = msgspec.structs.replace(event, event_id=(newest or 0) + 1)
             self._db.execute(
                 "INSERT INTO events VALUES (?, ?, ?)", (event.event_id, event.at, encode(event))
@@ -221,9 +288,11 @@ class Ledger:
 
     def events(self, limit: int = 100) -> list[Event]:
         """The newest lines of the journal, newest first."""
-        query = "SELECT body FROM events ORDER BY event_id DESC LIMIT ?"
-        with self._lock:
-            return [decode(body, Event) for (body,) in self._db.execute(query, (limit,))]
+        found = []
+        for (body,) in self._read(EVENTS, limit):
+            with contextlib.suppress(msgspec.DecodeError):  # one that is damaged is left out
+                found.append(decode(body, Event))
+        return found
 
     def close_all(self, at: float, cause: str) -> None:
         """End every open instance and request: the cluster was taken down."""
@@ -234,32 +303,6 @@ class Ledger:
                 )
                 self.put(gone, at, cause)
             self._db.execute("UPDATE requests SET outcome = ? WHERE outcome = ''", (cause,))
-
-    def _prune_sometimes(self) -> None:
-        self._writes += 1
-        if self._writes % _PRUNE_EVERY:
-            return
-        self._prune("decisions", "decision_id", _KEEP_DECISIONS)
-        self._prune("events", "event_id", _KEEP_EVENTS)
-        self._db.execute(
-            "DELETE FROM instances WHERE final = 1 AND instance_id NOT IN "
-            "(SELECT instance_id FROM instances WHERE final = 1 ORDER BY updated DESC LIMIT ?)",
-            (_KEEP_ENDED,),
-        )
-        self._db.execute(
-            "DELETE FROM transitions WHERE instance_id NOT IN (SELECT instance_id FROM instances)"
-        )
-        self._db.execute(
-            "DELETE FROM requests WHERE outcome != '' AND request_id NOT IN "
-            "(SELECT request_id FROM instances)"
-        )
-
-    def _prune(self, table: str, key: str, keep: int) -> None:
-        # Table and key are ours, never a user's.
-        self._db.execute(
-            f"DELETE FROM {table} WHERE {key} <= (SELECT max({key}) FROM {table}) - ?",  # noqa: S608
-            (keep,),
-        )
 
     def close(self) -> None:
         """Close the file."""

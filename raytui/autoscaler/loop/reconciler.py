@@ -16,7 +16,7 @@ from raytui.autoscaler.loop.draining import Draining
 from raytui.autoscaler.loop.fleet import Fleet
 from raytui.autoscaler.loop.journal import Journal
 from raytui.autoscaler.loop.launching import Launching
-from raytui.autoscaler.loop.ledger import Ledger
+from raytui.autoscaler.loop.ledger import Ledger, LedgerError
 from raytui.autoscaler.loop.observing import Observer
 from raytui.autoscaler.loop.orders import LaunchDone, Orders
 from raytui.autoscaler.loop.picture import Picture
@@ -35,6 +35,7 @@ from raytui.model.text import count_text
 from raytui.ray.base import AutoscalerReport, RayCluster, RayError
 
 _TAKE_OVER_EVERY_S = 10.0
+_PRUNE_EVERY_S = 10.0
 _HEAD_DOWN = "the head is down; run `raytui up` to start it again"
 _S = InstanceStatus
 
@@ -70,6 +71,7 @@ class Reconciler:
         self._trouble = ""
         self._session = ""
         self._take_over_at = 0.0
+        self._prune_at = 0.0
         self._woken = True
         self._nodes: dict[str, Node] = {}
         self._read_ledger()
@@ -110,7 +112,8 @@ class Reconciler:
             if decided.acts and not self._trouble:
                 self._act(decided, now, solved_ms)
             self._report(decided)
-        except (sqlite3.Error, OSError) as error:
+            self._prune(now)
+        except (sqlite3.Error, LedgerError, OSError) as error:
             self._trouble = f"the ledger cannot be written ({error}); not acting"
         return self._picture.draw(
             self.state,
@@ -320,6 +323,11 @@ class Reconciler:
             self._observer.gcs = msgspec.structs.replace(
                 self._observer.gcs, ok=False, error=str(error)
             )
+
+    def _prune(self, now: float) -> None:
+        if not 0 <= self._prune_at - now <= _PRUNE_EVERY_S:
+            self._prune_at = now + _PRUNE_EVERY_S
+            self._ledger.prune(now)
 
 
 def _changes(old: ClusterSpec, new: ClusterSpec) -> list[str]:
