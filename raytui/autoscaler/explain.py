@@ -109,6 +109,13 @@ _WORDS: dict[Why, Callable[[_Arguments, float], str]] = {
     Why.NO_TYPE_LABELS: lambda a, _: f"no node type has the labels {a['selector']}",
     Why.BACKING_OFF: _backing_off,
     Why.GANG_TOO_FEW_NODES: _gang_too_few,
+    Why.GANG_BOUND: lambda a, _: (
+        f"{a['strategy']} ties it to {a['node']}, which has no room for the rest now"
+    ),
+    Why.BUDGET: lambda a, _: (
+        f"the budget is {money_text(a.number('max'))}, {money_text(a.number('now'))} in use; "
+        f"this takes {money_text(a.number('price'))} more"
+    ),
     Why.PAUSED: lambda a, _: f"the autoscaler is paused{_by(a)}",
     Why.NOT_OBSERVED: lambda a, now: (
         f"{a['source']} has not answered for {duration_text(now - a.number('since'))}"

@@ -136,7 +136,8 @@ class Outcome(Struct, frozen=True, omit_defaults=True):
     node_type: str = ""
     """Where it goes, when it goes to one type."""
     selectors: tuple[LabelSelector, ...] = ()
-    """Label selectors of a demand, in the order to try them."""
+    """Label selectors of a demand, in the order to try them; of a gang or a constraint one with the
+    conditions of all its bundles."""
 
 
 class Kept(Struct, frozen=True):

@@ -21,6 +21,8 @@ class Why(StrEnum):
     NO_TYPE_LABELS = "no-type-labels"  # selector
     BACKING_OFF = "backing-off"  # node_type, offering, kind, message, retry_at
     GANG_TOO_FEW_NODES = "gang-too-few-nodes"  # strategy, wanted, possible, node_type
+    GANG_BOUND = "gang-bound"  # strategy, node
+    BUDGET = "budget"  # now, max, price (USD per hour)
     PAUSED = "paused"  # by
     NOT_OBSERVED = "not-observed"  # source, since
 

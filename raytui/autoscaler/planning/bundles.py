@@ -9,8 +9,11 @@ from raytui.autoscaler.planning.buying import Wanted
 from raytui.model.resources import EMPTY, Resources
 from raytui.model.state import Bundle, LabelSelector
 
+Counted = list[tuple[Bundle, int]]
+"""Bundles, how many of each, the hardest first."""
 
-def counted(bundles: Iterable[tuple[Bundle, int]]) -> list[tuple[Bundle, int]]:
+
+def counted(bundles: Iterable[tuple[Bundle, int]]) -> Counted:
     """Alike bundles together, the hardest first."""
     counts: Counter[Bundle] = Counter()
     for bundle, count in bundles:
@@ -24,6 +27,12 @@ def counted(bundles: Iterable[tuple[Bundle, int]]) -> list[tuple[Bundle, int]]:
 def selectors_of(bundle: Bundle) -> tuple[LabelSelector, ...]:
     """The bundle's selector as a request has them; empty: anywhere."""
     return (bundle.selector,) if bundle.selector else ()
+
+
+def conditions_of(bundles: Iterable[Bundle]) -> tuple[LabelSelector, ...]:
+    """The conditions of all bundles, each once, as one selector; empty when there is none."""
+    conditions = tuple(sorted({c for bundle in bundles for c in bundle.selector}))
+    return (conditions,) if conditions else ()
 
 
 def total_of(parts: Iterable[Resources]) -> Resources:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -15,6 +16,7 @@ from raytui.model.resources import EMPTY, UNITS_PER_ONE, Resources
 from raytui.model.spec import ClusterSpec, NodeType, Offering
 from raytui.model.state import (
     ClusterState,
+    Holding,
     Member,
     NodeStatus,
 )
@@ -53,6 +55,12 @@ class Capacity:
         self._count()
         self.planned: Counter[str] = Counter()
         """Nodes of each type that this plan launches."""
+
+    def copy(self) -> Capacity:
+        """The same, with launches of its own planned from here on."""
+        twin = copy.copy(self)
+        twin.planned = self.planned.copy()
+        return twin
 
     def _count(self) -> None:
         leaving = self._gone | self.draining.keys()
@@ -97,6 +105,14 @@ class Capacity:
     def labels_of(self, node_type: str) -> Mapping[str, str]:
         """The labels that a new node of the type will carry."""
         return {NODE_GROUP_LABEL: node_type, **self.spec.node_types[node_type].labels}
+
+    def labels_at(self, member_id: str) -> Mapping[str, str]:
+        """The labels of a member, which it may only get when it runs."""
+        member = self.members[member_id]
+        if member.node is not None:
+            return member.node.labels
+        known = member.node_type in self.spec.node_types
+        return self.labels_of(member.node_type) if known else {}
 
     def packing(self, *, as_if_idle: bool = False) -> Packing:
         """All room of running and starting nodes; with `as_if_idle` their totals."""
@@ -191,14 +207,18 @@ class Capacity:
         return Supply(kind.name, room, self.labels_of(kind.name), price, left, kind.priority)
 
 
+def meant_for(member: Member) -> Holding:
+    """What a node on its way is meant to hold; nothing more once Ray uses it, in its own way."""
+    instance, node = member.instance, member.node
+    used = node is not None and node.available != node.total
+    return () if instance is None or used else instance.meant_for
+
+
 def _busy_first(entry: tuple[str, Member]) -> tuple[float, str]:
     """Order in which alike nodes are filled: the longest idle come last, so that they can leave."""
     member_id, member = entry
     idle_since = member.node.idle_since if member.node is not None else 0.0
     return (-idle_since if idle_since else float("-inf"), member_id)
-
-
-
 
 
 def _mentioned(state: ClusterState) -> tuple[set[str], set[str]]:

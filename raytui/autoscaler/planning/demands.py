@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from raytui.autoscaler.planning.attempts import best_attempt
 from raytui.autoscaler.planning.buying import Bought, Wanted, hardest_first
+from raytui.autoscaler.planning.capacity import meant_for
 from raytui.autoscaler.planning.judging import why_not
 from raytui.autoscaler.planning.packing import Placed, Stage
 from raytui.autoscaler.planning.placing import WAITS, Placing, wait_for
 from raytui.model.plan import Request, Wait
 from raytui.model.reason import Why, because
 from raytui.model.resources import Resources
-from raytui.model.state import Demand, LabelSelector, Member, Share
+from raytui.model.state import Demand, LabelSelector, Share
 
 Promised = dict[tuple[Resources, tuple[LabelSelector, ...]], list[Placed]]
 """Room on nodes on their way that is kept for the requests they were launched for."""
@@ -56,24 +57,17 @@ def keep_promises(placing: Placing, demands: Iterable[Demand]) -> Promised:
     for want in _merged(demands):
         waiting.setdefault(want.shape, []).append(want)
     for member_id, member in placing.capacity.staying.items():
-        instance, node = member.instance, member.node
-        if instance is None or (node is not None and node.available != node.total):
-            continue  # Ray has begun to use it, in its own way
-        for share in instance.meant_for:
+        labels = placing.capacity.labels_at(member_id)
+        for share in meant_for(member):
             count = 0 if share.gang else share.count
             alike = waiting.get(share.resources, [])
             for want in sorted(alike, key=lambda want: want.selectors != share.selectors):
-                if count and want.count and want.accepts(_labels(placing, member)):
+                if count and want.count and want.accepts(labels):
                     part = _set_aside(placing, member_id, want, min(count, want.count))
                     if part is not None:
                         count -= part.count
                         promised.setdefault((want.shape, want.selectors), []).append(part)
     return promised
-
-
-def _labels(placing: Placing, member: Member) -> Mapping[str, str]:
-    known = member.node_type in placing.capacity.spec.node_types
-    return placing.capacity.labels_of(member.node_type) if known else {}
 
 
 def _set_aside(placing: Placing, member_id: str, want: Wanted, count: int) -> Placed | None:
@@ -113,7 +107,7 @@ def _tell_placed(placing: Placing, want: Wanted, parts: Iterable[Placed]) -> Non
         placing.outcome(
             Request.DEMAND, WAITS[stage], count, reason, want.shape, selectors=want.selectors
         )
-        placing.expect(group, because(Why.EXPECTED, shape=want.shape.text()))
+        placing.expect(group, because(Why.EXPECTED, shape=want.shape.text()), _share(want, 1))
 
 
 def _throttle(placing: Placing, bought: Sequence[Bought]) -> list[Bought]:
@@ -149,8 +143,7 @@ def _launch_for_demand(placing: Placing, bought: Sequence[Bought]) -> None:
         count = takes[id(hardest)]
         reason = because(Why.FOR_DEMAND, count=count, shape=hardest.shape.text())
         fills = tuple(
-            (lot.nodes, tuple(_share(want, copies) for want, copies in lot.pattern))
-            for lot in lots
+            (lot.nodes, tuple(_share(want, copies) for want, copies in lot.pattern)) for lot in lots
         )
         placing.launch(node_type, nodes, reason, fills)
         where = because(Why.WAITS_FOR_STARTING, nodes=f"{nodes} × {node_type}")

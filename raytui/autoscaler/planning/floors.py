@@ -24,7 +24,7 @@ def place_floors(placing: Placing) -> None:
         failure = capacity.failure(kind.name)
         allowed = 0 if failure else min(missing, capacity.total_left())
         if allowed:
-            placing.launch(kind.name, allowed, reason)
+            placing.launch_empty(kind.name, allowed, reason)
         if allowed < missing:
             blocked = why_not(Wanted(EMPTY, 1), capacity, throttled=False, only=kind.name)
             room = capacity.room_of(kind.name)

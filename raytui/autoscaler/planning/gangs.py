@@ -1,48 +1,65 @@
-"""Placement groups: each as a whole or not at all."""
+"""Placement groups: each as a whole or not at all.
+
+What a group finds no room for is bought as cheaply as it can be; only then is it laid on all the
+room there is, the new nodes included. So a wish of PACK or SPREAD never buys a node.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from raytui.autoscaler.planning.bundles import counted, selectors_of, total_of
+from raytui.autoscaler.planning.bundles import conditions_of, selectors_of, total_of
 from raytui.autoscaler.planning.buying import Bought, Wanted, buy_shared, buy_spread
 from raytui.autoscaler.planning.fallbacks import buy_in_turn
 from raytui.autoscaler.planning.judging import why_not
+from raytui.autoscaler.planning.laying import Parts, lay
 from raytui.autoscaler.planning.packing import Packing, Placed, Stage
 from raytui.autoscaler.planning.placing import WAITS, Placing, copies_of, wait_for
+from raytui.autoscaler.planning.reserved import Group, groups_of, kind_of
 from raytui.model.plan import Request, Wait
 from raytui.model.reason import Reason, Why, because
-from raytui.model.state import Gang, Strategy
+from raytui.model.state import Gang, Share, Strategy
+
+Fresh = list[tuple[Bought, list[str]]]
+"""What is to be launched, and names for the nodes."""
 
 
 def place_gangs(placing: Placing, gangs: Iterable[Gang]) -> None:
     """Placement groups, each as a whole or not at all, hardest first. Not throttled."""
-    alike: dict[str, list[Gang]] = {}
-    for gang in sorted(gangs, key=lambda g: (-len(g.bundles), _kind(g), g.gang_id)):
-        alike.setdefault(_kind(gang), []).append(gang)
-    for group in alike.values():
-        if len(group) > 1 and is_uniform_spread(group[0]):
-            group = _spread_alike(placing, group)
-        for gang in group:
-            _place(placing, gang)
+    alike: dict[str, list[Group]] = {}
+    for group in groups_of(placing, gangs):
+        alike.setdefault(kind_of(group.gang), []).append(group)
+    for same in alike.values():
+        known = [group for group in same if group.kept]
+        fresh = [group for group in same if not group.kept]
+        if len(fresh) > 1 and _is_uniform_spread(fresh[0].gang):
+            fresh = _spread_alike(placing, fresh)
+        for group in known + fresh:
+            _place(placing, group)
 
 
-def _spread_alike(placing: Placing, group: list[Gang]) -> list[Gang]:
+def _is_uniform_spread(gang: Gang) -> bool:
+    """STRICT_SPREAD of equal bundles, none of which is placed."""
+    alike = len(set(gang.bundles)) == 1 and not gang.placed_on
+    return alike and gang.strategy is Strategy.STRICT_SPREAD
+
+
+def _spread_alike(placing: Placing, alike: list[Group]) -> list[Group]:
     """Many equal STRICT_SPREAD groups together, so that they share nodes; returns the rest.
 
     First those that find enough nodes with room; of what is left, the first is for the caller
     (it may use up the last existing nodes), and the others get new nodes in common.
     """
-    bundle, size = group[0].bundles[0], len(group[0].bundles)
+    bundle, size = alike[0].gang.bundles[0], len(alike[0].gang.bundles)
     chosen = selectors_of(bundle)
-    waiting: list[Gang] = []
-    for gang in group:
+    waiting: list[Group] = []
+    for group in alike:
         if waiting or placing.room.count_nodes(bundle.resources, chosen) < size:
-            waiting.append(gang)
+            waiting.append(group)
             continue
         parts = placing.room.place(bundle.resources, size, chosen, one_per_node=True)
-        _settled(placing, gang, parts)
+        _settled(placing, group, [(bundle.resources, part) for part in parts])
     together = waiting[1:]
     if not together:
         return waiting
@@ -54,64 +71,133 @@ def _spread_alike(placing: Placing, group: list[Gang]) -> list[Gang]:
     if not lots:
         return waiting
     placing.note(asked)
-    label = gang_label(together[0])
-    reason = because(
-        Why.FOR_GANG,
-        gang=f"{label} and {len(together) - 1} like it" if len(together) > 1 else label,
-        strategy=together[0].strategy.value,
-    )
-    placing.launch_bought(lots, reason)
-    for gang in together:
-        shape = total_of(b.resources for b in gang.bundles)
-        placing.outcome(Request.GANG, Wait.LAUNCH, 1, reason, shape, gang_label(gang))
+    fresh = _named(placing, lots)
+    _fill(placing.room, fresh)
+    _launch(placing, fresh, together[0], len(together) - 1)
+    ids = [node_id for _, names in fresh for node_id in names]
+    node_type = lots[0].supply.node_type
+    for index, group in enumerate(together):
+        # Dealt out in turn: no node gets two bundles of a group, none more than its share.
+        dealt = [ids[(index * size + i) % len(ids)] for i in range(size)]
+        parts = [Placed(Stage.NEW, node_type, size, dealt)]
+        _expect(placing, group, [(bundle.resources, part) for part in parts])
+        _tell(placing, group, Wait.LAUNCH, _reason(together[0].gang, len(together) - 1))
     return waiting[:1]
 
 
-def _settled(placing: Placing, gang: Gang, parts: Sequence[Placed]) -> None:
-    """Tell where a group goes that found all its room."""
-    label = gang_label(gang)
-    stage = max((part.stage for part in parts), default=Stage.RUNNING)
-    reason = because(Why.FOR_GANG, gang=label, strategy=gang.strategy.value)
-    why = reason if stage is Stage.NEW else placing.where(stage, parts)
-    shape = total_of(bundle.resources for bundle in gang.bundles)
-    placing.outcome(Request.GANG, WAITS[stage], 1, why, shape, label)
-    placing.expect(parts, because(Why.EXPECTED, shape=label))
+def _place(placing: Placing, group: Group) -> None:
+    strategy = group.gang.strategy
+    layout, room = lay(strategy, group.rest, placing.room, group.avoided)
+    if not layout.missing:
+        placing.room = room
+        _settled(placing, group, layout.parts + group.kept)
+        return
+    asked = copies_of(layout.missing)
+    bought = _buy(placing, group, layout.missing)
+    unmet = next((want for want in layout.missing if want.count), None)
+    if unmet is not None:
+        free = group.release(placing.room)
+        if group.kept:
+            _place(placing, free)
+        else:
+            blocked = _why_not(placing, group, unmet)
+            _tell(placing, group, wait_for(blocked), blocked)
+        return
+    placing.note(asked)
+    fresh = _named(placing, bought)
+    parts, placing.room = _laid_on_all(placing, group, fresh) or _as_bought(
+        layout.parts, room, fresh
+    )
+    _launch(placing, fresh, group)
+    _tell(placing, group, Wait.LAUNCH, _reason(group.gang))
+    _expect(placing, group, parts + group.kept)
 
 
-def _place(placing: Placing, gang: Gang) -> None:
-    trial = placing.room.copy()
-    parts, wanted = _on_existing(gang, trial)
-    shape = total_of(bundle.resources for bundle in gang.bundles)
-    label = gang_label(gang)
-    missing = [want for want in wanted if want.count]
-    reason = because(Why.FOR_GANG, gang=label, strategy=gang.strategy.value)
-    if missing:
-        asked = copies_of(missing)
-        apart = gang.strategy is Strategy.STRICT_SPREAD
-        bought = _buy_apart(placing, missing) if apart else buy_in_turn(missing, placing.capacity)
-        if any(want.count for want in missing):
-            unmet = next(want for want in missing if want.count)
-            blocked = _why_not(placing, gang, unmet)
-            placing.outcome(Request.GANG, wait_for(blocked), 1, blocked, shape, label)
-            return
-        placing.room = trial
-        placing.note(asked)
-        placing.launch_bought(bought, reason)
-        placing.outcome(Request.GANG, Wait.LAUNCH, 1, reason, shape, label)
-        placing.expect(parts, because(Why.EXPECTED, shape=label))
-    else:
-        placing.room = trial
-        _settled(placing, gang, parts)
-
-
-def _buy_apart(placing: Placing, wanted: Sequence[Wanted]) -> list[Bought]:
+def _buy(placing: Placing, group: Group, missing: Sequence[Wanted]) -> list[Bought]:
+    if group.gang.strategy is Strategy.STRICT_PACK and group.taken:
+        return []
+    if group.gang.strategy is not Strategy.STRICT_SPREAD:
+        return buy_in_turn(missing, placing.capacity)
     supplies = placing.capacity.supplies()
-    for want in wanted:
+    for want in missing:
         want.settle(supplies)
-    return buy_spread(wanted, supplies, placing.capacity.total_left())
+    return buy_spread(missing, supplies, placing.capacity.total_left())
 
 
-def _why_not(placing: Placing, gang: Gang, unmet: Wanted) -> Reason:
+def _named(placing: Placing, bought: Iterable[Bought]) -> Fresh:
+    return [(lot, placing.new_ids(lot.nodes)) for lot in bought]
+
+
+def _laid_on_all(placing: Placing, group: Group, fresh: Fresh) -> tuple[Parts, Packing] | None:
+    """The group on existing and new room together; None when a new node were left unused."""
+    if group.gang.strategy not in (Strategy.PACK, Strategy.SPREAD):
+        return None
+    room = placing.room.copy()
+    for lot, ids in fresh:
+        placing.capacity.add_empty(room, Stage.NEW, lot.supply.node_type, ids)
+    layout, room = lay(group.gang.strategy, group.rest, room, group.avoided)
+    used = {node_id for _, part in layout.parts for node_id in part.ids}
+    new = {node_id for _, ids in fresh for node_id in ids}
+    return None if layout.missing or not new <= used else (layout.parts, room)
+
+
+def _as_bought(parts: Parts, room: Packing, fresh: Fresh) -> tuple[Parts, Packing]:
+    return parts + _fill(room, fresh), room
+
+
+def _fill(room: Packing, fresh: Fresh) -> Parts:
+    """Add new nodes that hold what they were bought for; what they have left is for others."""
+    parts: Parts = []
+    for lot, ids in fresh:
+        supply, left = lot.supply, lot.supply.room
+        for want, copies in lot.pattern:
+            left = left - want.shape * copies
+            part = Placed(Stage.NEW, supply.node_type, copies * lot.nodes, ids, copies)
+            parts.append((want.shape, part))
+        has_gpu = "GPU" in supply.room
+        room.add(Stage.NEW, supply.node_type, left, supply.labels, ids, has_gpu=has_gpu)
+    return parts
+
+
+def _launch(placing: Placing, fresh: Fresh, group: Group, more: int = 0) -> None:
+    by_type: dict[str, list[str]] = {}
+    for lot, ids in fresh:
+        by_type.setdefault(lot.supply.node_type, []).extend(ids)
+    placing.launch_known(by_type, _reason(group.gang, more))
+
+
+def _settled(placing: Placing, group: Group, parts: Parts) -> None:
+    """Tell where a group goes that found all its room."""
+    placed = [part for _, part in parts]
+    stage = max((part.stage for part in placed), default=Stage.RUNNING)
+    reason = _reason(group.gang) if stage is Stage.NEW else placing.where(stage, placed)
+    _tell(placing, group, WAITS[stage], reason)
+    _expect(placing, group, parts)
+
+
+def _expect(placing: Placing, group: Group, parts: Parts) -> None:
+    reason = because(Why.EXPECTED, shape=gang_label(group.gang))
+    for shape, part in parts:
+        placing.expect([part], reason, Share(shape, 1, group.key))
+
+
+def _tell(placing: Placing, group: Group, wait: Wait, reason: Reason) -> None:
+    gang = group.gang
+    shape = total_of(bundle.resources for bundle in gang.bundles)
+    label, chosen = gang_label(gang), conditions_of(gang.bundles)
+    placing.outcome(Request.GANG, wait, 1, reason, shape, label, selectors=chosen)
+
+
+def _reason(gang: Gang, more: int = 0) -> Reason:
+    label = gang_label(gang)
+    text = f"{label} and {more} like it" if more else label
+    return because(Why.FOR_GANG, gang=text, strategy=gang.strategy.value)
+
+
+def _why_not(placing: Placing, group: Group, unmet: Wanted) -> Reason:
+    gang = group.gang
+    if gang.strategy is Strategy.STRICT_PACK and group.taken:
+        return because(Why.GANG_BOUND, strategy=gang.strategy.value, node=min(group.taken))
     reason = why_not(unmet, placing.capacity, throttled=False)
     if gang.strategy is Strategy.STRICT_SPREAD and reason.why is Why.MAX_WORKERS_TYPE:
         return because(
@@ -124,48 +210,8 @@ def _why_not(placing: Placing, gang: Gang, unmet: Wanted) -> Reason:
     return reason
 
 
-def _kind(gang: Gang) -> str:
-    """What makes placement groups equal to planning: all but their ids."""
-    parts = counted((bundle, 1) for bundle in gang.bundles)
-    return f"{gang.strategy.value} {[(b.resources.text(), b.selector, n) for b, n in parts]}"
-
-
-def is_uniform_spread(gang: Gang) -> bool:
-    """STRICT_SPREAD of equal bundles."""
-    return gang.strategy is Strategy.STRICT_SPREAD and len(set(gang.bundles)) == 1
-
-
 def gang_label(gang: Gang) -> str:
     """How people name a placement group: `PG 4f2a10 STRICT_SPREAD 4 × {GPU: 1}`."""
     shapes = Counter(bundle.resources.text() for bundle in gang.bundles)
     text = " + ".join(f"{count} × {shape}" for shape, count in sorted(shapes.items()))
     return f"PG {gang.gang_id[:6]} {gang.strategy.value} {text}".replace("  ", " ")
-
-
-def _on_existing(gang: Gang, room: Packing) -> tuple[list[Placed], list[Wanted]]:
-    """Place a group's bundles on existing room; what is placed where, and what is missing."""
-    whole = total_of(bundle.resources for bundle in gang.bundles)
-    together = tuple(sorted({c for bundle in gang.bundles for c in bundle.selector}))
-    if gang.strategy in (Strategy.STRICT_PACK, Strategy.PACK):
-        parts = room.place(whole, 1, (together,))
-        if parts:
-            return parts, []
-        if gang.strategy is Strategy.STRICT_PACK:
-            return [], [Wanted(whole, 1, (together,) if together else ())]
-    parts, wanted = [], []
-    taken: frozenset[str] = frozenset()
-    apart = gang.strategy in (Strategy.SPREAD, Strategy.STRICT_SPREAD)
-    for bundle, count in counted((bundle, 1) for bundle in gang.bundles):
-        if apart:
-            spread = room.place(
-                bundle.resources, count, selectors_of(bundle), one_per_node=True, taken=taken
-            )
-            taken |= {node_id for part in spread for node_id in part.ids}
-            parts += spread
-            count -= sum(part.count for part in spread)
-        if count and gang.strategy is not Strategy.STRICT_SPREAD:
-            anywhere = room.place(bundle.resources, count, selectors_of(bundle))
-            parts += anywhere
-            count -= sum(part.count for part in anywhere)
-        wanted.append(Wanted(bundle.resources, count, selectors_of(bundle)))
-    return parts, wanted

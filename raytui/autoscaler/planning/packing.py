@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
@@ -79,6 +79,16 @@ class Placed:
     node_type: str
     count: int
     ids: list[str] = field(default_factory=list)
+    each: int = 1
+    """How many went to each of the nodes; the last may have got fewer."""
+
+    def on_each(self) -> Iterator[tuple[str, int]]:
+        """The nodes, and how many went to each."""
+        left = self.count
+        for node_id in self.ids:
+            copies = min(self.each, left)
+            left -= copies
+            yield node_id, copies
 
 
 def matches(selector: LabelSelector, labels: Mapping[str, str]) -> bool:
@@ -160,6 +170,17 @@ class Packing:
                     count -= part.count
         return placed
 
+    def choices(
+        self, shape: Resources, selectors: Sequence[LabelSelector] = (), *, apart: bool = False
+    ) -> list[Bin]:
+        """Bins with room for a request, in the order in which `place` fills them."""
+        units = dict(shape.items())
+        chosen: list[Bin] = []
+        for selector in selectors or ((),):
+            ranked = self._in_order(units, selector, "GPU" in shape, apart)
+            chosen += [b for b in ranked if not any(b is there for there in chosen)]
+        return chosen
+
     def _in_order(
         self, units: Units, selector: LabelSelector, wants_gpu: bool, apart: bool
     ) -> list[Bin]:
@@ -181,12 +202,25 @@ class Packing:
 
     def place_on(self, node_id: str, shape: Resources, count: int) -> Placed | None:
         """Place up to `count` requests on one node; None when it has no room for any."""
-        bin_ = next((b for b in self._bins.values() if node_id in b.ids), None)
+        bin_ = self._bin_of(node_id)
         units = dict(shape.items())
         if bin_ is None or not bin_.copies(units):
             return None
         others = frozenset(bin_.ids) - {node_id}
         return self._place_on(bin_, units, count, one_per_node=False, taken=others)
+
+    def _bin_of(self, node_id: str) -> Bin | None:
+        return next((b for b in self._bins.values() if node_id in b.ids), None)
+
+    def give_back(self, shape: Resources, part: Placed) -> None:
+        """Take requests off the nodes that they were placed on."""
+        units = dict(shape.items())
+        for node_id, copies in part.on_each():
+            bin_ = self._bin_of(node_id)
+            if bin_ is not None:
+                del self._bins[bin_.key]
+                self._put(bin_.without(units, -copies, [node_id]))
+                self._put(replace(bin_, ids=[i for i in bin_.ids if i != node_id]))
 
     def _place_on(
         self,
@@ -201,7 +235,7 @@ class Packing:
         if not ids:
             return None
         if copies >= PLENTY:
-            return Placed(bin_.stage, bin_.node_type, count, ids[:1])
+            return Placed(bin_.stage, bin_.node_type, count, ids[:1], count)
         full, rest = divmod(min(count, copies * len(ids)), copies)
         filled, partly = ids[:full], ids[full : full + 1] if rest else []
         touched = {*filled, *partly}
@@ -209,7 +243,8 @@ class Packing:
         self._put(bin_.without(units, copies, filled))
         self._put(bin_.without(units, rest, partly))
         self._put(replace(bin_, ids=[i for i in bin_.ids if i not in touched]))
-        return Placed(bin_.stage, bin_.node_type, full * copies + rest, [*filled, *partly])
+        nodes = [*filled, *partly]
+        return Placed(bin_.stage, bin_.node_type, full * copies + rest, nodes, copies)
 
     def count_nodes(self, shape: Resources, selectors: Sequence[LabelSelector] = ()) -> int:
         """How many nodes have room for at least one request of this shape."""

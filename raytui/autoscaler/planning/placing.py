@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from raytui.autoscaler.planning.buying import Bought, Wanted
+from msgspec.structs import replace
+
+from raytui.autoscaler.planning.buying import Wanted
 from raytui.autoscaler.planning.capacity import Capacity
 from raytui.autoscaler.planning.improving import lower_bound
 from raytui.autoscaler.planning.judging import judge
@@ -13,10 +17,23 @@ from raytui.autoscaler.planning.packing import Placed, Stage
 from raytui.model.plan import Launch, Memory, Outcome, Request, Verdict, Wait
 from raytui.model.reason import Reason, Why, because
 from raytui.model.resources import Resources
-from raytui.model.state import Holding, LabelSelector
+from raytui.model.spec import Offering
+from raytui.model.state import Holding, LabelSelector, Share
 
 WAITS = {Stage.RUNNING: Wait.RAY, Stage.STARTING: Wait.STARTING, Stage.NEW: Wait.LAUNCH}
 """What a request waits for whose room is at that stage."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Intent:
+    """A launch while the round goes on: what its nodes will hold is not known yet."""
+
+    node_type: str
+    count: int
+    reason: Reason
+    offering: Offering
+    fills: tuple[tuple[int, Holding], ...] = ()
+    ids: tuple[str, ...] = ()
 
 
 class Placing:
@@ -31,14 +48,43 @@ class Placing:
         self.room = capacity.packing()
         self.throttled = False
         """Whether upscaling_speed made some launches wait."""
-        self.launches: list[Launch] = []
         self.outcomes: list[Outcome] = []
         self.needed: dict[str, Reason] = {}
         """Existing nodes that a request is about to use, or that request_resources asks for."""
         self._bought_for: list[Wanted] = []
         self._served: list[Wanted] = []
         """The part of these that nodes were bought for."""
+        self._launches: list[_Intent] = []
+        self._meant_for: dict[str, Counter[Share]] = {}
+        """What was placed on new nodes: one request's share, how often."""
         self._new_ids = 0
+
+    def copy(self) -> Placing:
+        """The same round, to go on with in another way."""
+        twin = copy.copy(self)
+        twin.capacity = self.capacity.copy()
+        twin.room = self.room.copy()
+        twin.outcomes, twin.needed = list(self.outcomes), dict(self.needed)
+        twin._bought_for, twin._served = list(self._bought_for), list(self._served)
+        twin._launches = list(self._launches)
+        twin._meant_for = {name: meant.copy() for name, meant in self._meant_for.items()}
+        return twin
+
+    @property
+    def launches(self) -> list[Launch]:
+        """What is launched, and what each node is meant for."""
+        return [
+            Launch(i.node_type, i.count, i.reason, i.offering, i.fills or self._fills(i.ids))
+            for i in self._launches
+        ]
+
+    def _fills(self, ids: Iterable[str]) -> tuple[tuple[int, Holding], ...]:
+        alike = Counter(
+            tuple(replace(share, count=count) for share, count in meant.items())
+            for node_id in ids
+            if (meant := self._meant_for.get(node_id))
+        )
+        return tuple((nodes, holding) for holding, nodes in alike.items())
 
     @property
     def verdicts(self) -> tuple[Verdict, ...]:
@@ -93,12 +139,20 @@ class Placing:
             return 0.0
         return member.instance.launched_at + boot_s
 
-    def expect(self, parts: Iterable[Placed], reason: Reason) -> None:
-        """Remember that existing nodes are about to be used."""
+    def expect(
+        self, parts: Iterable[Placed], reason: Reason, meant_for: Share | None = None
+    ) -> None:
+        """Remember that existing nodes are about to be used, and what new ones are meant for.
+
+        `meant_for` is one request's share of a node.
+        """
         for part in parts:
             if part.stage is not Stage.NEW:
                 for node_id in part.ids:
                     self.needed.setdefault(node_id, reason)
+            elif meant_for is not None:
+                for node_id, count in part.on_each():
+                    self._meant_for.setdefault(node_id, Counter())[meant_for] += count
 
     def note(self, asked: Sequence[Wanted], left: Sequence[Wanted] = ()) -> None:
         """Remember what nodes were bought for; `left` has what of it was not served."""
@@ -110,41 +164,30 @@ class Placing:
             if want.count > rest
         ]
 
-    def launch_bought(self, bought: Sequence[Bought], reason: Reason) -> None:
-        """Launch what was bought, and offer what it leaves free to what follows."""
-        nodes: Counter[str] = Counter()
-        for lot in bought:
-            nodes[lot.supply.node_type] += lot.nodes
-            self._add_filled(lot)
-        for node_type, count in nodes.items():
-            self.launch(node_type, count, reason, ())
-
-    def _add_filled(self, lot: Bought) -> None:
-        """New nodes have room left beside what they were bought for: offer it to what follows."""
-        room = lot.supply.room
-        for want, copies in lot.pattern:
-            room = room - want.shape * copies
-        labels = lot.supply.labels
-        ids = self._ids(lot.nodes)
-        self.room.add(
-            Stage.NEW, lot.supply.node_type, room, labels, ids, has_gpu="GPU" in lot.supply.room
-        )
-
     def launch(
-        self,
-        node_type: str,
-        count: int,
-        reason: Reason,
-        fills: tuple[tuple[int, Holding], ...] | None = None,
+        self, node_type: str, count: int, reason: Reason, fills: tuple[tuple[int, Holding], ...]
     ) -> None:
-        """Note a launch. Without `fills` the nodes are empty and offered to what follows."""
-        self.capacity.planned[node_type] += count
-        if fills is None:
-            self.capacity.add_empty(self.room, Stage.NEW, node_type, self._ids(count))
-        offering = self.capacity.offering(node_type)
-        self.launches.append(Launch(node_type, count, reason, offering, fills or ()))
+        """Note a launch of nodes that nothing else is placed on."""
+        self._launch(_Intent(node_type, count, reason, self.capacity.offering(node_type), fills))
 
-    def _ids(self, count: int) -> list[str]:
+    def launch_empty(self, node_type: str, count: int, reason: Reason) -> None:
+        """Note a launch, and offer the nodes to what follows."""
+        ids = self.new_ids(count)
+        self.capacity.add_empty(self.room, Stage.NEW, node_type, ids)
+        self.launch_known({node_type: ids}, reason)
+
+    def launch_known(self, nodes: Mapping[str, Sequence[str]], reason: Reason) -> None:
+        """Note launches of nodes that are in the room already, by these ids."""
+        for node_type, ids in nodes.items():
+            offering = self.capacity.offering(node_type)
+            self._launch(_Intent(node_type, len(ids), reason, offering, ids=tuple(ids)))
+
+    def _launch(self, intent: _Intent) -> None:
+        self.capacity.planned[intent.node_type] += intent.count
+        self._launches.append(intent)
+
+    def new_ids(self, count: int) -> list[str]:
+        """Names for nodes to be launched, while this plan is made."""
         first = self._new_ids
         self._new_ids += count
         return [f"new-{first + i}" for i in range(count)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from raytui.autoscaler.planning.bundles import counted, selectors_of, total_of
+from raytui.autoscaler.planning.bundles import conditions_of, counted, selectors_of, total_of
 from raytui.autoscaler.planning.buying import Wanted
 from raytui.autoscaler.planning.fallbacks import buy_in_turn
 from raytui.autoscaler.planning.judging import why_not
@@ -35,6 +35,7 @@ def place_constraints(placing: Placing, constraints: Iterable[Constraint]) -> No
 def _satisfy(placing: Placing, constraint: Constraint, wanted: list[Wanted]) -> None:
     text = " + ".join(f"{count} × {b.resources.text()}" for b, count in counted(constraint.bundles))
     shape = total_of(b.resources * count for b, count in constraint.bundles)
+    chosen = conditions_of(bundle for bundle, _ in constraint.bundles)
     missing = [want for want in wanted if want.count]
     if not missing:
         return
@@ -45,12 +46,13 @@ def _satisfy(placing: Placing, constraint: Constraint, wanted: list[Wanted]) -> 
     if any(want.count for want in missing):
         unmet = next(want for want in missing if want.count)
         blocked = why_not(unmet, placing.capacity, throttled=False)
-        placing.outcome(Request.CONSTRAINT, wait_for(blocked), 1, blocked, shape, label)
+        wait = wait_for(blocked)
+        placing.outcome(Request.CONSTRAINT, wait, 1, blocked, shape, label, selectors=chosen)
         return
     placing.note(asked)
     nodes: Counter[str] = Counter()
     for lot in bought:
         nodes[lot.supply.node_type] += lot.nodes
     for node_type, count in nodes.items():
-        placing.launch(node_type, count, reason)  # empty: a constraint holds nothing
-    placing.outcome(Request.CONSTRAINT, Wait.LAUNCH, 1, reason, shape, label)
+        placing.launch_empty(node_type, count, reason)  # empty: a constraint holds nothing
+    placing.outcome(Request.CONSTRAINT, Wait.LAUNCH, 1, reason, shape, label, selectors=chosen)

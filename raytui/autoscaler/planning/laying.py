@@ -1,0 +1,205 @@
+"""Lay the bundles of a placement group on room, as its strategy has it.
+
+STRICT_PACK means one node for all, STRICT_SPREAD a node for each. The others are wishes: PACK takes
+the nodes that hold most of the group, SPREAD gives every node one bundle, then every node a second
+one. Nodes that run come before those that start, and these before new ones. Where a wish would
+leave bundles without room, they go where they fit best: it never costs a node.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from raytui.autoscaler.planning.bundles import Counted, conditions_of, selectors_of, total_of
+from raytui.autoscaler.planning.buying import Supply, Wanted, fill
+from raytui.autoscaler.planning.packing import Bin, Packing, Placed
+from raytui.model.resources import Resources
+from raytui.model.state import Strategy
+
+Parts = list[tuple[Resources, Placed]]
+"""Shapes, and where so many of each went."""
+
+
+@dataclass(slots=True)
+class Layout:
+    """Where bundles go, and what found no room."""
+
+    parts: Parts = field(default_factory=list)
+    missing: list[Wanted] = field(default_factory=list)
+
+    @property
+    def short(self) -> int:
+        """How many bundles found no room."""
+        return sum(want.count for want in self.missing)
+
+
+def lay(
+    strategy: Strategy, bundles: Counted, room: Packing, taken: frozenset[str] = frozenset()
+) -> tuple[Layout, Packing]:
+    """Where the bundles go, and the room that leaves; `room` itself stays as it is.
+
+    `taken` are nodes that hold other bundles of the group already.
+    """
+    tries = []
+    for way in _WAYS[strategy]:
+        trial = room.copy()
+        layout = way(bundles, trial, taken)
+        if not layout.short:
+            return layout, trial
+        tries.append((layout, trial))
+    return min(tries, key=lambda one: one[0].short)
+
+
+def as_one(bundles: Counted) -> Wanted:
+    """All bundles together, as one request for a node that satisfies all their selectors."""
+    whole = total_of(bundle.resources * count for bundle, count in bundles)
+    return Wanted(whole, 1, conditions_of(bundle for bundle, _ in bundles))
+
+
+def _on_one_node(bundles: Counted, room: Packing, taken: frozenset[str]) -> Layout:
+    if not bundles:
+        return Layout()
+    want = as_one(bundles)
+    if taken:
+        found = [part for i in sorted(taken) if (part := room.place_on(i, want.shape, 1))][:1]
+    else:
+        found = room.place(want.shape, 1, want.selectors)
+    return Layout([(want.shape, part) for part in found], [] if found else [want])
+
+
+def _on_few_nodes(bundles: Counted, room: Packing, taken: frozenset[str]) -> Layout:
+    """Ray's order: the hardest bundle's node takes of the others what it can."""
+    wanted = _wanted(bundles)
+    layout = Layout(missing=wanted)
+    while any(want.count for want in wanted):
+        hardest = next(want for want in wanted if want.count)
+        fitting = room.choices(hardest.shape, hardest.selectors)
+        if not fitting:
+            break
+        best = min(fitting, key=lambda b: _fewest(b, wanted, hardest))
+        node_id = best.ids[0]
+        for want, copies in _takes(best, wanted):
+            part = room.place_on(node_id, want.shape, copies)
+            if part is not None:
+                want.count -= part.count
+                layout.parts.append((want.shape, part))
+    return _without_served(layout)
+
+
+def _takes(bin_: Bin, wanted: Sequence[Wanted]) -> Sequence[tuple[Wanted, int]]:
+    node = Supply(bin_.node_type, Resources(bin_.room), bin_.labels, 0.0, 1)
+    return fill(node, wanted)
+
+
+def _fewest(bin_: Bin, wanted: Sequence[Wanted], hardest: Wanted) -> tuple[object, ...]:
+    """Sort key of nodes: holds most, soonest, no GPUs in vain, tightest."""
+    return (
+        -sum(copies for _, copies in _takes(bin_, wanted)),
+        bin_.stage,
+        bin_.has_gpu and not any("GPU" in want.shape for want in wanted),
+        bin_.copies(dict(hardest.needs)),
+        bin_.node_type,
+        bin_.ids[0],
+    )
+
+
+def _evenly(bundles: Counted, room: Packing, taken: frozenset[str]) -> Layout:
+    """A bundle a node; then, while some are left, a second one, and so on."""
+    wanted = _wanted(bundles)
+    layout = Layout(missing=wanted)
+    placed = -1
+    while placed:
+        placed = 0
+        for want in wanted:
+            parts = room.place(
+                want.shape, want.count, want.selectors, one_per_node=True, taken=taken
+            )
+            taken |= {node_id for part in parts for node_id in part.ids}
+            placed += _served(layout, want, parts)
+        taken = frozenset()
+    return _without_served(layout)
+
+
+def _tightly(bundles: Counted, room: Packing, taken: frozenset[str]) -> Layout:
+    wanted = _wanted(bundles)
+    layout = Layout(missing=wanted)
+    for want in wanted:
+        _served(layout, want, room.place(want.shape, want.count, want.selectors))
+    return _without_served(layout)
+
+
+def _apart(bundles: Counted, room: Packing, taken: frozenset[str]) -> Layout:
+    """A node for each, for as many as there can be."""
+    wanted = _wanted(bundles)
+    layout = Layout(missing=wanted)
+    for bin_, guests in _matched(wanted, room, taken):
+        free = (node_id for node_id in bin_.ids if node_id not in taken)
+        for want, node_id in zip(guests, free, strict=False):
+            part = room.place_on(node_id, want.shape, 1)
+            _served(layout, want, [part] if part is not None else [])
+    return _without_served(layout)
+
+
+def _matched(
+    wanted: Sequence[Wanted], room: Packing, taken: frozenset[str]
+) -> list[tuple[Bin, list[Wanted]]]:
+    """Which bins take which bundles, one a node; a bundle makes way where it has another choice."""
+    choices = [room.choices(want.shape, want.selectors, apart=True) for want in wanted]
+    bins = {id(bin_): bin_ for fitting in choices for bin_ in fitting}
+    free = {key: sum(i not in taken for i in bin_.ids) for key, bin_ in bins.items()}
+    guests: dict[int, Counter[int]] = {key: Counter() for key in bins}
+
+    def settle(index: int, count: int, seen: set[int]) -> int:
+        """Find nodes for `count` bundles of a kind; for how many there are some."""
+        found = 0
+        for bin_ in choices[index]:
+            key = id(bin_)
+            if found == count or key in seen:
+                continue
+            seen.add(key)
+            here = min(count - found, free[key])
+            for other in [other for other in guests[key] if other != index]:
+                if found + here < count:
+                    moved = settle(other, min(count - found - here, guests[key][other]), seen)
+                    guests[key][other] -= moved
+                    free[key] += moved
+                    here += moved
+            guests[key][index] += here
+            free[key] -= here
+            found += here
+        return found
+
+    for index, want in enumerate(wanted):
+        left = want.count
+        while left and (found := settle(index, left, set())):
+            left -= found
+    return [(bins[key], [wanted[i] for i in taking.elements()]) for key, taking in guests.items()]
+
+
+def _wanted(bundles: Counted) -> list[Wanted]:
+    return [Wanted(bundle.resources, n, selectors_of(bundle)) for bundle, n in bundles]
+
+
+def _served(layout: Layout, want: Wanted, parts: Sequence[Placed]) -> int:
+    """Note where a request went; how many of it did."""
+    layout.parts += [(want.shape, part) for part in parts]
+    served = sum(part.count for part in parts)
+    want.count -= served
+    return served
+
+
+def _without_served(layout: Layout) -> Layout:
+    return Layout(layout.parts, [want for want in layout.missing if want.count])
+
+
+_Way = Callable[[Counted, Packing, frozenset[str]], Layout]
+
+_WAYS: dict[Strategy, tuple[_Way, ...]] = {
+    Strategy.STRICT_PACK: (_on_one_node,),
+    Strategy.PACK: (_on_few_nodes, _tightly),
+    Strategy.SPREAD: (_evenly, _tightly),
+    Strategy.STRICT_SPREAD: (_apart,),
+}
+"""What is tried, until a way leaves nothing out."""
