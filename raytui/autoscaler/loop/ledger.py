@@ -70,12 +70,13 @@ class Ledger:
         try:
             if self.path is not None:
                 self.path.chmod(0o600)
-            db.execute("PRAGMA auto_vacuum=INCREMENTAL")
+            if not _can_shrink(db):
+                db.execute("PRAGMA auto_vacuum=INCREMENTAL")
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=FULL")
             db.execute("PRAGMA foreign_keys=ON")
             migrate(db)
-            if not db.execute("PRAGMA auto_vacuum").fetchone()[0]:
+            if not _can_shrink(db):
                 # A file of version 1. Without the room for a copy it just does not shrink yet.
                 with contextlib.suppress(sqlite3.OperationalError):
                     db.execute("VACUUM")
@@ -308,3 +309,7 @@ class Ledger:
         """Close the file."""
         with self._lock:
             self._db.close()
+
+
+def _can_shrink(db: sqlite3.Connection) -> bool:
+    return bool(db.execute("PRAGMA auto_vacuum").fetchone()[0])
