@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 from raytui.autoscaler.daemon.process import run_daemon
 from raytui.autoscaler.engine import Engine
@@ -44,7 +45,7 @@ def serve(target: str, *, on_stderr: bool = True) -> None:
 
 def _engine(spec: ClusterSpec, paths: ClusterPaths) -> Engine:
     # Here, in the engine's own thread: Ray is a heavy import and must not delay a refusal.
-    from raytui.autoscaler.loop.ledger import Ledger
+    from raytui.autoscaler.loop.ledger_rescue import open_ledger
     from raytui.autoscaler.loop.reconciler import Reconciler
     from raytui.ray.gcs import GcsRay
 
@@ -62,7 +63,7 @@ def _engine(spec: ClusterSpec, paths: ClusterPaths) -> Engine:
         upscaling_speed=spec.upscaling_speed,
         idle_timeout_s=spec.idle_timeout_s,
     )
-    engine = Reconciler(spec, provider, ray, Ledger(paths.ledger), info=info)
+    engine = Reconciler(spec, provider, ray, open_ledger(paths.ledger, time.time()), info=info)
     remember(paths, spec)
     return engine
 
