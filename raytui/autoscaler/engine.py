@@ -14,8 +14,8 @@ from raytui.model.spec import ClusterSpec
 class Engine(Protocol):
     """Observes, plans, records and acts, one tick after another.
 
-    `due`, `tick`, `command`, `reload`, `note` and `close` belong to one thread. `history`, `impact` and
-    `log_tail` may be called from others and may take seconds.
+    `due`, `tick`, `command`, `reload`, `note` and `close` belong to one thread. `history`, `impact`
+    and `log_tail` may be called from others and may take seconds.
     """
 
     def due(self) -> bool:

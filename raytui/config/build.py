@@ -13,6 +13,7 @@ from raytui.model.spec import (
     Expander,
     FilesSpec,
     Market,
+    MetricsSpec,
     NodeType,
     Offering,
     ProviderSpec,
@@ -44,6 +45,7 @@ def build(values: Values, source: str) -> ClusterSpec:
         no_restart=values.get("no_restart", False),
         metadata=values.get("metadata", {}),
         expander=_expander(values),
+        metrics=_metrics(values),
         source=source,
     )
 
@@ -96,6 +98,11 @@ def _docker(section: Values, kind: str = "") -> DockerSpec:
 def _expander(values: Values) -> tuple[Expander, ...]:
     raytui = values.get("metadata", {}).get("raytui", {})
     return tuple(map(Expander, raytui.get("expander", ()))) or (Expander.PRICE,)
+
+
+def _metrics(values: Values) -> MetricsSpec:
+    raytui = values.get("metadata", {}).get("raytui", {})
+    return MetricsSpec(**raytui.get("metrics", {}))
 
 
 def _offerings(name: str, values: Values) -> tuple[Offering, ...]:

@@ -60,6 +60,8 @@ class ClusterPaths:
         self.ledger = self.dir / "ledger.db"
         self.lock = self.dir / "daemon.lock"
         self.log = self.dir / "daemon.log"
+        self.output = self.dir / "daemon.out"
+        """What a detached daemon and its libraries print."""
         self.instances = self.dir / "instances"
         """The local provider's state: one file per instance."""
 

@@ -22,6 +22,7 @@ TABLES: dict[str, Table] = {
     "raytui": schema.RAYTUI,
     "priced type": schema.PRICED_TYPE,
     "offering": schema.OFFERING,
+    "metrics": schema.METRICS,
 }
 
 _PLACE = re.compile(r"<!-- keys: (.+?) -->\n.*?<!-- end -->", re.DOTALL)

@@ -248,6 +248,23 @@ PRICED_TYPE = Table(
     )
 )
 
+METRICS = Table(
+    (
+        Key(
+            "host",
+            Text(),
+            "Address to listen on; 0.0.0.0 lets a Prometheus elsewhere in.",
+            "127.0.0.1",
+        ),
+        Key(
+            "port",
+            Whole(0, 65535),
+            "Port of `/metrics` and `/healthz`; 0 turns them off.",
+            "44217 (or AUTOSCALER_METRIC_PORT), as Ray's autoscaler; if taken, the next free one",
+        ),
+    )
+)
+
 RAYTUI = Table(
     (
         Key(
@@ -262,6 +279,7 @@ RAYTUI = Table(
             "decides.",
             "[price]",
         ),
+        Key("metrics", METRICS, "Where Prometheus asks the daemon."),
     )
 )
 

@@ -36,8 +36,8 @@ def daemon_runs(paths: ClusterPaths) -> bool:
 def start_daemon(spec: ClusterSpec, paths: ClusterPaths, progress: Progress) -> None:
     """Start a detached daemon and wait until it greets; raises LaunchError with its last words."""
     target = spec.source if spec.source and Path(spec.source).is_file() else spec.cluster_name
-    output = paths.dir / "daemon.out"
-    fd = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    output = paths.output
+    fd = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
     with os.fdopen(fd, "wb") as sink:
         process = subprocess.Popen(
             [sys.executable, "-m", "raytui", "daemon", "run", "--log-only", target],

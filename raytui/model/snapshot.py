@@ -106,6 +106,8 @@ class ClusterInfo(Struct, frozen=True, omit_defaults=True):
     max_workers: int = 0
     upscaling_speed: float = 0.0
     idle_timeout_s: float = 0.0
+    metrics_url: str = ""
+    """`http://host:port` of the daemon's metrics; empty when there are none."""
 
 
 class Snapshot(Struct, frozen=True):

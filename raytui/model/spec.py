@@ -109,6 +109,14 @@ class FilesSpec(Struct, frozen=True, omit_defaults=True):
     rsync_filter: tuple[str, ...] = ()
 
 
+class MetricsSpec(Struct, frozen=True, omit_defaults=True):
+    """`metadata.raytui.metrics`: where Prometheus asks the daemon."""
+
+    host: str = "127.0.0.1"
+    port: int | None = None
+    """None: Ray's port for its autoscaler's metrics, or the next that is free; 0: nowhere."""
+
+
 class ClusterSpec(Struct, frozen=True):
     """The validated cluster YAML. Node types keep the order of the file, for people's eyes."""
 
@@ -129,6 +137,7 @@ class ClusterSpec(Struct, frozen=True):
     metadata: dict[str, Any] = {}
     expander: tuple[Expander, ...] = (Expander.PRICE,)
     """`metadata.raytui.expander`: policies that choose among node types, the first decides."""
+    metrics: MetricsSpec = MetricsSpec()
     source: str = ""
     """Path of the file this came from; empty when built in code."""
 

@@ -85,6 +85,10 @@ class RayCluster(Protocol):
         """What runs on the given nodes, by node id; best effort, never raises."""
         ...
 
+    def announce_metrics(self, address: str) -> None:
+        """Have Ray list `host:port` for Prometheus, as it does its own autoscaler's metrics."""
+        ...
+
     def dashboard_url(self) -> str:
         """`http://host:port` of the dashboard, or empty when there is none."""
         ...

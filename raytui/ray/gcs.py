@@ -23,6 +23,7 @@ _AUTOSCALER = b"__autoscaler"
 _V2_FLAG = b"__autoscaler_v2_enabled"
 _V1_STATUS = b"__autoscaling_status"
 _MONITOR_ADDRESS = b"AutoscalerMetricsAddress"
+_OUR_METRICS = b"raytui_metrics_address"
 _DASHBOARD = b"dashboard"
 _WEBUI_URL = b"webui:url"
 _V1_FRESH_S = 30.0
@@ -97,11 +98,7 @@ class GcsRay:
             )
         config = protobuf.write_config(spec)
         self._call(lambda gcs: gcs.report_cluster_config(config))
-        self._call(
-            lambda gcs: gcs.internal_kv_put(
-                _V2_FLAG, b"1", overwrite=True, namespace=_AUTOSCALER, timeout=_CALL_S
-            )
-        )
+        self._put(_V2_FLAG, b"1", _AUTOSCALER)
 
     def drain(self, node_id: str, *, idle_only: bool, message: str, deadline: float) -> DrainAnswer:
         """Ask a node to take no new work and to leave when its work is done."""
@@ -143,6 +140,17 @@ class GcsRay:
         known = {node.node_id: node for node in self._view.nodes}
         return state_api.impact(url, node_ids, known)
 
+    def announce_metrics(self, address: str) -> None:
+        """Have Ray list `host:port` for Prometheus, as it does with its own autoscaler's metrics.
+
+        Ray's nodes write the key into `prom_metrics_service_discovery.json`
+        (ray/_private/metrics_agent.py). A note of ours beside it tells later that no monitor of
+        Ray's put it there.
+        """
+        ours = self._our_metrics(address.encode())
+        self._put(_OUR_METRICS, ours, _AUTOSCALER)
+        self._put(_MONITOR_ADDRESS, address.encode(), None)
+
     def dashboard_url(self) -> str:
         """`http://host:port` of the dashboard, or empty when there is none."""
         address = self._read(_WEBUI_URL, _DASHBOARD).decode()
@@ -165,7 +173,8 @@ class GcsRay:
         The monitor's address stays in GCS when it dies, so its heartbeat decides: the time in
         v1's status, or a v2 state that changes while we watch.
         """
-        if not self._read(_MONITOR_ADDRESS, None):
+        address = self._read(_MONITOR_ADDRESS, None)
+        if not address or self._read(_OUR_METRICS, _AUTOSCALER) == self._our_metrics(address):
             return False
         first = self._reported_state()
         ends = time.monotonic() + _MONITOR_WATCH_S
@@ -184,6 +193,18 @@ class GcsRay:
         reply = self._call(lambda gcs: gcs.get_cluster_status(timeout_s=_CALL_S))
         state = autoscaler_pb2.GetClusterStatusReply.FromString(reply).autoscaling_state
         return state.autoscaler_state_version, state.last_seen_cluster_resource_state_version
+
+    def _our_metrics(self, address: bytes) -> bytes:
+        """Our note beside an address. It names the head, with which a monitor of Ray's starts."""
+        heads = [node.node_id for node in self._view.nodes or self.observe().nodes if node.is_head]
+        return b" ".join((address, *(head.encode() for head in heads)))
+
+    def _put(self, key: bytes, value: bytes, namespace: bytes | None) -> None:
+        self._call(
+            lambda gcs: gcs.internal_kv_put(
+                key, value, overwrite=True, namespace=namespace, timeout=_CALL_S
+            )
+        )
 
     def _read(self, key: bytes, namespace: bytes | None) -> bytes:
         value = self._call(lambda gcs: gcs.internal_kv_get(key, namespace, timeout=_CALL_S))

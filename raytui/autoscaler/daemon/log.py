@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import logging.handlers
@@ -62,6 +63,18 @@ def start_log(path: Path, *, on_stderr: bool) -> logging.Logger:
         handler.setFormatter(JsonLines())
         logger.addHandler(handler)
     return logger
+
+
+def bound_output(path: Path) -> None:
+    """Empty `path` when it is our stderr and has grown too large.
+
+    Ray's C++ code prints there past Python's logging, for months if need be. Whoever starts the
+    daemon has opened the file for appending, so what is said next begins it anew.
+    """
+    with contextlib.suppress(OSError):
+        ours = os.fstat(2)
+        if ours.st_size > _MAX_BYTES and os.path.samestat(ours, path.stat()):
+            os.ftruncate(2, 0)
 
 
 def note(logger: logging.Logger, level: int, event: str, **fields: Any) -> None:

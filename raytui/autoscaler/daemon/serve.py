@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import time
 
+from raytui.autoscaler.daemon.cluster_file import ClusterFile
 from raytui.autoscaler.daemon.process import run_daemon
 from raytui.autoscaler.engine import Engine
+from raytui.autoscaler.metrics.endpoint import EndpointError, open_endpoint
+from raytui.autoscaler.metrics.monitor import Monitor
 from raytui.backends.registry import provider_for
-from raytui.config.launched import recall, remember
+from raytui.config.launched import remember
 from raytui.config.locations import ClusterPaths
-from raytui.config.problems import ConfigErrors
-from raytui.config.target import UnknownClusterError, cluster_of
-from raytui.model.command import Ack
-from raytui.model.snapshot import ClusterInfo
+from raytui.config.target import cluster_of
+from raytui.model.snapshot import ClusterInfo, Level
 from raytui.model.spec import ClusterSpec
 
 
@@ -24,8 +25,8 @@ class NoHeadError(Exception):
 def serve(target: str, *, on_stderr: bool = True) -> None:
     """Be the autoscaler of the cluster that `target` (a file or a name) means, until stopped.
 
-    Raises ConfigErrors, UnknownClusterError, LockHeldError, NoHeadError, and the typed errors of
-    provider, Ray and ledger when they cannot be used.
+    Raises ConfigErrors, UnknownClusterError, LockHeldError, NoHeadError, BadSettingError,
+    TooManyFailuresError, and the typed errors of provider, Ray and ledger when they cannot be used.
     """
     spec = cluster_of(target)
     paths = ClusterPaths(spec.cluster_name).make()
@@ -34,16 +35,20 @@ def serve(target: str, *, on_stderr: bool = True) -> None:
         raise NoHeadError(
             f"no head of {spec.cluster_name} is running; start it: raytui up {target}"
         )
+    file = ClusterFile(target, paths, spec.source)
+    monitor = Monitor(spec.cluster_name, paths.ledger)
     run_daemon(
         spec.cluster_name,
         paths,
-        lambda: _engine(spec, paths),
-        lambda engine: _reload(engine, target, paths),
+        lambda: _engine(spec, paths, monitor),
+        file.reload,
+        changed=file.changed,
+        monitor=monitor,
         on_stderr=on_stderr,
     )
 
 
-def _engine(spec: ClusterSpec, paths: ClusterPaths) -> Engine:
+def _engine(spec: ClusterSpec, paths: ClusterPaths, monitor: Monitor) -> Engine:
     # Here, in the engine's own thread: Ray is a heavy import and must not delay a refusal.
     from raytui.autoscaler.loop.ledger_rescue import open_ledger
     from raytui.autoscaler.loop.reconciler import Reconciler
@@ -52,6 +57,15 @@ def _engine(spec: ClusterSpec, paths: ClusterPaths) -> Engine:
     provider = provider_for(spec, paths)
     address = provider.head_address()
     ray = GcsRay(address)
+    metrics_url, trouble = "", ""
+    try:
+        endpoint = open_endpoint(spec.metrics, monitor)
+    except EndpointError as error:
+        trouble = str(error)
+    else:
+        if endpoint is not None:
+            metrics_url = endpoint.url
+            monitor.announce(ray.announce_metrics, endpoint.address(address))
     info = ClusterInfo(
         cluster_name=spec.cluster_name,
         provider=spec.provider.type,
@@ -62,21 +76,10 @@ def _engine(spec: ClusterSpec, paths: ClusterPaths) -> Engine:
         max_workers=spec.max_workers,
         upscaling_speed=spec.upscaling_speed,
         idle_timeout_s=spec.idle_timeout_s,
+        metrics_url=metrics_url,
     )
     engine = Reconciler(spec, provider, ray, open_ledger(paths.ledger, time.time()), info=info)
+    if trouble:
+        engine.note(Level.WARNING, trouble)
     remember(paths, spec)
     return engine
-
-
-def _reload(engine: Engine, target: str, paths: ClusterPaths) -> Ack:
-    """Read the file again; a bad one, or another cluster's, changes nothing."""
-    old = recall(paths)
-    try:
-        spec = cluster_of(old.source if old is not None and old.source else target)
-    except (ConfigErrors, UnknownClusterError) as error:
-        return Ack(False, f"nothing was changed: {error}")
-    if old is not None and (spec.cluster_name, spec.provider) != (old.cluster_name, old.provider):
-        return Ack(False, "nothing was changed: cluster_name and provider cannot change while up")
-    changes = engine.reload(spec)
-    remember(paths, spec)
-    return Ack(True, changes)

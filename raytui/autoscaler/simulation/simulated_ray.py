@@ -243,6 +243,9 @@ class SimulatedRay:
             if node.node_id in node_ids
         }
 
+    def announce_metrics(self, address: str) -> None:
+        """See RayCluster. Nobody scrapes a made-up cluster."""
+
     def dashboard_url(self) -> str:
         """See RayCluster."""
         return ""

@@ -1,0 +1,92 @@
+"""The cluster file as a running daemon follows it: read again when it changed, refused when bad."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from raytui.autoscaler.engine import Engine
+from raytui.config.launched import recall, remember
+from raytui.config.locations import ClusterPaths
+from raytui.config.problems import ConfigErrors
+from raytui.config.target import UnknownClusterError, cluster_of
+from raytui.model.command import Ack
+from raytui.model.snapshot import Level
+from raytui.model.text import count_text, first_line
+
+_Stamp = tuple[int, int, int]
+"""Modification time in nanoseconds, size, inode: an editor changes at least one of them."""
+
+
+class ClusterFile:
+    """What `target` (a file, or the name of a launched cluster) stands for, read again and again.
+
+    `changed` and `reload` may be called from different threads, not at the same time.
+    """
+
+    def __init__(self, target: str, paths: ClusterPaths, source: str) -> None:
+        """`source` is the file that the daemon was started with; empty when there was none."""
+        self._target = target
+        self._paths = paths
+        self._file = Path(source) if source else None
+        self._stamp = self._look()
+        self._settled = self._stamp
+        self._digest = self._read()
+
+    def changed(self) -> bool:
+        """Whether there is a content that was not there before, and nobody is writing it any more.
+
+        To be asked about once a second. A new content counts when two looks in a row found the
+        same file; a file that is away (editors replace it) has not changed. True once for each
+        content.
+        """
+        before, self._stamp = self._stamp, self._look()
+        if self._stamp is None or self._stamp == self._settled or self._stamp != before:
+            return False
+        self._settled = self._stamp
+        known, self._digest = self._digest, self._read()
+        return self._digest not in (None, known)
+
+    def reload(self, engine: Engine) -> Ack:
+        """Read the file and give it to the engine; a bad one, or another cluster's, is refused.
+
+        Both ends are written into the journal, a refusal with every problem by line.
+        """
+        old = recall(self._paths)
+        self._digest = self._read()
+        try:
+            spec = cluster_of(old.source if old is not None and old.source else self._target)
+        except (ConfigErrors, UnknownClusterError) as error:
+            return _refuse(engine, str(error))
+        if old is not None:
+            if (spec.cluster_name, spec.provider) != (old.cluster_name, old.provider):
+                return _refuse(engine, "cluster_name and provider cannot change while it is up")
+            if spec == old:
+                return Ack(True, "reloaded: nothing changed")
+            if spec.metrics != old.metrics:
+                engine.note(Level.INFO, "metrics move when the daemon is started again")
+        changes = engine.reload(spec)
+        remember(self._paths, spec)
+        return Ack(True, changes)
+
+    def _look(self) -> _Stamp | None:
+        try:
+            status = self._file.stat() if self._file is not None else None
+        except OSError:
+            return None
+        return (status.st_mtime_ns, status.st_size, status.st_ino) if status is not None else None
+
+    def _read(self) -> bytes | None:
+        """A digest of the content. Whether it is any good is for `reload` to say."""
+        try:
+            data = self._file.read_bytes() if self._file is not None else None
+        except OSError:
+            return None
+        return hashlib.sha256(data).digest() if data is not None else None
+
+
+def _refuse(engine: Engine, why: str) -> Ack:
+    more = len(why.splitlines()) - 1
+    rest = f" (and {count_text(more, 'more problem')})" if more else ""
+    engine.note(Level.WARNING, f"the cluster file was refused: {first_line(why)}{rest}", why)
+    return Ack(False, f"nothing was changed: {why}")
