@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from raytui.model.lifecycle import InstanceStatus
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 HEAD_RESOURCE = "node:__internal_head__"
 _GROUP_MARK = "_group_"
+_HOST_LABEL = "_PG_"
+"""Ray gives nodes a label of this prefix and a placement group's id while they hold bundles of it
+(`FormatPlacementGroupLabelName` in `gcs_autoscaler_state_manager.cc`)."""
 _BUNDLE_IN_USE = re.compile(r"\bbundle_group_([0-9a-f]{20,})")
 _IDLE_JITTER_S = 2.0
 _MOST_ENTRIES = 1000
@@ -60,11 +63,18 @@ def view_of(state: Any, now: float, idle_before: Mapping[str, float]) -> RayView
 
     `now` and `idle_before` are as for `read_view`.
     """
+    nodes = [node for node in state.node_states if node.status != _DEAD]
+    hosts = _hosts(nodes)
     return RayView(
         version=state.cluster_resource_state_version,
-        nodes=tuple(_node(n, now, idle_before) for n in state.node_states if n.status != _DEAD),
+        nodes=tuple(_node(node, now, idle_before) for node in nodes),
         demands=_demands(state.pending_resource_requests),
-        gangs=tuple(_gang(gang) for gang in state.pending_gang_resource_requests),
+        # A group that waits for nothing any more stands there without bundles.
+        gangs=tuple(
+            gang
+            for request in state.pending_gang_resource_requests
+            if (gang := _gang(request, hosts)).bundles
+        ),
         constraints=tuple(
             Constraint(tuple((_bundle(r.request), r.count) for r in c.resource_requests))
             for c in state.cluster_resource_constraints
@@ -165,10 +175,21 @@ def _bundle(request: Any) -> Bundle:
     )
 
 
-def _gang(gang: Any) -> Gang:
+def _hosts(nodes: Iterable[Any]) -> dict[str, list[str]]:
+    """Placement group ids to the nodes that hold bundles of them."""
+    hosts: dict[str, list[str]] = {}
+    for node in nodes:
+        for label in node.dynamic_labels:
+            if label.startswith(_HOST_LABEL):
+                hosts.setdefault(label.removeprefix(_HOST_LABEL), []).append(node.node_id.hex())
+    return hosts
+
+
+def _gang(gang: Any, hosts: Mapping[str, Sequence[str]]) -> Gang:
     """A placement group; Ray's details read `<id>:STRICT_SPREAD|PENDING`.
 
-    Newer Rays list the bundles per way to place them, the preferred way first.
+    Of a group that lost a node (`RESCHEDULING`) Ray lists the lost bundles only. Newer Rays list
+    the bundles per way to place them, the preferred way first.
     """
     listed = _newer(gang, "bundle_selectors", ())
     ways = [way.resource_requests for way in listed if way.resource_requests]
@@ -176,7 +197,8 @@ def _gang(gang: Any) -> Gang:
     gang_id, _, rest = gang.details.partition(":")
     word = rest.partition("|")[0]
     strategy = Strategy(word) if word in set(Strategy) else _strategy_of(requests)
-    return Gang(gang_id, strategy, tuple(_bundle(request) for request in requests))
+    bundles = tuple(_bundle(request) for request in requests)
+    return Gang(gang_id, strategy, bundles, tuple(sorted(hosts.get(gang_id, ()))))
 
 
 def _strategy_of(requests: Iterable[Any]) -> Strategy:

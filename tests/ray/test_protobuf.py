@@ -157,6 +157,22 @@ def test_a_placement_group_with_its_id_strategy_and_bundles() -> None:
     assert [bundle.resources for bundle in read.bundles] == [Resources.of(GPU=1)] * 2
 
 
+def test_a_placement_group_that_lost_a_node_is_told_where_its_other_bundles_are() -> None:
+    mark = {"_PG_ab12": ""}
+    hosts = [node_state(1, dynamic_labels=mark), node_state(2, dynamic_labels={"_PG_ff": ""})]
+    lost = pb.ResourceRequest(resources_bundle={"GPU": 1})
+    (read,) = view(
+        node_states=[*hosts, node_state(3, dynamic_labels=mark, status=pb.DEAD)],
+        pending_gang_resource_requests=[gang("ab12:STRICT_SPREAD|RESCHEDULING", requests=[lost])],
+    ).gangs
+    assert len(read.bundles) == 1
+    assert read.placed_on == ("01010101",)
+
+
+def test_a_placement_group_that_waits_for_nothing_is_none() -> None:
+    assert view(pending_gang_resource_requests=[gang()]).gangs == ()
+
+
 def test_bundle_selectors_are_preferred_to_the_old_list() -> None:
     labelled = pb.ResourceRequest(
         resources_bundle={"CPU": 3}, label_selectors=[selector("disk", "ssd")]

@@ -142,6 +142,13 @@ def test_a_placement_group():
     assert [bundle.resources for bundle in read_gang.bundles] == [Resources.of(GPU=1)] * 2
 
 
+def test_where_the_other_bundles_of_a_placement_group_are():
+    lost = {"requests": [{"resources_bundle": {"GPU": 1}}], "details": "4f2a:PACK|RESCHEDULING"}
+    host = {"node_id": "aa" * 28, "status": "RUNNING", "dynamic_labels": {"_PG_4f2a": ""}}
+    (gang,) = read({"node_states": [host], "pending_gang_resource_requests": [lost]}).gangs
+    assert gang.placed_on == ("aa" * 28,)
+
+
 def test_a_placement_group_without_details_is_known_by_its_constraints():
     apart = {"anti_affinity": {"label_name": "_PG_1", "label_value": ""}}
     request = {"resources_bundle": {"GPU": 1}, "placement_constraints": [apart]}

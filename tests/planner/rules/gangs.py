@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from raytui.model.lifecycle import InstanceStatus
 from raytui.model.reason import Why
+from raytui.model.state import Bundle, Gang, Strategy
 from tests.planner.rules.rule import (
     AT_TYPE_MAX,
     GPU,
@@ -14,6 +15,7 @@ from tests.planner.rules.rule import (
     ON_RUNNING,
     ON_STARTING,
     SMALL,
+    TIED,
     TOO_FEW_NODES,
     TOO_LARGE,
     Rule,
@@ -26,7 +28,13 @@ IN_A = (("zone", "in", ("a",)),)
 IN_B = (("zone", "in", ("b",)),)
 NOT_IN_A = (("zone", "not-in", ("a",)),)
 ON_SSD = (("disk", "in", ("ssd",)),)
+HIGH = kind("high", 0.3, CPU=4, memory=8e9, max=1)
 ONE = kind("small", 0.2, CPU=4, max=1)
+
+
+def _rest(strategy: str, *bundles: Bundle, on: str) -> Gang:
+    """What a placement group lost; its other bundles are on a node."""
+    return Gang("abc123", Strategy(strategy), bundles, placed_on=(f"n-{on}",))
 
 
 def _two_halves_free():
@@ -99,6 +107,46 @@ PACK = [
         kept={"c": Why.EXPECTED, "a": Why.BUSY, "b": Why.BUSY},
     ),
     Rule(
+        "PACK takes the running node that holds most of it",
+        state(
+            worker(LARGE, "a", used={"CPU": 10}),
+            worker(LARGE, "b", used={"CPU": 12}),
+            worker(LARGE, "c", used={"CPU": 14}),
+            gangs=[gang("PACK", *[bundle(CPU=3)] * 2, bundle(CPU=2))],
+            demands=[demand(1, CPU=4)],
+        ),
+        spec(LARGE),
+        fates={ON_RUNNING: 2},
+    ),
+    Rule(
+        "PACK prefers a node that runs to one that starts",
+        state(
+            worker(SMALL, "a", status=InstanceStatus.SETTING_UP),
+            worker(SMALL, "b", idle_for=1),
+            gangs=[gang("PACK", *[bundle(CPU=2)] * 2)],
+        ),
+        spec(SMALL),
+        fates={ON_RUNNING: 1},
+        kept={"b": Why.EXPECTED},
+    ),
+    Rule(
+        "PACK prefers one node that starts to two that run",
+        state(
+            *_two_halves_free(),
+            worker(SMALL, "c", status=InstanceStatus.SETTING_UP),
+            gangs=[gang("PACK", *[bundle(CPU=2)] * 2)],
+        ),
+        spec(SMALL),
+        fates={ON_STARTING: 1},
+    ),
+    Rule(
+        "PACK buys two cheap nodes rather than a dear one for all",
+        state(gangs=[gang("PACK", *[bundle(CPU=4)] * 2)]),
+        spec(SMALL, LARGE),
+        launches={"small": 2},
+        fates={NEW_FOR_GANG: 1},
+    ),
+    Rule(
         "PACK is split when no running node has room for all",
         state(*_two_halves_free(), gangs=[gang("PACK", *[bundle(CPU=2)] * 2)]),
         spec(SMALL),
@@ -151,6 +199,41 @@ SPREAD = [
         "SPREAD shares a running node rather than launch",
         state(worker(SMALL, "a", idle_for=1), gangs=[gang("SPREAD", *[bundle(CPU=1)] * 2)]),
         spec(SMALL),
+        fates={ON_RUNNING: 1},
+    ),
+    Rule(
+        "SPREAD gives no node a third bundle before every node has two",
+        state(
+            worker(SMALL, "a", idle_for=1),
+            worker(SMALL, "b", idle_for=1),
+            gangs=[gang("SPREAD", *[bundle(CPU=1)] * 4)],
+            demands=[demand(2, CPU=2)],
+        ),
+        spec(SMALL),
+        fates={ON_RUNNING: 3},
+    ),
+    Rule(
+        "SPREAD buys no node per bundle",
+        state(gangs=[gang("SPREAD", *[bundle(CPU=1)] * 4)]),
+        spec(SMALL),
+        launches={"small": 1},
+        fates={NEW_FOR_GANG: 1},
+    ),
+    Rule(
+        "SPREAD uses all of the nodes that must be bought for it",
+        state(gangs=[gang("SPREAD", *[bundle(CPU=1)] * 6)], demands=[demand(2, CPU=1)]),
+        spec(SMALL),
+        launches={"small": 2},
+        fates={NEW_FOR_GANG: 1, ON_NEW: 2},
+    ),
+    Rule(
+        "SPREAD doubles up where its wish would leave a bundle without room",
+        state(
+            worker(SMALL, "a", idle_for=1),
+            worker(SMALL, "b", used={"CPU": 3}),
+            gangs=[gang("SPREAD", *[bundle(CPU=1)] * 2, bundle(CPU=3))],
+        ),
+        spec(kind("small", 0.2, CPU=4, max=2)),
         fates={ON_RUNNING: 1},
     ),
     Rule(
@@ -239,6 +322,16 @@ STRICT_SPREAD = [
         fates={ON_RUNNING: 1},
     ),
     Rule(
+        "STRICT_SPREAD bundles make way for each other where they have a choice",
+        state(
+            worker(HIGH, "h", idle_for=1),
+            worker(SMALL, "s", idle_for=1),
+            gangs=[gang("STRICT_SPREAD", bundle(CPU=3, memory=1e9), bundle(CPU=4))],
+        ),
+        spec(kind("small", 0.2, CPU=4, max=1), HIGH),
+        fates={ON_RUNNING: 1},
+    ),
+    Rule(
         "STRICT_SPREAD takes several types when one reaches its limit",
         state(gangs=[gang("STRICT_SPREAD", *[bundle(CPU=1)] * 3)]),
         spec(kind("small", 0.2, CPU=4, max=2), LARGE),
@@ -261,6 +354,60 @@ STRICT_SPREAD = [
         spec(ALPHA, BETA),
         launches={"alpha": 1, "beta": 1},
         fates={NEW_FOR_GANG: 1},
+    ),
+]
+
+PARTLY_PLACED = [
+    Rule(
+        "the rest of a STRICT_SPREAD group goes on other nodes than what is placed",
+        state(
+            worker(SMALL, "a", used={"CPU": 1}),
+            gangs=[_rest("STRICT_SPREAD", bundle(CPU=1), on="a")],
+        ),
+        spec(SMALL),
+        launches={"small": 1},
+        fates={NEW_FOR_GANG: 1},
+    ),
+    Rule(
+        "the rest of a STRICT_SPREAD group uses a running node without a bundle of it",
+        state(
+            worker(SMALL, "a", used={"CPU": 1}),
+            worker(SMALL, "b", used={"CPU": 1}),
+            gangs=[_rest("STRICT_SPREAD", bundle(CPU=1), on="a")],
+        ),
+        spec(SMALL),
+        fates={ON_RUNNING: 1},
+    ),
+    Rule(
+        "the rest of a SPREAD group takes the same node rather than launch",
+        state(
+            worker(SMALL, "a", used={"CPU": 1}),
+            gangs=[_rest("SPREAD", bundle(CPU=1), on="a")],
+        ),
+        spec(SMALL),
+        fates={ON_RUNNING: 1},
+    ),
+    Rule(
+        "the rest of a STRICT_PACK group goes where the others are",
+        state(
+            worker(SMALL, "a", used={"CPU": 1}),
+            worker(SMALL, "b", used={"CPU": 3}),
+            gangs=[_rest("STRICT_PACK", bundle(CPU=1), on="a")],
+            demands=[demand(1, CPU=1)],
+        ),
+        spec(SMALL),
+        fates={ON_RUNNING: 2},
+    ),
+    Rule(
+        "the rest of a STRICT_PACK group launches nothing when its node is full",
+        state(
+            worker(SMALL, "a", used={"CPU": 4}),
+            worker(SMALL, "b", idle_for=1),
+            gangs=[_rest("STRICT_PACK", bundle(CPU=1), on="a")],
+        ),
+        spec(SMALL),
+        fates={TIED: 1},
+        args={"strategy": "STRICT_PACK", "node": "a"},
     ),
 ]
 
@@ -336,4 +483,4 @@ ALTOGETHER = [
     ),
 ]
 
-RULES = [*STRICT_PACK, *PACK, *SPREAD, *STRICT_SPREAD, *ALTOGETHER]
+RULES = [*STRICT_PACK, *PACK, *SPREAD, *STRICT_SPREAD, *PARTLY_PLACED, *ALTOGETHER]
