@@ -61,10 +61,7 @@ def best_attempt(
     by_price = capacity.spec.expander[0] is Expander.PRICE
     if not ours.unserved and not (by_price and is_small(ours.lots)):
         return ours
-    theirs = _node_by_node(wanted, start.copy(), capacity, budget)
-    if theirs.rank < ours.rank and _comes_to_rest(theirs, start, capacity):
-        return theirs
-    return ours
+    return min(ours, _node_by_node(wanted, start, capacity, budget), key=lambda one: one.rank)
 
 
 def _shape_by_shape(
@@ -95,16 +92,3 @@ def _completed(
     asked = copies_of(missing)
     lots = buy_in_turn(missing, capacity, budget) if missing else []
     return Attempt(room, placed, asked, missing, lots)
-
-
-def _comes_to_rest(attempt: Attempt, start: Packing, capacity: Capacity) -> bool:
-    """Whether the same requests would find the same room again once the others have their nodes.
-
-    If not, the next plan would launch for them what this one thought it could do without.
-    """
-    served = {id(want): Wanted(want.shape, 0, want.selectors) for want, _ in attempt.placed}
-    for want, part in attempt.placed:
-        served[id(want)].count += part.count
-    again = list(served.values())
-    as_ray.place(start, again, capacity.room_of)
-    return not any(want.count for want in again)

@@ -1,18 +1,12 @@
-"""Judge node types: why one was taken and the others were not, and why nothing could be."""
+"""Why no node can be launched for a request: nothing fits, or what stands in the way."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from raytui.autoscaler.planning.buying import (
-    NODE_CHARGE,
-    Supply,
-    Wanted,
-    hardest_first,
-    nodes_alone,
-)
+from raytui.autoscaler.planning.buying import Supply, Wanted
 from raytui.autoscaler.planning.capacity import Capacity
-from raytui.model.plan import LaunchFailure, Verdict
+from raytui.model.plan import LaunchFailure
 from raytui.model.reason import Reason, Why, because
 from raytui.model.spec import Offering
 from raytui.model.state import LabelSelector
@@ -61,7 +55,7 @@ def _infeasible(want: Wanted, catalogue: Sequence[Supply]) -> Reason:
 def _obstacle(node_type: str, capacity: Capacity, throttled: bool) -> Reason:
     failure = capacity.failure(node_type)
     if failure is not None:
-        return _backing_off(node_type, failure)
+        return backing_off(node_type, failure)
     if throttled and not capacity.speed_left(node_type):
         return because(
             Why.UPSCALING_SPEED,
@@ -77,8 +71,8 @@ def _obstacle(node_type: str, capacity: Capacity, throttled: bool) -> Reason:
     return because(Why.MAX_WORKERS_TYPE, node_type=node_type, now=now, max=limit)
 
 
-def _backing_off(node_type: str, failure: LaunchFailure) -> Reason:
-    """`failure` may have been met with another type, and yet speak against this one."""
+def backing_off(node_type: str, failure: LaunchFailure) -> Reason:
+    """That a type is avoided; `failure` may have been met with another one."""
     offering = Offering(failure.instance_type, failure.zone, failure.market)
     return because(
         Why.BACKING_OFF,
@@ -96,92 +90,6 @@ _ORDER = (Why.UPSCALING_SPEED, Why.BACKING_OFF, Why.MAX_WORKERS_GLOBAL, Why.MAX_
 def _soonest(reason: Reason) -> int:
     """What passes by itself comes before what needs a person."""
     return _ORDER.index(reason.why)
-
-
-def judge(
-    wanted: Sequence[Wanted], capacity: Capacity, chosen: Mapping[str, int]
-) -> tuple[Verdict, ...]:
-    """What every worker type would have meant for `wanted`; `chosen` is type to nodes launched."""
-    order = hardest_first(wanted)
-    judged = [_weigh(supply, order) for supply in capacity.catalogue()]
-    best = min((v.price_per_request for v in judged if v.price_per_request), default=None)
-    candidates = sum(1 for v in judged if v.fits)
-    verdicts = []
-    for supply, weighed in zip(capacity.catalogue(), judged, strict=True):
-        reason = _reason(supply, weighed, wanted, capacity, chosen, best, candidates)
-        nodes = chosen.get(supply.node_type, 0)
-        verdicts.append(
-            Verdict(
-                node_type=supply.node_type,
-                chosen=bool(nodes),
-                reason=reason,
-                fits=weighed.fits,
-                nodes=nodes or weighed.nodes,
-                price_per_hour=weighed.price_per_hour,
-                price_per_request=weighed.price_per_request,
-                waste=weighed.waste,
-            )
-        )
-    return tuple(sorted(verdicts, key=lambda v: (not v.chosen, not v.fits)))
-
-
-def _weigh(supply: Supply, order: Sequence[Wanted]) -> Verdict:
-    """Nodes, price and waste if the requests had to run on this type alone; hardest first."""
-    fitting = [want for want in order if supply.fits(want)]
-    fits = sum(want.count for want in fitting)
-    nodes = nodes_alone(supply, fitting)
-    used: dict[str, int] = {}
-    for want in fitting:
-        for name, units in want.needs:
-            used[name] = used.get(name, 0) + units * want.count
-    shares = [units / (supply.room.units(name) * nodes) for name, units in used.items()]
-    price = nodes * supply.price
-    return Verdict(
-        node_type=supply.node_type,
-        chosen=False,
-        reason=because(Why.DEARER),
-        fits=fits,
-        nodes=nodes,
-        price_per_hour=price if nodes else None,
-        price_per_request=price / fits if fits else None,
-        waste=1 - max(shares, default=1.0),
-    )
-
-
-def _reason(
-    supply: Supply,
-    weighed: Verdict,
-    wanted: Sequence[Wanted],
-    capacity: Capacity,
-    chosen: Mapping[str, int],
-    best: float | None,
-    candidates: int,
-) -> Reason:
-    if supply.node_type in chosen:
-        if candidates == 1:
-            return because(Why.ONLY_FIT)
-        return because(Why.CHEAPEST if weighed.price_per_request == best else Why.BEST_MIX)
-    if not weighed.fits:
-        return because(Why.DOES_NOT_FIT, what=_lacks(supply, wanted[0]))
-    failure = capacity.failure(supply.node_type)
-    if failure is not None:
-        return _backing_off(supply.node_type, failure)
-    limit = capacity.spec.node_types[supply.node_type].max_workers
-    if not capacity.type_left(supply.node_type):
-        return because(Why.NO_ROOM, now=capacity.count(supply.node_type), max=limit)
-    factor = (weighed.price_per_request or 0.0) / (best or NODE_CHARGE)
-    if factor > 1.05:
-        return because(Why.DEARER, factor=f"{factor:.1f}".removesuffix(".0"))
-    if "GPU" in supply.room and not any("GPU" in want.shape for want in wanted):
-        return because(Why.SPARES_GPU)
-    return because(Why.AS_GOOD)
-
-
-def _lacks(supply: Supply, want: Wanted) -> str:
-    for name, units in sorted(want.shape.items()):
-        if units > supply.room.units(name):
-            return name
-    return selectors_text(want.selectors)
 
 
 def selectors_text(selectors: Sequence[LabelSelector]) -> str:

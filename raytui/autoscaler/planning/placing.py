@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import copy
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from raytui.autoscaler.planning.buying import Wanted
+from raytui.autoscaler.planning.buying import Bought, Wanted
 from raytui.autoscaler.planning.capacity import Capacity
 from raytui.autoscaler.planning.improving import lower_bound
-from raytui.autoscaler.planning.judging import judge
 from raytui.autoscaler.planning.packing import Placed, Stage
+from raytui.autoscaler.planning.verdicts import Use, judge
 from raytui.model.plan import Launch, Memory, Outcome, Request, Verdict, Wait
 from raytui.model.reason import Reason, Why, because
 from raytui.model.resources import Resources
@@ -54,6 +54,8 @@ class Placing:
         self._bought_for: list[Wanted] = []
         self._served: list[Wanted] = []
         """The part of these that nodes were bought for."""
+        self._unfilled: list[Bought] = []
+        """Nodes bought for request_resources, which holds nothing on them."""
         self._launches: list[_Intent] = []
         self._meant_for: dict[str, Counter[Share]] = {}
         """What was placed on new nodes: one request's share, how often."""
@@ -66,6 +68,7 @@ class Placing:
         twin.room = self.room.copy()
         twin.outcomes, twin.needed = list(self.outcomes), dict(self.needed)
         twin._bought_for, twin._served = list(self._bought_for), list(self._served)
+        twin._unfilled = list(self._unfilled)
         twin._launches = list(self._launches)
         twin._meant_for = {name: meant.copy() for name, meant in self._meant_for.items()}
         return twin
@@ -91,11 +94,17 @@ class Placing:
         """What every node type would have meant for the requests that nodes were bought for."""
         if not self._bought_for:
             return ()
-        chosen: Counter[str] = Counter()
+        uses: defaultdict[str, Use] = defaultdict(Use)
         for launch in self.launches:
-            if launch.reason.why not in (Why.MIN_WORKERS, Why.USER_FLOOR):
-                chosen[launch.node_type] += launch.count
-        return judge(self._bought_for, self.capacity, chosen)
+            if launch.reason.why not in (Why.MIN_WORKERS, Why.USER_FLOOR, Why.FOR_CONSTRAINT):
+                filled = sum(nodes for nodes, _ in launch.fills)
+                for nodes, holding in (*launch.fills, (launch.count - filled, ())):
+                    shapes = ((share.resources, share.count) for share in holding)
+                    uses[launch.node_type].add(nodes, shapes)
+        for lot in self._unfilled:
+            shapes = ((want.shape, copies) for want, copies in lot.pattern)
+            uses[lot.supply.node_type].add(lot.nodes, shapes)
+        return judge(self._bought_for, self.capacity, uses)
 
     @property
     def cost_per_hour(self) -> float:
@@ -154,8 +163,17 @@ class Placing:
                 for node_id, count in part.on_each():
                     self._meant_for.setdefault(node_id, Counter())[meant_for] += count
 
-    def note(self, asked: Sequence[Wanted], left: Sequence[Wanted] = ()) -> None:
-        """Remember what nodes were bought for; `left` has what of it was not served."""
+    def note(
+        self,
+        asked: Sequence[Wanted],
+        left: Sequence[Wanted] = (),
+        unfilled: Sequence[Bought] = (),
+    ) -> None:
+        """Remember what nodes were bought for; `left` has what of it was not served.
+
+        `unfilled` are nodes bought for it that stay empty as far as others are concerned.
+        """
+        self._unfilled += unfilled
         unserved = [want.count for want in left] or [0] * len(asked)
         self._bought_for += asked
         self._served += [

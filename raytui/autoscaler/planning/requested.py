@@ -49,7 +49,7 @@ def _satisfy(placing: Placing, constraint: Constraint, wanted: list[Wanted]) -> 
         wait = wait_for(blocked)
         placing.outcome(Request.CONSTRAINT, wait, 1, blocked, shape, label, selectors=chosen)
         return
-    placing.note(asked)
+    placing.note(asked, unfilled=bought)
     nodes: Counter[str] = Counter()
     for lot in bought:
         nodes[lot.supply.node_type] += lot.nodes
