@@ -1,8 +1,10 @@
-"""The life of an instance: one enum and one table of the moves that are legal."""
+"""The life of an instance: one enum, one table of the moves that are legal, one of timeouts."""
 
 from __future__ import annotations
 
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class InstanceStatus(StrEnum):
@@ -55,6 +57,26 @@ STARTING = frozenset({_S.QUEUED, _S.REQUESTED, _S.ALLOCATED, _S.SETTING_UP})
 LEAVING = frozenset({_S.DRAINING, _S.TERMINATING, _S.SETUP_FAILED, _S.LOST})
 COUNTED = STARTING | {_S.RUNNING}
 """Statuses that count against max_workers and satisfy min_workers."""
+
+
+class Timeouts(Struct, frozen=True):
+    """How many seconds each stretch of a life may take (`metadata.raytui.timeouts`)."""
+
+    request_s: float = 120.0
+    """A launch call: asked again under the same id, and given up after three tries. What comes
+    later all the same is taken in."""
+    boot_s: float = 600.0
+    """ALLOCATED without a sign of set-up or of Ray: SETUP_FAILED, and another one is launched."""
+    setup_s: float = 1800.0
+    """SETTING_UP: SETUP_FAILED, and another one is launched."""
+    register_s: float = 600.0
+    """From the start of Ray on it to its Ray node: SETUP_FAILED, and another one is launched."""
+    drain_s: float = 300.0
+    """A drain that Ray cannot be told of: one for idleness is given up, one that was ordered is
+    ended this long after its deadline."""
+    terminate_s: float = 600.0
+    """TERMINATING and still listed: said in the journal, again when twice as long has passed.
+    Meanwhile the provider is asked again and again."""
 
 
 class IllegalTransitionError(Exception):
