@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from raytui.config.fill import Values
+from raytui.model.lifecycle import Timeouts
 from raytui.model.resources import Resources
 from raytui.model.spec import (
     AuthSpec,
@@ -46,6 +47,7 @@ def build(values: Values, source: str) -> ClusterSpec:
         metadata=values.get("metadata", {}),
         expander=_expander(values),
         metrics=_metrics(values),
+        timeouts=_timeouts(values),
         source=source,
     )
 
@@ -98,6 +100,11 @@ def _docker(section: Values, kind: str = "") -> DockerSpec:
 def _expander(values: Values) -> tuple[Expander, ...]:
     raytui = values.get("metadata", {}).get("raytui", {})
     return tuple(map(Expander, raytui.get("expander", ()))) or (Expander.PRICE,)
+
+
+def _timeouts(values: Values) -> Timeouts:
+    raytui = values.get("metadata", {}).get("raytui", {})
+    return Timeouts(**{f"{name}_s": limit for name, limit in raytui.get("timeouts", {}).items()})
 
 
 def _metrics(values: Values) -> MetricsSpec:

@@ -23,6 +23,7 @@ TABLES: dict[str, Table] = {
     "priced type": schema.PRICED_TYPE,
     "offering": schema.OFFERING,
     "metrics": schema.METRICS,
+    "timeouts": schema.TIMEOUTS,
 }
 
 _PLACE = re.compile(r"<!-- keys: (.+?) -->\n.*?<!-- end -->", re.DOTALL)

@@ -50,6 +50,7 @@ _COMMANDS = ListOf(
     hint="put each command on its own line after '- '",
 )
 _OPEN = Table(others=True)
+_LIMIT = Number(1, 7 * 86_400, unit="seconds")
 
 PROVIDER = Table(
     others=True,
@@ -265,6 +266,22 @@ METRICS = Table(
     )
 )
 
+TIMEOUTS = Table(
+    (
+        Key("request", _LIMIT, "A launch call without an answer: asked again, three times in all.", "120"),
+        Key("boot", _LIMIT, "An instance without a sign of set-up or of Ray: replaced.", "600"),
+        Key("setup", _LIMIT, "Set-up commands: replaced.", "1800"),
+        Key("register", _LIMIT, "From the start of Ray to its node in the cluster: replaced.", "600"),
+        Key(
+            "drain",
+            _LIMIT,
+            "A drain that Ray cannot be told of: given up, or ended when it was ordered.",
+            "300",
+        ),
+        Key("terminate", _LIMIT, "Still listed by the provider: said, while it is asked again.", "600"),
+    )
+)
+
 RAYTUI = Table(
     (
         Key(
@@ -279,6 +296,7 @@ RAYTUI = Table(
             "decides.",
             "[price]",
         ),
+        Key("timeouts", TIMEOUTS, "How long each stretch of an instance's life may take."),
         Key("metrics", METRICS, "Where Prometheus asks the daemon."),
     )
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from raytui.model.lifecycle import Timeouts
 from raytui.model.resources import EMPTY, Resources
 
 
@@ -138,6 +139,7 @@ class ClusterSpec(Struct, frozen=True):
     expander: tuple[Expander, ...] = (Expander.PRICE,)
     """`metadata.raytui.expander`: policies that choose among node types, the first decides."""
     metrics: MetricsSpec = MetricsSpec()
+    timeouts: Timeouts = Timeouts()
     source: str = ""
     """Path of the file this came from; empty when built in code."""
 
