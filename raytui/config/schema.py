@@ -268,17 +268,29 @@ METRICS = Table(
 
 TIMEOUTS = Table(
     (
-        Key("request", _LIMIT, "A launch call without an answer: asked again, three times in all.", "120"),
+        Key(
+            "request",
+            _LIMIT,
+            "A launch call without an answer: asked again, three times in all.",
+            "120",
+        ),
         Key("boot", _LIMIT, "An instance without a sign of set-up or of Ray: replaced.", "600"),
         Key("setup", _LIMIT, "Set-up commands: replaced.", "1800"),
-        Key("register", _LIMIT, "From the start of Ray to its node in the cluster: replaced.", "600"),
+        Key(
+            "register", _LIMIT, "From the start of Ray to its node in the cluster: replaced.", "600"
+        ),
         Key(
             "drain",
             _LIMIT,
             "A drain that Ray cannot be told of: given up, or ended when it was ordered.",
             "300",
         ),
-        Key("terminate", _LIMIT, "Still listed by the provider: said, while it is asked again.", "600"),
+        Key(
+            "terminate",
+            _LIMIT,
+            "Still listed by the provider: said, while it is asked again.",
+            "600",
+        ),
     )
 )
 

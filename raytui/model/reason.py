@@ -25,6 +25,7 @@ class Why(StrEnum):
     BUDGET = "budget"  # now, max, price (USD per hour)
     PAUSED = "paused"  # by
     NOT_OBSERVED = "not-observed"  # source, since
+    DOUBTED = "doubted"  # source, doubt
 
     # Why a node is launched.
     MIN_WORKERS = "min-workers"  # node_type, floor

@@ -59,6 +59,11 @@ class Instance(Struct, frozen=True, omit_defaults=True):
     detail: str = ""
     """The newest word about it: a set-up step, an error, the tail of a log."""
     log_path: str = ""
+    ray_started_at: float = 0.0
+    """Unix seconds when its set-up was done and Ray was started on it; 0 before that, or when the
+    provider does not tell."""
+    quarantined: str = ""
+    """Why it is left alone: the error that handling it met. Empty for all others."""
     orphan: bool = False
     """Carries our tags but no ledger row."""
     meant_for: Holding = ()
@@ -132,13 +137,17 @@ class Constraint(Struct, frozen=True):
 
 
 class SourceHealth(Struct, frozen=True, omit_defaults=True):
-    """Whether a source of facts could be read."""
+    """Whether a source of facts could be read, and can be believed."""
 
     name: str
-    """`gcs`, `provider` or `daemon`."""
+    """`gcs`, `provider` or `daemon`; `clock` when this machine's clock has just jumped."""
     ok: bool
     last_ok_at: float = 0.0
     error: str = ""
+    doubt: str = ""
+    """Why its newest word is not believed yet, though it could be read; `ok` is False then."""
+    warning: str = ""
+    """What its word may hide, and the setting that helps; `ok` may be True."""
 
 
 class Member(Struct, frozen=True, omit_defaults=True):
