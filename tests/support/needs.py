@@ -11,6 +11,7 @@ import pytest
 _HOW = {
     "ray": "Ray is not installed: pip install 'raytui[ray]'",
     "tmux": "tmux is not installed: apt-get install tmux",
+    "prometheus": "Prometheus is not installed: apt-get install prometheus",
 }
 
 
