@@ -5,8 +5,8 @@ from __future__ import annotations
 from raytui.autoscaler.planning.buying import Wanted
 from raytui.autoscaler.planning.judging import why_not
 from raytui.autoscaler.planning.placing import Placing
-from raytui.model.plan import Request, Wait
-from raytui.model.reason import Why, because
+from raytui.model.plan import Outcome, Request, Wait
+from raytui.model.reason import Reason, Why, because
 from raytui.model.resources import EMPTY
 
 
@@ -27,6 +27,18 @@ def place_floors(placing: Placing) -> None:
             placing.launch_empty(kind.name, allowed, reason)
         if allowed < missing:
             blocked = why_not(Wanted(EMPTY, 1), capacity, throttled=False, only=kind.name)
-            room = capacity.room_of(kind.name)
-            label = f"floor of {kind.name}"
-            placing.outcome(Request.FLOOR, Wait.BLOCKED, missing - allowed, blocked, room, label)
+            placing.outcomes.append(_missed(placing, kind.name, missing - allowed, blocked))
+
+
+def floors_held_back(placing: Placing, blocked: Reason) -> list[Outcome]:
+    """The floors that are missed when nothing may be launched."""
+    return [
+        _missed(placing, launch.node_type, launch.count, blocked)
+        for launch in placing.launches
+        if launch.reason.why in (Why.MIN_WORKERS, Why.USER_FLOOR)
+    ]
+
+
+def _missed(placing: Placing, node_type: str, count: int, reason: Reason) -> Outcome:
+    room = placing.capacity.room_of(node_type)
+    return Outcome(Request.FLOOR, Wait.BLOCKED, count, reason, room, f"floor of {node_type}")

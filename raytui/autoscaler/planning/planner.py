@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from raytui.autoscaler.planning.capacity import Capacity
 from raytui.autoscaler.planning.demands import keep_promises, place_demands
-from raytui.autoscaler.planning.floors import place_floors
+from raytui.autoscaler.planning.floors import floors_held_back, place_floors
 from raytui.autoscaler.planning.gangs import place_gangs
 from raytui.autoscaler.planning.placing import Placing
 from raytui.autoscaler.planning.removing import Removing
@@ -61,7 +61,8 @@ def plan(
     idle = removing.idle(placing.needed)
     kept = removing.kept(placing.needed, over_limit + idle)
     if blocked is not None:
-        return Plan(outcomes=_held_back(placing.outcomes, blocked), kept=kept)
+        floors = floors_held_back(placing, blocked)
+        return Plan(outcomes=(*_held_back(placing.outcomes, blocked), *floors), kept=kept)
     return Plan(
         launches=tuple(placing.launches),
         removals=over_limit + idle,
@@ -77,8 +78,6 @@ def _blocked(state: ClusterState, memory: Memory, now: float) -> Reason | None:
     if memory.paused_by:
         return because(Why.PAUSED, by=memory.paused_by)
     for source in state.sources:
-        if source.doubt:
-            return because(Why.DOUBTED, source=source.name, doubt=source.doubt)
         if not source.ok:
             since = source.last_ok_at or now
             return because(Why.NOT_OBSERVED, source=source.name, since=since)

@@ -356,10 +356,19 @@ NOT_ACTING = [
         for source in ("gcs", "provider")
     ),
     Rule(
-        "paused, no floor is kept and no limit enforced",
+        "paused, no limit is enforced, and every floor says what it waits for",
         state(worker(LARGE, "a", idle_for=1), worker(LARGE, "b")),
         spec(_capped(9, least=2), kind("large", 0.9, CPU=16, max=0)),
         Memory(paused_by="ann"),
+        fates={PAUSED: 2},
+        args={"by": "ann"},
+    ),
+    Rule(
+        "blind, a floor waits until Ray answers",
+        state(sources=(SourceHealth("gcs", ok=False, last_ok_at=NOW - 60),)),
+        spec(_capped(9, least=2)),
+        fates={NOT_OBSERVED: 2},
+        args={"source": "gcs"},
     ),
     Rule(
         "paused, what would be launched for all kinds of requests is held back",
