@@ -23,6 +23,11 @@ class Removing:
         self._held = {
             hold.instance_id: hold for hold in memory.holds if not hold.until or hold.until > now
         }
+        self._left_alone = self._held.keys() | {
+            name
+            for name, member in capacity.members.items()
+            if member.instance is not None and member.instance.quarantined
+        }
 
     def over_limit(self, deadline: float) -> tuple[Removal, ...]:
         """Nodes above max_workers: not yet running first, then idle, then the least used.
@@ -34,7 +39,7 @@ class Removing:
         over_all = capacity.total - spec.max_workers
         if over_all <= 0 and not any(count > 0 for count in surplus.values()):
             return ()
-        staying = [m for name, m in capacity.staying.items() if name not in self._held]
+        staying = [m for name, m in capacity.staying.items() if name not in self._left_alone]
         staying.sort(key=_dispensable)
         removals: dict[str, Removal] = {}
         for member in staying:
@@ -75,7 +80,7 @@ class Removing:
             for name, m in self._capacity.staying.items()
             if m.idle
             and name not in needed
-            and name not in self._held
+            and name not in self._left_alone
             and m.node is not None
             and m.node.status is NodeStatus.IDLE
         ]
@@ -107,13 +112,16 @@ class Removing:
         instance, node = member.instance, member.node
         if instance is None:
             return because(Why.UNMANAGED)
+        if instance.quarantined:
+            return because(Why.QUARANTINED, error=instance.quarantined)
         drain = self._capacity.draining.get(name)
         if drain is not None:
             cause = drain.reason.why.value.replace("-", " ")
             return because(Why.DRAINING, cause=cause, deadline=drain.deadline)
         if instance.status is not InstanceStatus.RUNNING:
             if instance.status in LEAVING:
-                return _why_leaving(member)
+                limit_s = self._capacity.spec.timeouts.terminate_s
+                return _why_leaving(member, limit_s, self._now)
             since = instance.launched_at or instance.status_since
             return because(Why.STARTING, status=instance.status.value, since=since)
         hold = self._held.get(name)
@@ -154,9 +162,12 @@ def _dispensable(member: Member) -> tuple[int, float]:
     return (2, max(shares, default=0.0))
 
 
-def _why_leaving(member: Member) -> Reason:
+def _why_leaving(member: Member, limit_s: float, now: float) -> Reason:
     instance = member.instance
     detail = instance.detail if instance is not None else ""
+    if instance is not None and instance.status is InstanceStatus.TERMINATING:
+        if instance.status_since and now - instance.status_since > limit_s:
+            return because(Why.TIMED_OUT, status="terminating", after_s=limit_s)
     if member.status is InstanceStatus.SETUP_FAILED:
         return because(Why.SETUP_FAILED, message=detail)
     if member.status is InstanceStatus.LOST:
