@@ -78,6 +78,8 @@ def _blocked(state: ClusterState, memory: Memory, now: float) -> Reason | None:
     if memory.paused_by:
         return because(Why.PAUSED, by=memory.paused_by)
     for source in state.sources:
+        if source.doubt:
+            return because(Why.DOUBTED, source=source.name, doubt=source.doubt)
         if not source.ok:
             since = source.last_ok_at or now
             return because(Why.NOT_OBSERVED, source=source.name, since=since)
