@@ -195,7 +195,7 @@ def nothing_is_doubled(seen: Witness) -> Iterator[str]:
                 asked[request.node_type] += request.count
         for node_type, count in asked.items():
             if count > wanted[node_type]:
-                yield f"{decision.decision_id} decided {wanted[node_type]} {node_type}, {count} asked"
+                yield f"{wanted[node_type]} {node_type} were decided and {count} asked for"
 
 
 INVARIANTS: tuple[Callable[[Witness], Iterator[str]], ...] = (
