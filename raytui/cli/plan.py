@@ -138,8 +138,10 @@ def _demand(text: str) -> Demand:
         tree = msgspec.json.decode(found[1].encode(errors="replace"))
         shape = Resources.of(mapping(AMOUNT).read(tree, set()))
     except WrongValueError as error:
-        place = f" in {error.path[0]}" if error.path else ""
-        raise click.BadParameter(f"{wrong}: {error}{place}", param_hint="--demand") from None
+        found_wrong = "; ".join(
+            f"{one} in {one.path[0]}" if one.path else str(one) for one in error.all
+        )
+        raise click.BadParameter(f"{wrong}: {found_wrong}", param_hint="--demand") from None
     except (msgspec.DecodeError, RecursionError) as error:
         raise click.BadParameter(f"{wrong}: {error}", param_hint="--demand") from None
     return Demand(shape, int(found[2] or 1))

@@ -23,6 +23,8 @@ MOST_WHOLE = 2**63 - 1
 MOST_COUNT = 10**12
 MOST_ITEMS = 100_000
 """Longest list; Ray sends one entry for each shape of demand, so real ones are far shorter."""
+MOST_WRONG = 10
+"""How many wrong values of a file are told at once; reading ends there."""
 MOST_AMOUNT = MOST_WHOLE / UNITS_PER_ONE
 """Ray counts in units of 1/10,000 in 64 bits (`src/ray/common/scheduling/fixed_point.h`)."""
 
@@ -36,11 +38,48 @@ class WrongValueError(Exception):
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.path: KeyPath = ()
+        self.others: list[WrongValueError] = []
+        """More wrong values that were found, each without others."""
+
+    @property
+    def all(self) -> list[WrongValueError]:
+        """Every wrong value that was found, in the order of the file."""
+        return [self, *self.others]
 
     def within(self, part: str | int) -> WrongValueError:
         """The same, seen from one level up."""
-        self.path = (part, *self.path)
+        for wrong in self.all:
+            wrong.path = (part, *wrong.path)
         return self
+
+
+class _Reading:
+    """Reads the parts of one value; what is wrong with them is told when all are read."""
+
+    def __init__(self, unknown: set[str]) -> None:
+        self._unknown = unknown
+        self._wrong: list[WrongValueError] = []
+
+    def part(self, name: str | int, kind: Kind, value: Any) -> Any:
+        """One part's value; None when it is wrong."""
+        try:
+            return kind.of(value, self._unknown)
+        except WrongValueError as wrong:
+            self.refuse(name, wrong)
+            return None
+
+    def refuse(self, name: str | int, wrong: WrongValueError) -> None:
+        """Note what is wrong with a part; enough of it ends the reading."""
+        self._wrong += wrong.within(name).all
+        if len(self._wrong) >= MOST_WRONG:
+            self.end()
+
+    def end(self) -> None:
+        """Raise what was wrong, if anything was."""
+        if self._wrong:
+            first, *others = self._wrong[:MOST_WRONG]
+            first.others = others
+            raise first from None
 
 
 @dataclass(frozen=True)
@@ -71,14 +110,17 @@ def message(**fields: Kind) -> Kind:
 
     def read(value: Any, unknown: set[str]) -> Message:
         found: dict[str, Any] = {}
+        reading = _Reading(unknown)
         for key, given in _object(value).items():
             name = spellings.get(key)
             if name is None:
                 unknown.add(key)
             elif name in found:
-                raise WrongValueError(f"{name} stands here twice, in both spellings").within(key)
+                twice = WrongValueError(f"{name} stands here twice, in both spellings")
+                reading.refuse(key, twice)
             elif given is not None:
-                found[name] = _inside(key, fields[name], given, unknown)
+                found[name] = reading.part(key, fields[name], given)
+        reading.end()
         given_names = frozenset(found)
         for name, kind in fields.items():
             if name not in found:
@@ -96,7 +138,10 @@ def many(kind: Kind) -> Kind:
             raise WrongValueError(f"expected a list, got {said(value)}")
         if len(value) > MOST_ITEMS:
             raise WrongValueError(f"has {len(value):,} entries, at most {MOST_ITEMS:,} are read")
-        return [_inside(index, kind, item, unknown) for index, item in enumerate(value)]
+        reading = _Reading(unknown)
+        items = [reading.part(index, kind, item) for index, item in enumerate(value)]
+        reading.end()
+        return items
 
     return Kind(read, list)
 
@@ -105,7 +150,10 @@ def mapping(kind: Kind) -> Kind:
     """An object from any names to values of one kind."""
 
     def read(value: Any, unknown: set[str]) -> dict[str, Any]:
-        return {k: _inside(k, kind, item, unknown) for k, item in _object(value).items()}
+        reading = _Reading(unknown)
+        values = {name: reading.part(name, kind, item) for name, item in _object(value).items()}
+        reading.end()
+        return values
 
     return Kind(read, dict)
 
@@ -218,13 +266,6 @@ def _object(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise WrongValueError(f"expected an object, got {said(value)}")
     return value
-
-
-def _inside(part: str | int, kind: Kind, value: Any, unknown: set[str]) -> Any:
-    try:
-        return kind.of(value, unknown)
-    except WrongValueError as wrong:
-        raise wrong.within(part) from None
 
 
 def _camel(name: str) -> str:

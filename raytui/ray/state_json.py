@@ -141,8 +141,8 @@ def read_state(data: bytes, source: str, now: float, head_node_type: str) -> Sta
         listed = _derived(view) if instances is None else instances
         members = _with_head(_joined(listed, view), head_node_type)
     except WrongValueError as wrong:
-        problem = Problem(source, 0, 0, path_text(wrong.path), str(wrong))
-        raise ConfigErrors((problem,)) from None
+        problems = (Problem(source, 0, 0, path_text(one.path), str(one)) for one in wrong.all)
+        raise ConfigErrors(tuple(problems)) from None
     state = ClusterState(
         observed_at=now,
         members=members,

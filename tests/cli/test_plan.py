@@ -397,6 +397,24 @@ def test_a_bad_state_is_a_usage_error_without_a_traceback(
     assert "Traceback" not in err
 
 
+def test_all_that_is_wrong_with_a_state_is_told_up_to_ten(
+    config: Path, state: Callable[[object], str], capsys: pytest.CaptureFixture[str]
+):
+    def told(tree: object) -> list[str]:
+        assert run(["plan", "--config", str(config), "--state", state(tree)]) == ExitCode.USAGE
+        return [line for line in capsys.readouterr().err.splitlines() if "expected" in line]
+
+    tree = {
+        "node_states": [{"status": "GONE"}],
+        "pending_resource_requests": [demand(-1, CPU=-1, GPU="Infinity"), demand(1, CPU=1)],
+    }
+    places = [line.split(": ")[-2] for line in told(tree)]
+    bundle = "pending_resource_requests[0].request.resources_bundle"
+    count = "pending_resource_requests[0].count"
+    assert places == ["node_states[0].status", f"{bundle}.CPU", f"{bundle}.GPU", count]
+    assert len(told({"pending_resource_requests": [demand(-1, CPU=1)] * 99})) == 10
+
+
 @pytest.mark.parametrize(
     "args",
     [
