@@ -1,4 +1,4 @@
-"""`raytui daemon`: run the autoscaler, reach it from elsewhere, reload or stop it."""
+"""`raytui daemon`: run the autoscaler, ask how it does, reach, reload, stop or install it."""
 
 from __future__ import annotations
 
@@ -56,3 +56,50 @@ def stop(cluster: str | None) -> None:
     from raytui.model.command import Stop
 
     give(cluster, Stop())
+
+
+@daemon.command()
+@cluster_argument
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, as docs/operating.md says.")
+def status(cluster: str | None, as_json: bool) -> int:
+    """Tell whether the daemon runs and is well.
+
+    Exit codes: 0 it is well, 1 it runs but does not act, 3 none runs or it does not answer.
+    """
+    from raytui.autoscaler.daemon.status import daemon_status
+    from raytui.cli import daemon_status as told
+    from raytui.config.locations import ClusterPaths
+    from raytui.config.target import name_of
+
+    name = name_of(target_of(cluster))
+    found = daemon_status(name, ClusterPaths(name))
+    click.echo(told.as_json(found) if as_json else told.as_text(found))
+    return told.exit_code(found)
+
+
+@daemon.command()
+@click.argument("file", metavar="CLUSTER.yaml")
+@click.option("--user", "of_user", is_flag=True, help="A service of this user, without root.")
+@click.option("--dry-run", is_flag=True, help="Print the unit file and change nothing.")
+def install(file: str, of_user: bool, dry_run: bool) -> None:
+    """Make the daemon of a cluster file a systemd service (see docs/operating.md)."""
+    from raytui.config.cluster import load_cluster
+    from raytui.launcher.service import enable, service_of, write
+
+    service = service_of(load_cluster(file), of_user=of_user)
+    if dry_run:
+        click.echo(service.text, nl=False)
+        return
+    write(service)
+    click.echo(f"wrote {service.path}", err=True)
+    command = " ".join(service.systemctl)
+    if enable(service):
+        click.echo(f"enabled; start it: {command} start {service.name}", err=True)
+    else:
+        click.echo(
+            "systemd does not run here; where it does: "
+            f"{command} daemon-reload && {command} enable --now {service.name}",
+            err=True,
+        )
+    if of_user:
+        click.echo("to have it outlive your sessions: loginctl enable-linger", err=True)

@@ -26,6 +26,7 @@ def as_failure(error: Exception) -> CommandFailed | None:
     # Only now: none of this is needed as long as nothing fails.
     from raytui.autoscaler.daemon.actor_lock import LockHeldError
     from raytui.autoscaler.daemon.control import ControlError
+    from raytui.autoscaler.daemon.failed_rounds import BadSettingError, TooManyFailuresError
     from raytui.autoscaler.daemon.serve import NoHeadError
     from raytui.autoscaler.loop.ledger import LedgerError
     from raytui.backends.base import ProviderError
@@ -36,11 +37,12 @@ def as_failure(error: Exception) -> CommandFailed | None:
     from raytui.ray.base import RayError
 
     codes: tuple[tuple[type[Exception] | tuple[type[Exception], ...], ExitCode], ...] = (
-        ((ConfigErrors, UnknownClusterError), ExitCode.USAGE),
+        ((ConfigErrors, UnknownClusterError, BadSettingError), ExitCode.USAGE),
         ((ClientError, ControlError), ExitCode.UNREACHABLE),
         (TimeoutError, ExitCode.TIMEOUT),
         ((LaunchError, ProviderError, RayError, LockHeldError), ExitCode.FAILED),
         ((LedgerError, NoHeadError, ReadOnlyError, OSError), ExitCode.FAILED),
+        (TooManyFailuresError, ExitCode.FAILED),
     )
     for kinds, code in codes:
         if isinstance(error, kinds):

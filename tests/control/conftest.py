@@ -35,10 +35,10 @@ def paths() -> ClusterPaths:
 class DaemonProcess:
     """A scripted daemon in its own process."""
 
-    def __init__(self, cluster: str) -> None:
+    def __init__(self, cluster: str, *more: str) -> None:
         script = Path(__file__).with_name("scripted_engine.py")
         self.process = subprocess.Popen(
-            [sys.executable, str(script), cluster],
+            [sys.executable, str(script), cluster, *more],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

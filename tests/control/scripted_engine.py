@@ -1,6 +1,7 @@
 """An Engine without Ray: its world is a few numbers that commands change.
 
-Run as a program it is a whole daemon around such an engine: `scripted_engine.py CLUSTER`.
+Run as a program it is a whole daemon around such an engine: `scripted_engine.py CLUSTER [FILE]`,
+where FILE is a cluster file that it follows.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import threading
 import time
 from collections.abc import Sequence
 
+from raytui.autoscaler.daemon.cluster_file import ClusterFile
 from raytui.autoscaler.daemon.process import run_daemon
 from raytui.autoscaler.engine import Engine
 from raytui.autoscaler.simulation.showcase import showcase_spec
@@ -128,7 +130,9 @@ class ScriptedEngine:
         return [f"{instance_id} line {number}" for number in range(lines)]
 
     def reload(self, spec: ClusterSpec) -> str:
-        return f"read {spec.cluster_name} again"
+        text = f"read {spec.cluster_name} again"
+        self.note(Level.INFO, f"{text}, max_workers {spec.max_workers}")
+        return text
 
     def close(self) -> None:
         self.closed = True
@@ -147,4 +151,10 @@ def reload_engine(engine: Engine) -> Ack:
 
 if __name__ == "__main__":
     name = sys.argv[1]
-    run_daemon(name, ClusterPaths(name), lambda: ScriptedEngine(name), reload_engine)
+    paths = ClusterPaths(name)
+    if len(sys.argv) > 2:
+        file = ClusterFile(sys.argv[2], paths, sys.argv[2])
+        reload, changed = file.reload, file.changed
+    else:
+        reload, changed = reload_engine, lambda: False
+    run_daemon(name, paths, lambda: ScriptedEngine(name), reload, changed=changed)

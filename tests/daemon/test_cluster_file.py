@@ -1,0 +1,114 @@
+"""A running daemon follows its cluster file, and a bad edit changes nothing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from raytui.autoscaler.daemon.cluster_file import ClusterFile
+from raytui.config.launched import recall
+from raytui.config.locations import ClusterPaths
+from raytui.model.snapshot import Event, Level
+from tests.daemon.conftest import TEXT
+from tests.support.world import World
+
+
+@pytest.fixture
+def followed(file: Path, paths: ClusterPaths) -> ClusterFile:
+    return ClusterFile(str(file), paths, str(file))
+
+
+def looks(followed: ClusterFile, times: int) -> list[bool]:
+    return [followed.changed() for _ in range(times)]
+
+
+def newest(world: World) -> Event:
+    return world.ledger.events(1)[0]
+
+
+def test_nothing_is_new_at_first(followed: ClusterFile):
+    assert looks(followed, 3) == [False] * 3
+
+
+def test_a_new_content_counts_once_and_when_it_rests(followed: ClusterFile, file: Path):
+    file.write_text(TEXT + "# one\n")
+    assert looks(followed, 4) == [False, True, False, False]
+    file.write_text(TEXT + "# two\n")
+    assert not followed.changed()
+    file.write_text(TEXT + "# two and three\n")
+    assert looks(followed, 3) == [False, True, False]
+
+
+def test_an_editor_that_replaces_the_file_counts(followed: ClusterFile, file: Path):
+    other = file.with_suffix(".tmp")
+    other.write_text(TEXT.replace("max_workers: 4", "max_workers: 3", 1))
+    kept = file.stat()
+    os.utime(other, ns=(kept.st_atime_ns, kept.st_mtime_ns))
+    other.replace(file)
+    assert looks(followed, 3) == [False, True, False]
+
+
+def test_a_file_that_was_only_touched_has_not_changed(followed: ClusterFile, file: Path):
+    os.utime(file, (1.0, 1.0))
+    assert looks(followed, 3) == [False] * 3
+
+
+def test_a_file_that_is_away_has_not_changed(followed: ClusterFile, file: Path):
+    file.unlink()
+    assert looks(followed, 3) == [False] * 3
+    file.write_text(TEXT)
+    assert looks(followed, 3) == [False] * 3, "it came back as it was"
+
+
+def test_a_cluster_without_a_file_never_changes(paths: ClusterPaths):
+    assert looks(ClusterFile("toy", paths, ""), 3) == [False] * 3
+
+
+def test_a_good_file_is_taken_remembered_and_journaled(
+    followed: ClusterFile, file: Path, paths: ClusterPaths, world: World
+):
+    file.write_text(TEXT.replace("max_workers: 4", "max_workers: 3", 1))
+    ack = followed.reload(world.reconciler)
+    assert ack.ok
+    assert ack.text == newest(world).text == "reloaded: max_workers 4 → 3"
+    assert world.reconciler.spec.max_workers == 3
+    remembered = recall(paths)
+    assert remembered is not None
+    assert remembered.max_workers == 3
+    assert looks(followed, 3) == [False] * 3, "what was reloaded by order is not news"
+
+
+def test_a_bad_file_is_refused_by_line_and_changes_nothing(
+    followed: ClusterFile, file: Path, paths: ClusterPaths, world: World
+):
+    before = recall(paths)
+    file.write_text(TEXT.replace("max_workers: 4", "max_workers: -4").replace("CPU: 0", "CPU: x"))
+    ack = followed.reload(world.reconciler)
+    assert not ack.ok
+    event = newest(world)
+    assert event.level is Level.WARNING
+    assert f"was refused: {file}:3: max_workers: " in event.text
+    assert event.text.endswith("(and 2 more problems)")
+    assert f"{file}:9: " in event.detail
+    assert world.reconciler.spec.max_workers == 4
+    assert recall(paths) == before
+    assert world.run().trouble == ""
+    assert looks(followed, 3) == [False] * 3, "the same content is not refused again"
+
+
+def test_another_clusters_file_is_refused(followed: ClusterFile, file: Path, world: World):
+    file.write_text(TEXT.replace("cluster_name: toy", "cluster_name: other"))
+    ack = followed.reload(world.reconciler)
+    assert not ack.ok
+    assert "cannot change while it is up" in newest(world).text
+
+
+def test_the_same_settings_in_other_words_are_no_news(
+    followed: ClusterFile, file: Path, world: World
+):
+    said = len(world.ledger.events(100))
+    file.write_text(TEXT + "# a remark\n")
+    assert followed.reload(world.reconciler).text == "reloaded: nothing changed"
+    assert len(world.ledger.events(100)) == said
