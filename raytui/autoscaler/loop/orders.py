@@ -52,6 +52,16 @@ class Orders:
         return request_id in self._launches
 
     @property
+    def launching(self) -> list[tuple[LaunchRequest, int]]:
+        """The requests whose launch calls are under way, with their decisions."""
+        return [(request, decision_id) for request, decision_id, _ in self._launches.values()]
+
+    def abandon(self, request_id: str) -> None:
+        """Wait no longer for the answer of a launch call; what it brings, the listing will show."""
+        _, _, future = self._launches.pop(request_id)
+        future.cancel()
+
+    @property
     def terminating(self) -> frozenset[str]:
         """Instances whose termination is under way."""
         return frozenset(i for ids, _ in self._terminations for i in ids)
