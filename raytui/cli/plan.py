@@ -24,8 +24,6 @@ MOST_BYTES = 128 << 20
 MOST_SHAPES = 1_000
 """Most different requests that are planned for at once; how many of each does not matter."""
 MOST_GROUPS = 5_000
-MOST_WORKERS = 1_000_000
-"""A plan ends here, whatever a file that means "no limit" says: each of them costs memory."""
 _COUNTED = re.compile(r"\s*(\{.*\})\s*(?:[*x×]\s*(\d{1,12})\s*)?", re.DOTALL)
 
 
@@ -65,7 +63,7 @@ def plan(
     _refuse_size(found)
 
     started = time.perf_counter()
-    decided = plan_for(found, _bounded(spec), memory, at)
+    decided = plan_for(found, spec, memory, at)
     solve_ms = (time.perf_counter() - started) * 1000
     if as_json:
         from raytui.cli.plan_report import report_of
@@ -158,12 +156,6 @@ def _with_demands(state: ClusterState, added: tuple[Demand, ...]) -> ClusterStat
         if before + demand.count:
             merged[key] = replace(demand, count=before + demand.count)
     return replace(state, demands=tuple(merged.values()))
-
-
-def _bounded(spec: ClusterSpec) -> ClusterSpec:
-    from msgspec.structs import replace
-
-    return replace(spec, max_workers=min(spec.max_workers, MOST_WORKERS))
 
 
 def _refuse_size(state: ClusterState) -> None:

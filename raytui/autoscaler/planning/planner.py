@@ -24,7 +24,9 @@ from raytui.model.state import ClusterState
 
 OVER_LIMIT_DRAIN_S = 600.0
 """How long a busy node above a lowered limit may finish its work."""
-
+MOST_WORKERS = 1_000_000
+"""No larger cluster is planned, whatever a file that means "no limit" says: new nodes that hold
+a placement group, or wait for others, cost memory each."""
 
 DEFAULT_BUDGET = 24
 """Rounds of improvement: some 200 ms where thousands of requests of twenty shapes wait."""
@@ -45,6 +47,7 @@ def plan(
     While the autoscaler is paused, or a source of facts could not be read, the plan explains but
     does not act: what is not known is not zero.
     """
+    spec = replace(spec, max_workers=min(spec.max_workers, MOST_WORKERS))
     blocked = _blocked(state, memory, now)
     capacity = Capacity(state, spec, memory, now)
     removing = Removing(capacity, memory, now)
