@@ -21,6 +21,15 @@ class AutoscalerReport(Struct, frozen=True):
     trouble: str
 
 
+class SourceReport(Struct, frozen=True):
+    """Whether a source of facts answers: while one does not, nothing is removed."""
+
+    name: str
+    ok: bool
+    last_ok_at: float | None
+    error: str
+
+
 class NodeReport(Struct, frozen=True):
     """One node."""
 
@@ -100,6 +109,7 @@ class StatusReport(Struct, frozen=True):
     dashboard_url: str
     taken_at: float
     autoscaler: AutoscalerReport
+    sources: tuple[SourceReport, ...]
     nodes: tuple[NodeReport, ...]
     node_types: tuple[NodeTypeReport, ...]
     demands: tuple[DemandReport, ...]
@@ -123,6 +133,9 @@ def report_of(snapshot: Snapshot) -> StatusReport:
         taken_at=now,
         autoscaler=AutoscalerReport(
             running, info.daemon_pid or None, snapshot.paused_by, snapshot.trouble
+        ),
+        sources=tuple(
+            SourceReport(s.name, s.ok, s.last_ok_at or None, s.error) for s in snapshot.sources
         ),
         nodes=tuple(_node(row, now) for row in snapshot.rows),
         node_types=tuple(_node_type(row) for row in snapshot.types),

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from typing import Any, NoReturn, TypeVar
 
 from raytui.model.command import Impact
@@ -31,6 +32,8 @@ _V1_FRESH_S = 30.0
 _MONITOR_WATCH_S = 12.0
 """Ray's monitors report every 5 s, the first time some seconds after they started."""
 _IDLE_TERMINATION, _PREEMPTION = 1, 2
+_DEADLINE_EXCEEDED = 4
+"""gRPC's code."""
 _READ_ONLY_TYPE = "node_"
 """Ray's monitor without an autoscaling config names a type `node_<node id>` for every node."""
 
@@ -48,6 +51,7 @@ class GcsRay:
         self._address = gcs_address
         self._clock = clock
         self._client: Any = None
+        self._opening: Future[Any] | None = None
         self._connecting = threading.Lock()
         self._view = RayView(version=0)
         self._report_version = 0
@@ -218,7 +222,7 @@ class GcsRay:
         try:
             return self._attempt(call)
         except RayError:
-            if old is None:
+            if old is None or self._client is old:
                 raise
             return self._attempt(call)
 
@@ -229,15 +233,33 @@ class GcsRay:
         except (AttributeError, TypeError) as error:
             _unknown_ray(error)
         except Exception as error:
-            if self._client is client:
+            # One that listens but is slow is asked again on the same connection: a new one
+            # would have to wait for it as well.
+            slow = getattr(error, "rpc_code", None) == _DEADLINE_EXCEEDED and self._listens()
+            if self._client is client and not slow:
                 self._client = None
             raise RayError(f"GCS at {self._address} does not answer: {_words(error)}") from error
 
     def _connected(self) -> Any:
+        """The connection, made when there is none.
+
+        Ray waits 30 s for a GCS that listens but says nothing. We wait as long as for any call,
+        and use what comes of it later.
+        """
         with self._connecting:
             if self._client is None:
-                self._probe()
-                self._client = self._new_client()
+                if self._opening is None:
+                    self._probe()
+                    self._opening = _in_background(self._new_client)
+                try:
+                    self._client = self._opening.result(timeout=_CALL_S)
+                except TimeoutError as error:
+                    words = f"GCS at {self._address} listens but does not answer"
+                    raise RayError(words) from error
+                except BaseException:
+                    self._opening = None
+                    raise
+                self._opening = None
             return self._client
 
     def _probe(self) -> None:
@@ -247,6 +269,13 @@ class GcsRay:
             socket.create_connection((host, int(port)), timeout=_PROBE_S).close()
         except (OSError, ValueError) as error:
             raise RayError(f"nothing answers at {self._address}, where GCS was: {error}") from error
+
+    def _listens(self) -> bool:
+        try:
+            self._probe()
+        except RayError:
+            return False
+        return True
 
     def _new_client(self) -> Any:
         try:
@@ -265,6 +294,20 @@ class GcsRay:
             return GcsClient(address=self._address)
         except Exception as error:
             raise RayError(f"GCS at {self._address} does not answer: {_words(error)}") from error
+
+
+def _in_background(work: Callable[[], T]) -> Future[T]:
+    """Start work in a thread that does not keep the program from ending."""
+    done: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(work())
+        except BaseException as error:
+            done.set_exception(error)
+
+    threading.Thread(target=run, name="gcs-connect", daemon=True).start()
+    return done
 
 
 def _unknown_ray(error: Exception | None) -> NoReturn:

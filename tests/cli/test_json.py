@@ -18,6 +18,7 @@ from raytui.cli.report import (
     FailureReport,
     NodeReport,
     NodeTypeReport,
+    SourceReport,
     StatusReport,
     report_of,
 )
@@ -33,6 +34,7 @@ DOC = Path(__file__).parents[2] / "docs" / "json.md"
 OBJECTS: dict[str, type[msgspec.Struct]] = {
     "status": StatusReport,
     "autoscaler": AutoscalerReport,
+    "sources": SourceReport,
     "nodes": NodeReport,
     "node_types": NodeTypeReport,
     "demands": DemandReport,

@@ -114,6 +114,16 @@ def test_nobody_at_the_address_is_told_at_once() -> None:
     assert time.monotonic() - started < 2
 
 
+@pytest.mark.ray
+def test_somebody_who_listens_and_says_nothing_is_not_waited_for_long() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        ray = GcsRay(f"127.0.0.1:{server.getsockname()[1]}")
+        started = time.monotonic()
+        with pytest.raises(RayError, match="listens but does not answer"):
+            ray.observe()
+        assert time.monotonic() - started < 8  # Ray's own client waits for 30 s
+
+
 def test_waiting_for_a_head_ends() -> None:
     with pytest.raises(RayError):
         GcsRay(f"127.0.0.1:{local_start.free_port()}").wait_ready(0.3)
