@@ -46,6 +46,7 @@ def build(values: Values, source: str) -> ClusterSpec:
         no_restart=values.get("no_restart", False),
         metadata=values.get("metadata", {}),
         expander=_expander(values),
+        budget_per_hour=_budget_per_hour(values),
         metrics=_metrics(values),
         timeouts=_timeouts(values),
         source=source,
@@ -110,6 +111,12 @@ def _timeouts(values: Values) -> Timeouts:
 def _metrics(values: Values) -> MetricsSpec:
     raytui = values.get("metadata", {}).get("raytui", {})
     return MetricsSpec(**raytui.get("metrics", {}))
+
+
+def _budget_per_hour(values: Values) -> float | None:
+    raytui = values.get("metadata", {}).get("raytui", {})
+    most = raytui.get("budget", {}).get("max_per_hour")
+    return None if most is None else float(most)
 
 
 def _offerings(name: str, values: Values) -> tuple[Offering, ...]:

@@ -22,6 +22,7 @@ TABLES: dict[str, Table] = {
     "raytui": schema.RAYTUI,
     "priced type": schema.PRICED_TYPE,
     "offering": schema.OFFERING,
+    "budget": schema.BUDGET,
     "metrics": schema.METRICS,
     "timeouts": schema.TIMEOUTS,
 }

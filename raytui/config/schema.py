@@ -294,6 +294,17 @@ TIMEOUTS = Table(
     )
 )
 
+BUDGET = Table(
+    (
+        Key(
+            "max_per_hour",
+            Number(unit="US dollars"),
+            "No launch takes the price of all nodes together, the head's too, above this.",
+            "no limit",
+        ),
+    )
+)
+
 RAYTUI = Table(
     (
         Key(
@@ -308,6 +319,7 @@ RAYTUI = Table(
             "decides.",
             "[price]",
         ),
+        Key("budget", BUDGET, "What the cluster may cost."),
         Key("timeouts", TIMEOUTS, "How long each stretch of an instance's life may take."),
         Key("metrics", METRICS, "Where Prometheus asks the daemon."),
     )

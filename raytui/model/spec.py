@@ -138,6 +138,8 @@ class ClusterSpec(Struct, frozen=True):
     metadata: dict[str, Any] = {}
     expander: tuple[Expander, ...] = (Expander.PRICE,)
     """`metadata.raytui.expander`: policies that choose among node types, the first decides."""
+    budget_per_hour: float | None = None
+    """`metadata.raytui.budget.max_per_hour`: no launch takes the price of all nodes above it."""
     metrics: MetricsSpec = MetricsSpec()
     timeouts: Timeouts = Timeouts()
     source: str = ""

@@ -304,3 +304,9 @@ def test_the_expander_is_a_chain_of_policies():
     chain = "metadata: {raytui: {expander: [priority, least-waste]}}\n"
     assert spec_of(SMALL + chain).expander == ("priority", "least-waste")
     assert spec_of(SMALL).expander == ("price",)
+
+
+def test_a_budget_for_the_fleet():
+    budget = "metadata: {raytui: {budget: {max_per_hour: 12.5}}}\n"
+    assert spec_of(SMALL + budget).budget_per_hour == 12.5
+    assert spec_of(SMALL).budget_per_hour is None

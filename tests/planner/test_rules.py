@@ -8,11 +8,21 @@ import pytest
 
 from raytui.autoscaler.planning.planner import plan
 from raytui.model.plan import Plan
-from tests.planner.rules import demand, gangs, limits, price, removal, requests, selectors, shapes
+from tests.planner.rules import (
+    budget,
+    demand,
+    gangs,
+    limits,
+    price,
+    removal,
+    requests,
+    selectors,
+    shapes,
+)
 from tests.planner.rules.rule import Fate, Rule
 from tests.support.clusters import NOW
 
-CHAPTERS = (demand, gangs, limits, price, removal, requests, selectors, shapes)
+CHAPTERS = (budget, demand, gangs, limits, price, removal, requests, selectors, shapes)
 RULES = [rule for chapter in CHAPTERS for rule in chapter.RULES]
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from raytui.autoscaler.planning.avoided import Avoided
 from raytui.autoscaler.planning.buying import Supply, estimated_price
+from raytui.autoscaler.planning.money import fleet_price, limit_to
 from raytui.autoscaler.planning.packing import Packing, Stage
 from raytui.model.lifecycle import COUNTED, STARTING, InstanceStatus
 from raytui.model.plan import LaunchFailure, Memory
@@ -55,12 +56,37 @@ class Capacity:
         self._count()
         self.planned: Counter[str] = Counter()
         """Nodes of each type that this plan launches."""
+        self._budget = spec.budget_per_hour
+        self._spent = 0.0 if self._budget is None else fleet_price(self.members.values(), spec)
 
     def copy(self) -> Capacity:
         """The same, with launches of its own planned from here on."""
         twin = copy.copy(self)
         twin.planned = self.planned.copy()
         return twin
+
+    def without_budget(self) -> Capacity:
+        """The same where money does not matter."""
+        twin = self.copy()
+        twin._budget = None
+        return twin
+
+    @property
+    def spending(self) -> float:
+        """USD per hour of the fleet, the planned nodes included; 0 when there is no budget."""
+        if self._budget is None:
+            return 0.0
+        return self._spent + sum(n * self.price(name) for name, n in self.planned.items())
+
+    def money_left(self) -> float:
+        """USD per hour that may still be added; infinite when there is no budget."""
+        return float("inf") if self._budget is None else max(0.0, self._budget - self.spending)
+
+    def price(self, node_type: str) -> float:
+        """USD per hour of one more node of a type, known or estimated."""
+        known = self.offering(node_type).price_per_hour
+        resources = self.spec.node_types[node_type].resources
+        return estimated_price(resources) if known is None else known
 
     def _count(self) -> None:
         leaving = self._gone | self.draining.keys()
@@ -181,10 +207,12 @@ class Capacity:
 
     def supplies(self) -> list[Supply]:
         """The worker types with what their limits and failures leave of them now."""
-        return [
+        supplies = [
             self._supply(kind, 0 if self.failure(kind.name) else self.type_left(kind.name))
             for kind in self.worker_types
         ]
+        limit_to(supplies, self.money_left())
+        return supplies
 
     def catalogue(self) -> list[Supply]:
         """Every worker type as if nothing limited it."""
@@ -202,8 +230,7 @@ class Capacity:
 
     def _supply(self, kind: NodeType, left: int) -> Supply:
         room = self._rooms[kind.name]
-        known = self.offering(kind.name).price_per_hour
-        price = estimated_price(kind.resources) if known is None else known
+        price = self.price(kind.name)
         return Supply(kind.name, room, self.labels_of(kind.name), price, left, kind.priority)
 
 

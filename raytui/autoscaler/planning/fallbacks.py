@@ -7,25 +7,32 @@ from collections.abc import Sequence
 from raytui.autoscaler.planning.buying import Bought, Wanted
 from raytui.autoscaler.planning.capacity import Capacity
 from raytui.autoscaler.planning.improving import purchase
+from raytui.autoscaler.planning.money import cost, limit_to, paid
 
 
 def buy_in_turn(wanted: Sequence[Wanted], capacity: Capacity, budget: int = 0) -> list[Bought]:
     """Buy for the first label selector of each request that can be had; then for fallbacks.
 
-    Takes from `wanted[].count`. `budget` is in rounds of improvement.
+    Takes from `wanted[].count`. `budget` is in rounds of improvement. Where money is short, it is
+    spent on what comes first, and what is left of it on what it still pays for.
     """
     supplies = capacity.supplies()
     expander = capacity.spec.expander
-    total = capacity.total_left()
+    total, money = capacity.total_left(), capacity.money_left()
     choices = [want.selectors for want in wanted]
     lots: list[Bought] = []
     while True:
         for want in wanted:
             want.settle(supplies)
-        fresh = purchase(wanted, supplies, total, expander, budget)
+        chosen = purchase(wanted, supplies, total, expander, budget)
+        fresh = paid(chosen, money)
+        short = cost(fresh) < cost(chosen)
         lots += fresh
         total -= sum(lot.nodes for lot in fresh)
+        money -= cost(fresh)
+        limit_to(supplies, money)
         for want, selectors in zip(wanted, choices, strict=True):
             want.selectors = selectors if want.count else want.selectors
-        if not fresh or not any(want.count and len(want.selectors) > 1 for want in wanted):
+        more = any(want.count and (short or len(want.selectors) > 1) for want in wanted)
+        if not fresh or not more:
             return lots

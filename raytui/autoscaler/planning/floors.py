@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from raytui.autoscaler.planning.buying import Wanted
 from raytui.autoscaler.planning.judging import why_not
+from raytui.autoscaler.planning.money import times_in
 from raytui.autoscaler.planning.placing import Placing
 from raytui.model.plan import Outcome, Request, Wait
 from raytui.model.reason import Reason, Why, because
@@ -15,14 +16,17 @@ def place_floors(placing: Placing) -> None:
     capacity = placing.capacity
     for kind in capacity.worker_types:
         own = placing.memory.floors.get(kind.name)
-        floor = min(kind.min_workers if own is None else own, kind.max_workers)
+        floor = kind.min_workers if own is None else own
         missing = floor - capacity.count(kind.name)
         if missing <= 0:
             continue
         why = Why.MIN_WORKERS if own is None else Why.USER_FLOOR
         reason = because(why, node_type=kind.name, floor=floor)
         failure = capacity.failure(kind.name)
-        allowed = 0 if failure else min(missing, capacity.total_left())
+        affordable = times_in(capacity.price(kind.name), capacity.money_left())
+        left = min(capacity.type_left(kind.name), capacity.total_left())
+        allowed = 0 if failure else min(missing, left)
+        allowed = allowed if affordable is None else min(allowed, affordable)
         if allowed:
             placing.launch_empty(kind.name, allowed, reason)
         if allowed < missing:

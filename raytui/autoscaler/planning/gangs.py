@@ -11,9 +11,11 @@ from collections.abc import Iterable, Sequence
 
 from raytui.autoscaler.planning.bundles import conditions_of, selectors_of, total_of
 from raytui.autoscaler.planning.buying import Bought, Wanted, buy_shared, buy_spread
+from raytui.autoscaler.planning.capacity import Capacity
 from raytui.autoscaler.planning.fallbacks import buy_in_turn
-from raytui.autoscaler.planning.judging import why_not
+from raytui.autoscaler.planning.judging import over_budget, why_not
 from raytui.autoscaler.planning.laying import Parts, lay
+from raytui.autoscaler.planning.money import cost, exceeds, paid
 from raytui.autoscaler.planning.packing import Packing, Placed, Stage
 from raytui.autoscaler.planning.placing import WAITS, Placing, copies_of, wait_for
 from raytui.autoscaler.planning.reserved import Group, groups_of, kind_of
@@ -68,7 +70,7 @@ def _spread_alike(placing: Placing, alike: list[Group]) -> list[Group]:
     want.settle(supplies)
     asked = copies_of([want])
     lots = buy_shared(want, supplies, placing.capacity.total_left(), len(together), size)
-    if not lots:
+    if not lots or exceeds(cost(lots), placing.capacity.money_left()):
         return waiting
     placing.note(asked)
     fresh = _named(placing, lots)
@@ -93,14 +95,14 @@ def _place(placing: Placing, group: Group) -> None:
         _settled(placing, group, layout.parts + group.kept)
         return
     asked = copies_of(layout.missing)
-    bought = _buy(placing, group, layout.missing)
+    bought = _buy(placing.capacity, group, layout.missing)
     unmet = next((want for want in layout.missing if want.count), None)
     if unmet is not None:
         free = group.release(placing.room)
         if group.kept:
             _place(placing, free)
         else:
-            blocked = _why_not(placing, group, unmet)
+            blocked = _why_not(placing.capacity, group, asked, unmet)
             _tell(placing, group, wait_for(blocked), blocked)
         return
     placing.note(asked)
@@ -113,15 +115,15 @@ def _place(placing: Placing, group: Group) -> None:
     _expect(placing, group, parts + group.kept)
 
 
-def _buy(placing: Placing, group: Group, missing: Sequence[Wanted]) -> list[Bought]:
+def _buy(capacity: Capacity, group: Group, missing: Sequence[Wanted]) -> list[Bought]:
     if group.gang.strategy is Strategy.STRICT_PACK and group.taken:
         return []
     if group.gang.strategy is not Strategy.STRICT_SPREAD:
-        return buy_in_turn(missing, placing.capacity)
-    supplies = placing.capacity.supplies()
+        return buy_in_turn(missing, capacity)
+    supplies = capacity.supplies()
     for want in missing:
         want.settle(supplies)
-    return buy_spread(missing, supplies, placing.capacity.total_left())
+    return paid(buy_spread(missing, supplies, capacity.total_left()), capacity.money_left())
 
 
 def _named(placing: Placing, bought: Iterable[Bought]) -> Fresh:
@@ -194,11 +196,14 @@ def _reason(gang: Gang, more: int = 0) -> Reason:
     return because(Why.FOR_GANG, gang=text, strategy=gang.strategy.value)
 
 
-def _why_not(placing: Placing, group: Group, unmet: Wanted) -> Reason:
+def _why_not(capacity: Capacity, group: Group, asked: Sequence[Wanted], unmet: Wanted) -> Reason:
     gang = group.gang
     if gang.strategy is Strategy.STRICT_PACK and group.taken:
         return because(Why.GANG_BOUND, strategy=gang.strategy.value, node=min(group.taken))
-    reason = why_not(unmet, placing.capacity, throttled=False)
+    price = _price(capacity, group, asked)
+    if exceeds(price, capacity.money_left()):
+        return over_budget(capacity, price)
+    reason = why_not(unmet, capacity, throttled=False)
     if gang.strategy is Strategy.STRICT_SPREAD and reason.why is Why.MAX_WORKERS_TYPE:
         return because(
             Why.GANG_TOO_FEW_NODES,
@@ -208,6 +213,15 @@ def _why_not(placing: Placing, group: Group, unmet: Wanted) -> Reason:
             node_type=reason.args["node_type"],
         )
     return reason
+
+
+def _price(capacity: Capacity, group: Group, asked: Sequence[Wanted]) -> float:
+    """USD per hour of what a group lacks; 0 when no money could buy it, or money is no matter."""
+    if capacity.spec.budget_per_hour is None:
+        return 0.0
+    wanted = copies_of(asked)
+    bought = _buy(capacity.without_budget(), group, wanted)
+    return 0.0 if any(want.count for want in wanted) else cost(bought)
 
 
 def gang_label(gang: Gang) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from raytui.autoscaler.planning.buying import Supply, Wanted
 from raytui.autoscaler.planning.capacity import Capacity
+from raytui.autoscaler.planning.money import exceeds
 from raytui.model.plan import LaunchFailure
 from raytui.model.reason import Reason, Why, because
 from raytui.model.spec import Offering
@@ -63,12 +64,22 @@ def _obstacle(node_type: str, capacity: Capacity, throttled: bool) -> Reason:
             allowed=capacity.speed_limit(node_type),
             speed=capacity.spec.upscaling_speed,
         )
+    price = capacity.price(node_type)
+    dear = exceeds(price, capacity.money_left())
+    if capacity.type_left(node_type) and capacity.total_left() and dear:
+        return over_budget(capacity, price)
     limit = capacity.spec.node_types[node_type].max_workers
     # The smaller of the two limits is the one that stands in the way.
     if capacity.total_left() < capacity.type_left(node_type):
         return because(Why.MAX_WORKERS_GLOBAL, now=capacity.total, max=capacity.spec.max_workers)
     now = capacity.count(node_type)
     return because(Why.MAX_WORKERS_TYPE, node_type=node_type, now=now, max=limit)
+
+
+def over_budget(capacity: Capacity, price: float) -> Reason:
+    """That what is wanted, at a price in USD per hour, is more than the budget has left."""
+    most = capacity.spec.budget_per_hour or 0.0
+    return because(Why.BUDGET, now=round(capacity.spending, 6), max=most, price=round(price, 6))
 
 
 def backing_off(node_type: str, failure: LaunchFailure) -> Reason:
@@ -84,12 +95,18 @@ def backing_off(node_type: str, failure: LaunchFailure) -> Reason:
     )
 
 
-_ORDER = (Why.UPSCALING_SPEED, Why.BACKING_OFF, Why.MAX_WORKERS_GLOBAL, Why.MAX_WORKERS_TYPE)
+_ORDER = (
+    Why.UPSCALING_SPEED,
+    Why.BACKING_OFF,
+    Why.BUDGET,
+    Why.MAX_WORKERS_GLOBAL,
+    Why.MAX_WORKERS_TYPE,
+)
 
 
-def _soonest(reason: Reason) -> int:
-    """What passes by itself comes before what needs a person."""
-    return _ORDER.index(reason.why)
+def _soonest(reason: Reason) -> tuple[int, float]:
+    """What passes by itself comes before what needs a person, and little money before much."""
+    return _ORDER.index(reason.why), float(reason.args.get("price", 0.0))
 
 
 def selectors_text(selectors: Sequence[LabelSelector]) -> str:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from raytui.autoscaler.planning.bundles import conditions_of, counted, selectors_of, total_of
 from raytui.autoscaler.planning.buying import Wanted
 from raytui.autoscaler.planning.fallbacks import buy_in_turn
-from raytui.autoscaler.planning.judging import why_not
+from raytui.autoscaler.planning.judging import over_budget, why_not
+from raytui.autoscaler.planning.money import cost, exceeds
 from raytui.autoscaler.planning.packing import Stage
 from raytui.autoscaler.planning.placing import Placing, copies_of, wait_for
 from raytui.model.plan import Request, Wait
-from raytui.model.reason import Why, because
+from raytui.model.reason import Reason, Why, because
 from raytui.model.state import Constraint
 
 
@@ -45,7 +46,7 @@ def _satisfy(placing: Placing, constraint: Constraint, wanted: list[Wanted]) -> 
     label = f"request {text}"
     if any(want.count for want in missing):
         unmet = next(want for want in missing if want.count)
-        blocked = why_not(unmet, placing.capacity, throttled=False)
+        blocked = _too_dear(asked, placing) or why_not(unmet, placing.capacity, throttled=False)
         wait = wait_for(blocked)
         placing.outcome(Request.CONSTRAINT, wait, 1, blocked, shape, label, selectors=chosen)
         return
@@ -56,3 +57,15 @@ def _satisfy(placing: Placing, constraint: Constraint, wanted: list[Wanted]) -> 
     for node_type, count in nodes.items():
         placing.launch_empty(node_type, count, reason)  # empty: a constraint holds nothing
     placing.outcome(Request.CONSTRAINT, Wait.LAUNCH, 1, reason, shape, label, selectors=chosen)
+
+
+def _too_dear(asked: Sequence[Wanted], placing: Placing) -> Reason | None:
+    """Whether money alone stands in the way."""
+    capacity = placing.capacity
+    if capacity.spec.budget_per_hour is None:
+        return None
+    wanted = copies_of(asked)
+    price = cost(buy_in_turn(wanted, capacity.without_budget(), placing.budget))
+    if any(want.count for want in wanted) or not exceeds(price, capacity.money_left()):
+        return None
+    return over_budget(capacity, price)
