@@ -82,6 +82,20 @@ def _held(args: _Arguments, _now: float) -> str:
     return f"held{_by(args)}" + (f" until {clock_text(until)}" if until else "")
 
 
+def _orphan(args: _Arguments, now: float) -> str:
+    age = duration_text(now - args.number("since"))
+    sweep_at = args.number("sweep_at")
+    end = f"terminated at {clock_text(sweep_at)}" if sweep_at else "`raytui sweep` ends it"
+    return f"orphan, {age} old: no record of it; {end}"
+
+
+def _orphan_swept(args: _Arguments, now: float) -> str:
+    hours = (now - args.number("since")) / 3600
+    price = args.number("price")
+    cost = f", {money_text(price)}, about ${price * hours:,.2f} so far" if price else ""
+    return f"orphan, {duration_text(hours * 3600)} old{cost}"
+
+
 def _starting(args: _Arguments, now: float) -> str:
     return f"{args['status']} for {duration_text(now - args.number('since'))}"
 
@@ -142,6 +156,9 @@ _WORDS: dict[Why, Callable[[_Arguments, float], str]] = {
     Why.HELD: _held,
     Why.EXPECTED: lambda a, _: f"about to run {a['shape']}",
     Why.UNMANAGED: lambda a, _: "joined by hand; not ours to remove",
+    Why.ORPHAN: _orphan,
+    Why.REMOVAL_BUDGET: lambda a, _: f"removal budget: {a['leaving']} of {a['max']} are leaving",
+    Why.QUIET_HOURS: lambda a, _: f"quiet hours until {clock_text(a.number('until'))}",
     Why.QUARANTINED: lambda a, _: f"quarantined: {a['error']}",
     Why.IDLE_TIMEOUT: lambda a, _: (
         f"idle {duration_text(a.number('idle_s'))}, limit {duration_text(a.number('timeout_s'))}"
@@ -149,6 +166,7 @@ _WORDS: dict[Why, Callable[[_Arguments, float], str]] = {
     Why.OVER_MAX_TYPE: lambda a, _: f"above max_workers of {a['node_type']} ({a['max']})",
     Why.OVER_MAX_GLOBAL: lambda a, _: f"above the cluster's max_workers ({a['max']})",
     Why.TYPE_GONE: lambda a, _: f"{a['node_type']} is no longer a node type of the cluster",
+    Why.ORPHAN_SWEPT: _orphan_swept,
     Why.BY_COMMAND: lambda a, _: f"ordered{_by(a)}",
     Why.DRAINING: _draining,
     Why.SETUP_FAILED: lambda a, _: f"set-up failed: {_short(a['message'])}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from raytui.config.fill import Values
+from raytui.model.leaving import OrphanPolicy, QuietHours, RemovalRules, Share
 from raytui.model.lifecycle import Timeouts
 from raytui.model.resources import Resources
 from raytui.model.spec import (
@@ -47,6 +48,8 @@ def build(values: Values, source: str) -> ClusterSpec:
         metadata=values.get("metadata", {}),
         expander=_expander(values),
         budget_per_hour=_budget_per_hour(values),
+        removal=_removal(values),
+        orphans=OrphanPolicy(_raytui(values).get("orphans", OrphanPolicy.KEEP)),
         metrics=_metrics(values),
         timeouts=_timeouts(values),
         source=source,
@@ -96,6 +99,35 @@ def _docker(section: Values, kind: str = "") -> DockerSpec:
         disable_shm_size_detection=section.get("disable_shm_size_detection", False),
         use_podman=section.get("use_podman", False),
     )
+
+
+def _raytui(values: Values) -> Values:
+    own: Values = values.get("metadata", {}).get("raytui", {})
+    return own
+
+
+def _removal(values: Values) -> RemovalRules:
+    removal = _raytui(values).get("removal", {})
+    return RemovalRules(
+        drain_deadline_s=removal.get("drain_deadline"),
+        max_draining=_share(removal),
+        max_draining_idle=_share(removal.get("idle", {})),
+        max_draining_over_limit=_share(removal.get("over_limit", {})),
+        quiet_hours=tuple(map(_quiet_hours, removal.get("quiet_hours", ()))),
+        timezone=removal.get("timezone", "UTC"),
+    )
+
+
+def _share(section: Values) -> Share | None:
+    most = section.get("max_draining")
+    if isinstance(most, str):
+        return Share(float(most.removesuffix("%")), percent=True)
+    return None if most is None else Share(most)
+
+
+def _quiet_hours(span: str) -> QuietHours:
+    start, end = (int(clock[:2]) * 60 + int(clock[3:]) for clock in span.split("-"))
+    return QuietHours(start, end)
 
 
 def _expander(values: Values) -> tuple[Expander, ...]:

@@ -134,6 +134,30 @@ class Number:
 
 
 @dataclass(frozen=True)
+class CountOrShare:
+    """A whole number, or a percentage as text."""
+
+    words: str = "a whole number, or a percentage from 0% to 100%"
+
+    def read(self, node: Node, path: KeyPath, problems: Problems) -> int | str | Invalid:
+        """The number, or the text of the percentage."""
+        if isinstance(node, Scalar) and node.kind is ScalarKind.TEXT:
+            if _PERCENTAGE.fullmatch(node.value):
+                return str(node.value)
+            problems.add(path, f"expected {self.words}, got {quoted(node.value)}")
+            return INVALID
+        if not isinstance(node, Scalar) or node.kind is not ScalarKind.WHOLE:
+            return _refuse(self, node, path, problems)
+        if node.value < 0:
+            problems.add(path, f"expected {self.words}, got {node.text}")
+            return INVALID
+        return int(node.value)
+
+
+_PERCENTAGE = re.compile(r"(100|[0-9]{1,2})%")
+
+
+@dataclass(frozen=True)
 class Nullable:
     """Another kind, or nothing."""
 

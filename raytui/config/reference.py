@@ -22,6 +22,8 @@ TABLES: dict[str, Table] = {
     "raytui": schema.RAYTUI,
     "priced type": schema.PRICED_TYPE,
     "offering": schema.OFFERING,
+    "removal": schema.REMOVAL,
+    "removal of a kind": schema.REMOVAL_OF_KIND,
     "budget": schema.BUDGET,
     "metrics": schema.METRICS,
     "timeouts": schema.TIMEOUTS,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from raytui.config.defaults import defaults_of
 from raytui.config.fill import Values, provider_type
 from raytui.config.problems import Problems, nearest, quoted
+from raytui.model.leaving import zone_named
 
 _TYPES = "available_node_types"
 
@@ -21,6 +22,8 @@ def check(values: Values, problems: Problems) -> None:
     _proxy_by_node_id_has_command(values, problems)
     _external_has_module(values, problems)
     _prices_are_for_types(values, problems)
+    _quiet_hours_have_a_length(values, problems)
+    _time_zone_is_known(values, problems)
 
 
 def _limits_are_known(values: Values, problems: Problems) -> None:
@@ -148,3 +151,31 @@ def _prices_are_for_types(values: Values, problems: Problems) -> None:
                 "is not a node type",
                 nearest(name, values[_TYPES]),
             )
+
+
+def _quiet_hours_have_a_length(values: Values, problems: Problems) -> None:
+    for index, span in enumerate(_removal(values).get("quiet_hours", ())):
+        start, _, end = span.partition("-")
+        if start == end:
+            problems.add(
+                ("metadata", "raytui", "removal", "quiet_hours", index),
+                f"{quoted(span)} has no length",
+                "the whole day is 00:00-24:00",
+            )
+
+
+def _time_zone_is_known(values: Values, problems: Problems) -> None:
+    zone = _removal(values).get("timezone", "UTC")
+    try:
+        zone_named(zone)
+    except ValueError:
+        problems.add(
+            ("metadata", "raytui", "removal", "timezone"),
+            f"{quoted(zone)} is not a time zone that this system knows",
+            "a name such as Europe/Berlin; without a time zone database only UTC",
+        )
+
+
+def _removal(values: Values) -> Values:
+    removal: Values = values.get("metadata", {}).get("raytui", {}).get("removal", {})
+    return removal

@@ -10,6 +10,7 @@ from raytui.config import names
 from raytui.config.kinds import (
     Anything,
     Choice,
+    CountOrShare,
     Empty,
     Flag,
     Key,
@@ -21,6 +22,7 @@ from raytui.config.kinds import (
     Text,
     Whole,
 )
+from raytui.model.leaving import OrphanPolicy
 from raytui.model.spec import Expander, Market
 
 PROVIDERS = (
@@ -305,6 +307,36 @@ BUDGET = Table(
     )
 )
 
+REMOVAL_OF_KIND = Table(
+    (Key("max_draining", CountOrShare(), "Most workers that leave for this reason at once."),)
+)
+
+REMOVAL = Table(
+    (
+        Key(
+            "drain_deadline",
+            Number(1, 7 * 86400, "seconds"),
+            "How long a busy node may work on once a person or a lowered limit makes it leave.",
+            "300 when ordered, 600 above a limit",
+        ),
+        Key(
+            "max_draining",
+            CountOrShare(),
+            "Most workers on their way out at once; a percentage is of all workers, rounded up. "
+            "A person's order is not held up by it.",
+            "no limit",
+        ),
+        Key("idle", REMOVAL_OF_KIND, "For idle nodes, beside the above."),
+        Key("over_limit", REMOVAL_OF_KIND, "For nodes above a lowered limit, beside the above."),
+        Key(
+            "quiet_hours",
+            ListOf(Text(names.TIME_SPAN, names.TIME_SPAN_WORDS), "a list of time spans"),
+            "When no node is removed unless a person orders it.",
+        ),
+        Key("timezone", Text(), "Time zone of `quiet_hours`, e.g. Europe/Berlin.", "UTC"),
+    )
+)
+
 RAYTUI = Table(
     (
         Key(
@@ -318,6 +350,13 @@ RAYTUI = Table(
             "How node types are chosen for what waits; the first policy that tells them apart "
             "decides.",
             "[price]",
+        ),
+        Key("removal", REMOVAL, "How fast and when nodes leave."),
+        Key(
+            "orphans",
+            Choice(tuple(OrphanPolicy)),
+            "What becomes of instances with the cluster's tags that nobody remembers.",
+            "keep",
         ),
         Key("budget", BUDGET, "What the cluster may cost."),
         Key("timeouts", TIMEOUTS, "How long each stretch of an instance's life may take."),

@@ -50,7 +50,10 @@ class Hold(Struct, frozen=True, omit_defaults=True):
 
 
 class DrainUnderWay(Struct, frozen=True):
-    """A node that takes no new work; it is terminated when empty or at the deadline."""
+    """A node that takes no new work; it is terminated when empty or at the deadline.
+
+    It is remembered until the provider no longer lists the node.
+    """
 
     instance_id: str
     since: float
@@ -66,6 +69,8 @@ class Memory(Struct, frozen=True):
     floors: dict[str, int] = {}
     """A person's floor per node type; it stands in place of min_workers."""
     holds: tuple[Hold, ...] = ()
+    orphans: dict[str, float] = {}
+    """Since when (unix seconds) an instance is an orphan: ours by its tags, without a record."""
     paused_by: str = ""
     boot_s: dict[str, float] = {}
     """Seconds from launch call to a running Ray node, per node type, as seen before."""

@@ -53,6 +53,9 @@ class Why(StrEnum):
     HELD = "held"  # by, until (0: without end)
     EXPECTED = "expected"  # shape: pending demand is about to run here
     UNMANAGED = "unmanaged"  # joined by hand, not ours to remove
+    ORPHAN = "orphan"  # since, sweep_at (0: only by order)
+    REMOVAL_BUDGET = "removal-budget"  # leaving, max
+    QUIET_HOURS = "quiet-hours"  # until
     QUARANTINED = "quarantined"  # error
 
     # Why a node leaves.
@@ -60,6 +63,7 @@ class Why(StrEnum):
     OVER_MAX_TYPE = "over-max-type"  # node_type, max
     OVER_MAX_GLOBAL = "over-max-global"  # max
     TYPE_GONE = "type-gone"  # node_type
+    ORPHAN_SWEPT = "orphan-swept"  # since, price (USD per hour; 0: not known)
     BY_COMMAND = "by-command"  # by
     DRAINING = "draining"  # cause, deadline
     SETUP_FAILED = "setup-failed"  # message

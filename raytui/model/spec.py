@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from raytui.model.leaving import OrphanPolicy, RemovalRules
 from raytui.model.lifecycle import Timeouts
 from raytui.model.resources import EMPTY, Resources
 
@@ -142,6 +143,10 @@ class ClusterSpec(Struct, frozen=True):
     """`metadata.raytui.budget.max_per_hour`: no launch takes the price of all nodes above it."""
     metrics: MetricsSpec = MetricsSpec()
     timeouts: Timeouts = Timeouts()
+    removal: RemovalRules = RemovalRules()
+    """`metadata.raytui.removal`: how fast and when nodes may leave."""
+    orphans: OrphanPolicy = OrphanPolicy.KEEP
+    """`metadata.raytui.orphans`: what becomes of instances that nobody remembers."""
     source: str = ""
     """Path of the file this came from; empty when built in code."""
 

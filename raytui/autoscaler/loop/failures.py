@@ -5,8 +5,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable
 
-import msgspec
-
 from raytui.autoscaler.planning.avoided import Scope, scope_of, scope_of_failure
 from raytui.backends.base import ProviderError
 from raytui.model.plan import FailureKind, LaunchFailure

@@ -19,6 +19,7 @@ from raytui.autoscaler.loop.launching import Launching
 from raytui.autoscaler.loop.ledger import Ledger, LedgerError
 from raytui.autoscaler.loop.observing import Observer
 from raytui.autoscaler.loop.orders import LaunchDone, Orders
+from raytui.autoscaler.loop.orphans import orphans_in, since_when
 from raytui.autoscaler.loop.picture import Picture
 from raytui.autoscaler.loop.remembered import Remembered
 from raytui.autoscaler.loop.syncing import Sync
@@ -74,6 +75,7 @@ class Reconciler:
         self._prune_at = 0.0
         self._woken = True
         self._nodes: dict[str, Node] = {}
+        self._orphans: dict[str, Instance] = {}
         self._read_ledger()
         self.journal.say(clock(), Level.INFO, "the autoscaler starts")
         self._launching.resume(clock())
@@ -213,7 +215,7 @@ class Reconciler:
             decision = self.journal.decide(
                 now, Plan(removals=tuple(removals)), len(self.state.members), 0.0
             )
-            self._draining.intend(removals, now)
+            self._draining.intend(removals, self._orphans, now)
             text = decision.summary.removesuffix(f" by {by}")
             self.journal.say(now, Level.INFO, text, decision_id=decision.decision_id, by=by)
 
@@ -236,11 +238,15 @@ class Reconciler:
         self._launching.learn(self._sync.started, self._sync.failed, now)
         if self._observer.gcs.ok:
             self._nodes = nodes
-            self._draining.carry_out(nodes, now)
+        self._draining.carry_out(nodes if self._observer.gcs.ok else None, now)
         self._draining.terminate(self._sync.clear, now)
+        if listing is not None:
+            self._orphans = orphans_in(listing, self._fleet)
+            known = since_when(self.memory.orphans, self._orphans, now)
+            self._remembered.change(orphans=known)
         self.state = ClusterState(
             observed_at=now,
-            members=tuple(self._members(nodes, listing or {})),
+            members=tuple(self._members(nodes, listing)),
             demands=view.demands if view else (),
             gangs=view.gangs if view else (),
             constraints=view.constraints if view else (),
@@ -249,16 +255,18 @@ class Reconciler:
         )
         self._check_head()
 
-    def _members(self, nodes: dict[str, Node], listing: dict[str, Instance]) -> Iterable[Member]:
+    def _members(
+        self, nodes: dict[str, Node], listing: dict[str, Instance] | None
+    ) -> Iterable[Member]:
         for instance in self._fleet:
             yield Member(instance, nodes.get(instance.instance_id))
         for node in self._observer.view.nodes if self._observer.view else ():
-            if self._fleet.get(node.instance_id) is None and node.instance_id not in listing:
+            if self._fleet.get(node.instance_id) is None and node.instance_id not in (
+                listing or {}
+            ):
                 yield Member(None, node)
-        for instance_id, listed in listing.items():
-            if self._fleet.get(instance_id) is None and listed.status is not _S.LOST:
-                orphan = msgspec.structs.replace(listed, orphan=True)
-                yield Member(orphan, nodes.get(instance_id))
+        for instance_id, orphan in self._orphans.items():
+            yield Member(orphan, nodes.get(instance_id))
 
     def _take_over(self, now: float) -> None:
         """Tell a head that is new to us who scales it; try again later when it refuses."""
@@ -300,7 +308,7 @@ class Reconciler:
             intents = self._launching.intend(
                 decided.launches, self.spec, self._ray.gcs_address, decision.decision_id, now
             )
-            self._draining.intend(decided.removals, now)
+            self._draining.intend(decided.removals, self._orphans, now)
             self.journal.say(now, Level.INFO, decision.summary, decision_id=decision.decision_id)
         self._launching.carry_out(intents, now)
         self._draining.carry_out(self._nodes, now)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from raytui.autoscaler.planning.avoided import Avoided
 from raytui.autoscaler.planning.buying import Supply, estimated_price
 from raytui.autoscaler.planning.money import fleet_price, limit_to
+from raytui.autoscaler.planning.orphans import is_forlorn
 from raytui.autoscaler.planning.packing import Packing, Stage
 from raytui.model.lifecycle import COUNTED, STARTING, InstanceStatus
 from raytui.model.plan import LaunchFailure, Memory
@@ -47,7 +48,12 @@ class Capacity:
         self.worker_types = tuple(sorted(spec.worker_types, key=lambda kind: kind.name))
         self.draining = {drain.instance_id: drain for drain in memory.drains}
         self.avoided = Avoided(memory.failures, now)
-        self._gone: set[str] = set()
+        self._gone = {
+            member_id
+            for member_id, member in self.members.items()
+            if member.instance is not None and is_forlorn(member.instance, memory, now)
+        }
+        self._forlorn = Counter(self.members[member_id].node_type for member_id in self._gone)
         self._names, self._keys = _mentioned(state)
         self._implicit = {name: UNITS_PER_ONE for name in self._names if name.startswith(IMPLICIT)}
         self._rooms = self._rooms_of(spec)
@@ -166,6 +172,10 @@ class Capacity:
         labels = self.labels_of(node_type)
         packing.add(stage, node_type, room, labels, ids, has_gpu="GPU" in room)
 
+    def taken(self, node_type: str) -> int:
+        """What counts against a type's limit: its workers, and orphans that will never work."""
+        return self.count(node_type) + self._forlorn[node_type]
+
     def count(self, node_type: str) -> int:
         """Workers of a type that count against its limit, the planned ones included."""
         return self._counts[node_type] + self.planned[node_type]
@@ -186,11 +196,11 @@ class Capacity:
 
     def type_left(self, node_type: str) -> int:
         """How many more the type's max_workers allows."""
-        return max(0, self.spec.node_types[node_type].max_workers - self.count(node_type))
+        return max(0, self.spec.node_types[node_type].max_workers - self.taken(node_type))
 
     def total_left(self) -> int:
         """How many more the cluster's max_workers allows."""
-        return max(0, self.spec.max_workers - self.total)
+        return max(0, self.spec.max_workers - self.total - self._forlorn.total())
 
     def speed_limit(self, node_type: str) -> int:
         """How many nodes of a type may be starting for demand (Ray: max(5, speed × running))."""

@@ -14,6 +14,7 @@ from raytui.autoscaler.planning.capacity import Capacity
 from raytui.autoscaler.planning.demands import keep_promises, place_demands
 from raytui.autoscaler.planning.floors import floors_held_back, place_floors
 from raytui.autoscaler.planning.gangs import place_gangs
+from raytui.autoscaler.planning.orphans import swept
 from raytui.autoscaler.planning.placing import Placing
 from raytui.autoscaler.planning.removing import Removing
 from raytui.autoscaler.planning.requested import place_constraints
@@ -51,7 +52,7 @@ def plan(
     blocked = _blocked(state, memory, now)
     capacity = Capacity(state, spec, memory, now)
     removing = Removing(capacity, memory, now)
-    over_limit = removing.over_limit(now + OVER_LIMIT_DRAIN_S)
+    over_limit = removing.over_limit(now + (spec.removal.drain_deadline_s or OVER_LIMIT_DRAIN_S))
     capacity.give_up(removal.instance_id for removal in over_limit)
 
     placing = Placing(capacity, memory, now, budget)
@@ -61,14 +62,15 @@ def plan(
     place_gangs(placing, state.gangs)
     place_demands(placing, state.demands, promised)
 
-    idle = removing.idle(placing.needed)
-    kept = removing.kept(placing.needed, over_limit + idle)
+    removals = over_limit + removing.idle(placing.needed)
+    removals += swept(capacity.members.values(), spec, memory, now)
+    kept = removing.kept(placing.needed, removals)
     if blocked is not None:
         floors = floors_held_back(placing, blocked)
         return Plan(outcomes=(*_held_back(placing.outcomes, blocked), *floors), kept=kept)
     return Plan(
         launches=tuple(placing.launches),
-        removals=over_limit + idle,
+        removals=removals,
         outcomes=tuple(placing.outcomes),
         kept=kept,
         verdicts=tuple(placing.verdicts),

@@ -6,11 +6,16 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from raytui.autoscaler.planning.capacity import Capacity
+from raytui.autoscaler.planning.orphans import why_orphan
+from raytui.autoscaler.planning.pace import Pace
 from raytui.model.lifecycle import LEAVING, InstanceStatus
 from raytui.model.plan import Kept, Memory, Removal
 from raytui.model.reason import Reason, Why, because
 from raytui.model.resources import UNITS_PER_ONE
 from raytui.model.state import Member, NodeStatus
+
+_ON_ORDER = frozenset({InstanceStatus.QUEUED, InstanceStatus.REQUESTED})
+"""The provider has not given it yet, so it cannot be given back."""
 
 
 class Removing:
@@ -29,10 +34,17 @@ class Removing:
             if member.instance is not None and member.instance.quarantined
         }
 
+        leaving = [drain for drain in memory.drains if drain.instance_id in capacity.members]
+        workers = len(capacity.staying) + len(leaving)
+        self._pace = Pace(capacity.spec.removal, leaving, workers, now)
+        self._held_up: dict[str, Reason] = {}
+        """Nodes that should leave, and why they may not yet."""
+
     def over_limit(self, deadline: float) -> tuple[Removal, ...]:
         """Nodes above max_workers: not yet running first, then idle, then the least used.
 
-        A busy one is drained until `deadline`, never cut (Ray's order, Ray's flaw mended).
+        A busy one is drained until `deadline`, never cut (Ray's order, Ray's flaw mended). One that
+        was asked for and has not come counts, but is decided on when it has.
         """
         capacity, spec = self._capacity, self._capacity.spec
         surplus = capacity.surplus()
@@ -41,7 +53,7 @@ class Removing:
             return ()
         staying = [m for name, m in capacity.staying.items() if name not in self._left_alone]
         staying.sort(key=_dispensable)
-        removals: dict[str, Removal] = {}
+        chosen: dict[str, Removal] = {}
         for member in staying:
             node_type = member.node_type
             if surplus[node_type] > 0:
@@ -49,15 +61,28 @@ class Removing:
                 if node_type in spec.node_types:
                     limit = spec.node_types[node_type].max_workers
                     reason = because(Why.OVER_MAX_TYPE, node_type=node_type, max=limit)
-                removals[member.id] = _removal(member, reason, deadline)
+                chosen[member.id] = _removal(member, reason, deadline)
                 surplus[node_type] -= 1
                 over_all -= 1
         for member in staying:
-            if over_all > 0 and member.id not in removals:
+            if over_all > 0 and member.id not in chosen:
                 reason = because(Why.OVER_MAX_GLOBAL, max=spec.max_workers)
-                removals[member.id] = _removal(member, reason, deadline)
+                chosen[member.id] = _removal(member, reason, deadline)
                 over_all -= 1
-        return tuple(removals.values())
+        return tuple(removal for removal in chosen.values() if self._may_leave(removal))
+
+    def _may_leave(self, removal: Removal) -> bool:
+        """Whether a chosen node may leave now; if not, it is remembered why."""
+        status = self._capacity.members[removal.instance_id].status
+        if status in _ON_ORDER:
+            return False
+        if status is InstanceStatus.RUNNING:
+            hindrance = self._pace.hindrance(removal.reason.why)
+            if hindrance is not None:
+                self._held_up[removal.instance_id] = hindrance
+                return False
+            self._pace.note(removal.reason.why)
+        return True
 
     def idle(self, needed: Mapping[str, Reason]) -> tuple[Removal, ...]:
         """Nodes idle beyond their timeout that no request needs and no floor keeps."""
@@ -70,7 +95,9 @@ class Removing:
             if idle_s >= timeout_s and spare[member.node_type] > 0:
                 spare[member.node_type] -= 1
                 reason = because(Why.IDLE_TIMEOUT, idle_s=idle_s, timeout_s=timeout_s)
-                removals.append(_removal(member, reason, 0.0))
+                removal = _removal(member, reason, 0.0)
+                if self._may_leave(removal):
+                    removals.append(removal)
         capacity.give_up(removal.instance_id for removal in removals)
         return tuple(removals)
 
@@ -115,18 +142,22 @@ class Removing:
         if instance.quarantined:
             return because(Why.QUARANTINED, error=instance.quarantined)
         drain = self._capacity.draining.get(name)
-        if drain is not None:
+        if drain is not None and instance.status is not InstanceStatus.TERMINATING:
             cause = drain.reason.why.value.replace("-", " ")
             return because(Why.DRAINING, cause=cause, deadline=drain.deadline)
         if instance.status is not InstanceStatus.RUNNING:
             if instance.status in LEAVING:
                 limit_s = self._capacity.spec.timeouts.terminate_s
                 return _why_leaving(member, limit_s, self._now)
+            if instance.orphan:
+                return why_orphan(instance, self._capacity.spec, self._memory)
             since = instance.launched_at or instance.status_since
             return because(Why.STARTING, status=instance.status.value, since=since)
         hold = self._held.get(name)
         if hold is not None:
             return because(Why.HELD, by=hold.by, until=hold.until)
+        if name in self._held_up:
+            return self._held_up[name]
         if node is None or not member.idle:
             return because(Why.BUSY, activity=_activity(member))
         if name in needed:

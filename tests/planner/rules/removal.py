@@ -156,7 +156,7 @@ OVER_LIMITS = [
             worker(SMALL, "full", used={"CPU": 4}),
             worker(SMALL, "half", used={"CPU": 2}),
             worker(SMALL, "idle", idle_for=1),
-            worker(SMALL, "starting", status=InstanceStatus.REQUESTED),
+            worker(SMALL, "starting", status=InstanceStatus.SETTING_UP),
         ),
         spec(_capped(1)),
         removals=("starting", "idle", "half"),
