@@ -284,7 +284,7 @@ class TestCommands:
         world.run(20)
         assert world.workers() == []
         assert world.snapshot.paused_by == "ann@host"
-        assert [o.reason.why for o in world.snapshot.outcomes] == []
+        assert [o.reason.why for o in world.snapshot.outcomes] == [Why.PAUSED]
         assert world.order(Resume()).ok
         assert not world.order(Resume()).ok
         world.run_until(running(2))
