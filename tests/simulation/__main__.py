@@ -3,56 +3,43 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
-import time
-from collections import Counter
-from collections.abc import Iterator
-from multiprocessing import get_context
 
 from tests.simulation.shrinking import shrunk
 from tests.simulation.story import DEFAULT_STEPS, Seed, Told, tell
-
-_MOST_SHOWN = 20
-
-
-def stories(seeds: list[Seed], jobs: int) -> Iterator[Told]:
-    """Tell them all, in as many processes as asked for."""
-    if jobs <= 1:
-        yield from map(tell, seeds)
-        return
-    with get_context("spawn").Pool(jobs) as pool:
-        yield from pool.imap_unordered(tell, seeds, chunksize=20)
+from tests.simulation.telling import tell_all
 
 
 def main() -> int:
     """Exit with 1 when a story is broken."""
     options = _options()
+    seeds = _seeds(options)
+    if options.trace:
+        return max(bool(tell(seed, print).broken) for seed in seeds)
+    summary = tell_all(seeds, options.jobs, _quiet if options.json else _show)
+    if options.json:
+        print(json.dumps(summary.as_json()))
+    else:
+        print(summary.text())
+        if summary.broken and options.shrink:
+            _show(shrunk(min(summary.broken, key=lambda told: told.steps)))
+    return bool(summary.broken)
+
+
+def _show(told: Told) -> None:
+    print(f"seed {told.seed.number}: {told.broken}\n  {told.seed.command()}", flush=True)
+
+
+def _quiet(told: Told) -> None:
+    """With --json the one object says it all."""
+
+
+def _seeds(options: argparse.Namespace) -> list[Seed]:
     first, _, last = options.seeds.partition("-")
     without = frozenset(filter(None, options.without.split(",")))
     numbers = range(int(first), int(last or first) + 1)
-    seeds = [Seed(number, options.steps, without) for number in numbers]
-    if options.trace:
-        return max(bool(tell(seed, print).broken) for seed in seeds)
-    started, struck, steps = time.monotonic(), Counter[str](), 0
-    broken: list[Told] = []
-    for told in stories(seeds, options.jobs):
-        struck += told.struck
-        steps += told.steps
-        if told.broken:
-            broken.append(told)
-            if len(broken) <= _MOST_SHOWN:
-                print(
-                    f"seed {told.seed.number}: {told.broken}\n  {told.seed.command()}", flush=True
-                )
-    if broken and options.shrink:
-        smallest = shrunk(min(broken, key=lambda told: told.steps))
-        print(f"shortest found: {smallest.broken}\n  {smallest.seed.command()}")
-    took = time.monotonic() - started
-    print(
-        f"{len(seeds)} stories, {steps} steps, {struck.total()} faults in {took:.1f} s; "
-        f"{len(broken)} broken {dict(Counter(told.invariant for told in broken))}"
-    )
-    return bool(broken)
+    return [Seed(number, options.steps, without) for number in numbers]
 
 
 def _options() -> argparse.Namespace:
@@ -62,6 +49,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--without", default="", help="faults to leave out; also people, jobs")
     parser.add_argument("--trace", action="store_true", help="print all that happens")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--shrink", action="store_true", help="look for a shorter broken story")
     return parser.parse_args()
 

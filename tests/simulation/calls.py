@@ -63,12 +63,8 @@ class Network:
         if weather.strikes(fault):
             there = weather.between(fault, 0.0, 8.0)
             back = weather.between(fault, 0.0, 10.0 if name == "list_instances" else 90.0)
-        if name != "list_instances":
-            if weather.strikes(faults.NO_REPLY):
-                back = -1.0
-            if weather.strikes(faults.TWICE):
-                delay = there + weather.between(faults.TWICE, 0.1, 30.0)
-                self._at(delay, lambda: self._repeat(name, call))
+        if name != "list_instances" and weather.strikes(faults.NO_REPLY):
+            back = -1.0
         self._at(there, lambda: self._arrive(life, promise, name, call, back))
 
     def _at(self, delay: float, happen: Callable[[], None]) -> None:
@@ -86,6 +82,9 @@ class Network:
             answer, error = call(), None
         except Exception as raised:
             answer, error = None, raised
+        if error is None and name != "list_instances" and self._weather.strikes(faults.TWICE):
+            delay = self._weather.between(faults.TWICE, 0.1, 30.0)
+            self._at(delay, lambda: self._repeat(name, call))
         if back < 0:
             self._say(f"{name} is never answered")
             return

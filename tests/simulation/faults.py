@@ -22,7 +22,7 @@ LOST_REPLY = Fault("lost-reply", 0.05, "a call: done, but its caller is told tha
 LATE_REPLY = Fault("late-reply", 0.25, "a call: the answer takes seconds, or a minute")
 LATE_LISTING = Fault("late-listing", 0.05, "a listing: the answer takes seconds")
 NO_REPLY = Fault("no-reply", 0.01, "a launch or a termination: no answer ever comes")
-TWICE = Fault("twice", 0.03, "a call: it arrives a second time, later")
+TWICE = Fault("twice", 0.03, "a call that was done: it arrives a second time, later")
 LOST_BY_DEATH = Fault("lost-by-death", 0.5, "a call under way when the daemon dies: not done")
 
 # The provider's answers.
