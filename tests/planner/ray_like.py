@@ -14,18 +14,20 @@ def buy(items: Sequence[Item], types: Sequence[Place], most_nodes: int) -> tuple
     """Nodes bought of each kind, and how many requests that leaves (Ray 2.60 v2 `_try_schedule`).
 
     Requests are sorted hardest first; one empty node of every type is filled in that order, and
-    the one with the best score is bought; until nothing fits or no more may be bought. `types`
-    has one place for each node that may be bought.
+    the one with the best score is bought, of equally good types the one that was not bought for
+    longest; until nothing fits or no more may be bought. `types` has one place for each node that
+    may be bought.
     """
     order = sorted(items, key=_difficulty, reverse=True)
     left = [item.count for item in order]
     stock = Counter(place.kind for place in types)
     samples = {place.kind: place for place in types}
+    turn = list(samples)
     bought: Counter[str] = Counter()
     while bought.total() < most_nodes:
         tries = [
-            (*_filled(place, order, left), kind)
-            for kind, place in samples.items()
+            (*_filled(samples[kind], order, left), kind)
+            for kind in turn
             if bought[kind] < stock[kind]
         ]
         useful = [one for one in tries if any(one[1])]
@@ -34,6 +36,8 @@ def buy(items: Sequence[Item], types: Sequence[Place], most_nodes: int) -> tuple
         _, takes, kind = max(useful, key=lambda one: one[0])
         left = [count - taken for count, taken in zip(left, takes, strict=True)]
         bought[kind] += 1
+        turn.remove(kind)
+        turn.append(kind)
     return bought, sum(left)
 
 

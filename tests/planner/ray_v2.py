@@ -1,9 +1,10 @@
-"""A planning problem as Ray's autoscaler v2 is given it, and what its scheduler cannot place."""
+"""A planning problem as Ray's autoscaler v2 is given it, and what its scheduler decides."""
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
+from dataclasses import dataclass
 
 from ray.autoscaler.v2.instance_manager.config import NodeTypeConfig
 from ray.autoscaler.v2.scheduler import ResourceDemandScheduler, SchedulingRequest
@@ -25,13 +26,19 @@ _OPERATORS = {
 _Kind = ResourceRequestUtil.PlacementConstraintType
 _TOGETHER = {Strategy.STRICT_PACK: _Kind.AFFINITY, Strategy.STRICT_SPREAD: _Kind.ANTI_AFFINITY}
 
-Left = tuple[Counter[Resources], int]
-"""Requests of each shape, and placement groups, that found no place."""
+
+@dataclass(frozen=True)
+class Decided:
+    """What a planner launches, and what found no place."""
+
+    launches: Counter[str]
+    left: Counter[Resources]
+    """Requests of each shape."""
+    groups_left: int
 
 
-def schedule(case: Case) -> Left:
-    """What Ray's scheduler leaves unplaced."""
-
+def schedule(case: Case) -> Decided:
+    """What Ray's scheduler makes of a case."""
     types = {
         kind.name: NodeTypeConfig(
             kind.name,
@@ -55,7 +62,10 @@ def schedule(case: Case) -> Left:
     left = Counter(
         Resources.of(dict(r.resources_bundle)) for r in reply.infeasible_resource_requests
     )
-    return left, len(reply.infeasible_gang_resource_requests)
+    launches: Counter[str] = Counter()
+    for launch in reply.to_launch:
+        launches[launch.instance_type] += launch.count
+    return Decided(launches, left, len(reply.infeasible_gang_resource_requests))
 
 
 def _selectors(selectors: tuple[LabelSelector, ...]) -> list[list[tuple[str, int, list[str]]]]:

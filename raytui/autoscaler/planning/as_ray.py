@@ -42,7 +42,7 @@ def score(supply: Supply, pattern: Pattern, value: float = 0.0) -> Score:
     return _score(supply, pattern, supply.room)
 
 
-WAY = Way(in_order, score, at_once=1)
+WAY = Way(in_order, score, one_by_one=True)
 """For choosing new nodes."""
 
 

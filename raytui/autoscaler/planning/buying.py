@@ -147,8 +147,8 @@ class Way:
     """In which order requests are put on a node."""
     score: Callable[[Supply, Pattern, float], Score]
     """How good a node filled like this is; the last argument is what its requests are worth."""
-    at_once: int = PLENTY
-    """How many nodes are bought before all types are looked at anew."""
+    one_by_one: bool = False
+    """Whether after each node all types are looked at anew, and equally good ones take turns."""
 
 
 def hardest_first(wanted: Iterable[Wanted]) -> list[Wanted]:
@@ -181,6 +181,7 @@ def buy(
     order = way.in_order(want for want in wanted if want.count > 0)
     worth = {id(want): _fair_price(want, supplies) for want in order}
     offers: dict[int, tuple[Score, Pattern]] = {}
+    turns = [0] * len(supplies)
     bought: list[Bought] = []
     while total_left > 0:
         for position, supply in enumerate(supplies):
@@ -189,17 +190,20 @@ def buy(
             if known is None or any(want.count < copies for want, copies in known[1]):
                 pattern = fill(supply, order) if supply.left > 0 else ()
                 value = sum(worth[id(want)] * copies for want, copies in pattern)
-                offers[position] = ((*way.score(supply, pattern, value), -position), pattern)
+                offers[position] = (way.score(supply, pattern, value), pattern)
         best = max(
             (position for position, supply in enumerate(supplies) if supply.left > 0),
-            key=lambda position: (bool(offers[position][1]), offers[position][0]),
+            key=lambda i: (bool(offers[i][1]), offers[i][0], -turns[i], -i),
             default=None,
         )
         if best is None or not offers[best][1]:
             break
         supply, pattern = supplies[best], offers[best][1]
         repeats = min(want.count // copies for want, copies in pattern)
-        nodes = min(repeats, supply.left, total_left, way.at_once)
+        nodes = min(repeats, supply.left, total_left)
+        if way.one_by_one:
+            nodes = 1
+            turns[best] = len(bought) + 1
         for want, copies in pattern:
             want.count -= copies * nodes
         supply.left -= nodes
