@@ -41,8 +41,8 @@ def as_failure(error: Exception) -> CommandFailed | None:
         ((ClientError, ControlError), ExitCode.UNREACHABLE),
         (TimeoutError, ExitCode.TIMEOUT),
         ((LaunchError, ProviderError, RayError, LockHeldError), ExitCode.FAILED),
-        ((LedgerError, NoHeadError, ReadOnlyError, OSError), ExitCode.FAILED),
-        (TooManyFailuresError, ExitCode.FAILED),
+        ((LedgerError, NoHeadError, ReadOnlyError), ExitCode.FAILED),
+        ((TooManyFailuresError, OSError), ExitCode.FAILED),
     )
     for kinds, code in codes:
         if isinstance(error, kinds):

@@ -188,6 +188,21 @@ def test_port_0_turns_it_off(monitor: Monitor):
     assert open_endpoint(MetricsSpec(port=0), monitor) is None
 
 
+def test_rays_names_are_ours_only_in_a_session_that_we_took_over(
+    opened: Open, monitor: Monitor, clock: Clock
+):
+    endpoint = opened(MetricsSpec(port=free_port()), monitor)
+    monitor.take(Snapshot(ClusterInfo("toy", "fake"), seq=1, taken_at=clock.now))
+    body = ask(endpoint, "/metrics")[1]
+    assert b"raytui_acts" in body
+    assert b"autoscaler_" not in body
+    monitor.take(snapshot(clock.now + 1))
+    monitor.take(Snapshot(ClusterInfo("toy", "fake"), seq=3, taken_at=clock.now + 2))
+    body = ask(endpoint, "/metrics")[1]
+    assert b'autoscaler_running_workers_nodes{SessionName="s1"} 0.0' in body
+    assert b'SessionName=""' not in body
+
+
 def test_each_ray_session_is_told_the_address_once(monitor: Monitor):
     told: list[str] = []
 

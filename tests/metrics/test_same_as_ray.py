@@ -33,7 +33,7 @@ def test_names_types_and_labels(rays: dict[str, tuple[str, frozenset[str]]]):
     snapshot = engine.tick()
     ours = {
         series.name: (series.kind.value, frozenset(series.labels))
-        for series in ray_series(snapshot, Tally(), snapshot.taken_at)
+        for series in ray_series(snapshot, Tally(), "s", snapshot.taken_at)
     }
     assert ours == rays
 
@@ -50,7 +50,7 @@ def test_buckets(rays: dict[str, tuple[str, frozenset[str]]]):
     snapshot = engine.tick()
     ours = {
         series.name: [bound for bound, _ in value.buckets()]
-        for series in ray_series(snapshot, Tally(), snapshot.taken_at)
+        for series in ray_series(snapshot, Tally(), "s", snapshot.taken_at)
         if series.kind is Kind.HISTOGRAM
         for value in series.values.values()
         if isinstance(value, Durations)

@@ -40,6 +40,8 @@ class Monitor:
         self._tally = Tally()
         self._snapshot: Snapshot | None = None
         self._ticked_at = monotonic()
+        self._session = ""
+        """Ray's, as it was last taken over: while a reload is under way there is none."""
         self._announce: Callable[[], None] = lambda: None
         self._announced = ""
 
@@ -61,11 +63,12 @@ class Monitor:
             else:
                 self._tally.failed_rounds += 1
             self._snapshot = snapshot
-        if snapshot.session != self._announced:
+            self._session = snapshot.session or self._session
+        if self._session != self._announced:
             # A GCS that is away hears it after the next round.
             with contextlib.suppress(RayError):
                 self._announce()
-                self._announced = snapshot.session
+                self._announced = self._session
 
     def reload_refused(self) -> None:
         """Count a cluster file that was not taken."""
@@ -73,15 +76,18 @@ class Monitor:
             self._tally.bad_reloads += 1
 
     def series(self) -> list[Series]:
-        """All metrics as they are now; none before the first round."""
+        """All metrics as they are now; none before the first round.
+
+        Ray's are left out until a session of Ray's is ours: before, Ray's own autoscaler may serve
+        series of the same names.
+        """
         with self._lock:
             snapshot, now = self._snapshot, self._clock()
             if snapshot is None:
                 return []
-            found = [
-                *ray_series(snapshot, self._tally, now),
-                *own_series(snapshot, self._tally, now),
-            ]
+            found = list(own_series(snapshot, self._tally, now))
+            if self._session:
+                found += ray_series(snapshot, self._tally, self._session, now)
         size = gauge("raytui_ledger_bytes", "Size of the ledger on disk.", self._ledger_bytes())
         return [*found, size.labelled("cluster", self._cluster)]
 

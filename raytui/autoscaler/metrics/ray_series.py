@@ -17,11 +17,11 @@ from raytui.model.snapshot import Snapshot
 _S = InstanceStatus
 
 
-def ray_series(snapshot: Snapshot, tally: Tally, now: float) -> Iterator[Series]:
-    """All of them. Ray's boards choose by the label SessionName, which is Ray's session."""
+def ray_series(snapshot: Snapshot, tally: Tally, session: str, now: float) -> Iterator[Series]:
+    """All of them. Ray's boards choose by the label SessionName, which is Ray's `session`."""
     for part in (_nodes(snapshot, tally, now), _resources(snapshot), _times(tally), _counts(tally)):
         for series in part:
-            yield series.labelled("SessionName", snapshot.session)
+            yield series.labelled("SessionName", session)
 
 
 def _nodes(snapshot: Snapshot, tally: Tally, now: float) -> Iterator[Series]:
