@@ -29,6 +29,7 @@ from raytui.model.state import Instance
 MEMORY = "SELECT value FROM meta WHERE key = 'memory'"
 OPEN_INSTANCES = "SELECT body FROM instances WHERE final = 0"
 OPEN_REQUESTS = "SELECT body, decision_id FROM requests WHERE outcome = '' ORDER BY at"
+WAS_TO_END = "SELECT 1 FROM transitions WHERE instance_id = ? AND status = 'terminating' LIMIT 1"
 REQUEST = "SELECT 1 FROM requests WHERE request_id = ?"
 TRANSITIONS = "SELECT at, status, cause FROM transitions WHERE instance_id = ? ORDER BY id"
 DECISIONS = (
@@ -48,6 +49,10 @@ class LedgerError(Exception):
 
 class LedgerDamagedError(LedgerError):
     """The file has content that nobody wrote; `ledger_rescue` recovers what can be read."""
+
+
+LEDGER_FAILURES = (LedgerError, sqlite3.Error, OSError)
+"""What may come out of whatever touches the ledger: the disk's or the file's fault."""
 
 
 class Ledger:
@@ -216,6 +221,10 @@ class Ledger:
     def transitions(self, instance_id: str) -> list[tuple[float, str, str]]:
         """(unix seconds, status, cause) of an instance, oldest first."""
         return [(at, status, cause) for at, status, cause in self._read(TRANSITIONS, instance_id)]
+
+    def was_to_end(self, instance_id: str) -> bool:
+        """Whether the provider was ever told to end this instance."""
+        return bool(self._read(WAS_TO_END, instance_id))
 
     def begin_request(self, request: LaunchRequest, decision_id: int, at: float) -> None:
         """Write the intent to call the provider; to be committed before the call."""
