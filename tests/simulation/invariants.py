@@ -70,10 +70,11 @@ def _may_cut(seen: Witness, removal: Removal, wall: float) -> bool:
 
 def every_instance_has_a_row(seen: Witness) -> Iterator[str]:
     """On disk, or on the screen as an orphan; and no row is without a machine."""
-    shown = {row.id for row in seen.snapshot.rows} if seen.snapshot else set()
+    rows = seen.snapshot.rows if seen.snapshot else ()
+    orphans = {r.id for r in rows if r.member.instance is not None and r.member.instance.orphan}
     reliable = seen.snapshot is not None and all(s.ok for s in seen.snapshot.sources)
     for name, machine in seen.cloud.alive.items():
-        if name in seen.rows or name in shown:
+        if name in seen.rows or name in orphans or seen.expected(machine):
             machine.missed = 0
         elif reliable and machine.listed_from < seen.clock.now:
             machine.missed += 1

@@ -148,13 +148,13 @@ class Witness:
             for name, machine in self.cloud.alive.items()
             if name not in self.rows
             and not machine.instance.is_head
-            and not self._expected(machine)
+            and not self.expected(machine)
         ]
         counts = Counter(kinds)
         counts[""] = len(kinds)
         return counts
 
-    def _expected(self, machine: Machine) -> bool:
+    def expected(self, machine: Machine) -> bool:
         """Whether a row stands for it under a provisional id."""
         request_id = machine.instance.request_id
         return any(
