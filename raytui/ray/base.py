@@ -28,6 +28,8 @@ class RayView(Struct, frozen=True):
     constraints: tuple[Constraint, ...] = ()
     session: str = ""
     """Ray's session name; changes when the head was started anew."""
+    capped: bool = False
+    """It has exactly as many shapes as a node tells at most: there may be more that are not told."""
 
 
 class AutoscalerReport(Struct, frozen=True):

@@ -35,6 +35,8 @@ _HOST_LABEL = "_PG_"
 (`FormatPlacementGroupLabelName` in `gcs_autoscaler_state_manager.cc`)."""
 _BUNDLE_IN_USE = re.compile(r"\bbundle_group_([0-9a-f]{20,})")
 _IDLE_JITTER_S = 2.0
+MOST_SHAPES_OF_A_NODE = 100
+"""`max_resource_shapes_per_load_report` (ray_config_def.h): a raylet tells of no more."""
 _MOST_ENTRIES = 1000
 """Of pending launches told to Ray; `ray status` counts entries, so each node needs its own."""
 
@@ -81,6 +83,7 @@ def view_of(state: Any, now: float, idle_before: Mapping[str, float]) -> RayView
             if c.resource_requests
         ),
         session=state.cluster_session_name,
+        capped=len(state.pending_resource_requests) == MOST_SHAPES_OF_A_NODE,
     )
 
 

@@ -201,6 +201,7 @@ class Story:
             info=ClusterInfo("story", "story"),
             pool=self.network.executor(),
             clock=self.clock.wall,
+            steady=self.clock.monotonic,
             new_id=self._new_id,
             budget=self._budget,
         )

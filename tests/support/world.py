@@ -41,6 +41,8 @@ class World:
         faults: Faults | None = None,
     ) -> None:
         self.now = 1_000_000.0
+        self.clock_set_by = 0.0
+        """Seconds by which somebody set the wall clock."""
         self.spec = spec
         self.path = path
         self.provider = FakeProvider(seed=seed, clock=self.clock)
@@ -52,6 +54,9 @@ class World:
         self.boot()
 
     def clock(self) -> float:
+        return self.now + self.clock_set_by
+
+    def steady(self) -> float:
         return self.now
 
     def boot(self, pool: Executor | None = None, ledger: Ledger | None = None) -> None:
@@ -64,6 +69,7 @@ class World:
             info=ClusterInfo("test", "fake"),
             pool=pool or Inline(),
             clock=self.clock,
+            steady=self.steady,
             new_id=self._id,
         )
 

@@ -12,6 +12,7 @@ from raytui.autoscaler.loop.fleet import Fleet
 from raytui.autoscaler.loop.journal import Journal
 from raytui.autoscaler.loop.ledger import Ledger
 from raytui.autoscaler.loop.orders import Orders, TerminateDone
+from raytui.autoscaler.loop.quarantine import Quarantine
 from raytui.autoscaler.loop.remembered import Remembered
 from raytui.model.lifecycle import InstanceStatus
 from raytui.model.plan import DrainUnderWay, Removal
@@ -59,6 +60,7 @@ class Draining:
         orders: Orders,
         remembered: Remembered,
         ray: RayCluster,
+        quarantine: Quarantine,
     ) -> None:
         self._fleet = fleet
         self._ledger = ledger
@@ -66,6 +68,7 @@ class Draining:
         self._orders = orders
         self._remembered = remembered
         self._ray = ray
+        self._quarantine = quarantine
         self._asked: dict[str, _Asked] = {}
         self._told: dict[str, float] = {}
         """When Ray accepted a drain; not known after a restart, and told again."""
@@ -102,11 +105,12 @@ class Draining:
         `nodes` are Ray's nodes by instance id; None when Ray does not answer: then only deadlines
         are kept. Ray does not enforce them, so we do.
         """
-        steps = {
-            drain.instance_id: self._step(drain, nodes, now)
-            for drain in self._remembered.memory.drains
-            if self._status(drain.instance_id) is _S.DRAINING
-        }
+        steps: dict[str, _Drain] = {}
+        for drain in self._remembered.memory.drains:
+            name = drain.instance_id
+            if self._status(name) is _S.DRAINING and not self._is_quarantined(name):
+                with self._quarantine.guard(name, now):
+                    steps[name] = self._step(drain, nodes, now)
         with self._ledger.transaction():
             for name, step in steps.items():
                 if step is _Drain.DONE:
@@ -120,11 +124,16 @@ class Draining:
             )
             self._remembered.change(drains=leaving)
         self._forget_all_but({drain.instance_id for drain in leaving})
-        self.terminate((i.instance_id for i in self._fleet if i.status is _S.TERMINATING), now)
+        ending = [i for i in self._fleet if i.status is _S.TERMINATING and not i.quarantined]
+        self.terminate((instance.instance_id for instance in ending), now)
 
     def _status(self, instance_id: str) -> InstanceStatus | None:
         instance = self._fleet.get(instance_id)
         return None if instance is None else instance.status
+
+    def _is_quarantined(self, instance_id: str) -> bool:
+        instance = self._fleet.get(instance_id)
+        return instance is not None and bool(instance.quarantined)
 
     def _forget_all_but(self, draining: set[str]) -> None:
         self._told = {name: at for name, at in self._told.items() if name in draining}

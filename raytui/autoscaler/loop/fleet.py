@@ -20,8 +20,6 @@ class Fleet:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._open = {instance.instance_id: instance for instance in ledger.open_instances()}
-        self.quarantined: dict[str, str] = {}
-        """Instances that made a move the table does not know, and the error; left alone."""
         self._moves: list[Move] = []
 
     def __iter__(self) -> Iterator[Instance]:
@@ -116,8 +114,20 @@ class Fleet:
         self._write(new, now, cause, old)
         return new
 
+    def set_quarantine(self, instance_id: str, cause: str, now: float) -> None:
+        """Leave an instance alone for a cause, or (with none) no longer."""
+        old = self._open.get(instance_id)
+        if old is not None:
+            new = msgspec.structs.replace(old, quarantined=cause)
+            self._ledger.put(new, now, f"quarantined: {cause}" if cause else "released")
+            self._open[instance_id] = new
+
     def note(self, instance_id: str, **facts: object) -> None:
-        """Keep newer facts (ip, zone, detail, log_path) without a move; not worth a ledger row."""
+        """Keep newer facts (ip, zone, detail, log_path) without a move.
+
+        They are not worth a ledger row: after a restart the provider's next listing tells them
+        again, and until then what stands in the row is what was known at the last move.
+        """
         old = self._open.get(instance_id)
         if old is not None:
             self._open[instance_id] = msgspec.structs.replace(old, **facts)
@@ -144,7 +154,6 @@ class Fleet:
         )
         if instance.status in FINAL:
             self._open.pop(instance.instance_id, None)
-            self.quarantined.pop(instance.instance_id, None)
         else:
             self._open[instance.instance_id] = instance
 

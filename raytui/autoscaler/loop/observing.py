@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
 from concurrent.futures import TimeoutError as NotYet
 
 from raytui.backends.base import NodeProvider, ProviderError
-from raytui.model.state import Instance, NodeStatus, SourceHealth
+from raytui.model.state import Instance, Node, NodeStatus, SourceHealth
 from raytui.ray.base import RayCluster, RayError, RayView
 
 _LISTING_WAIT_S = 0.5
@@ -18,6 +18,10 @@ _QUIET_S = 0.25
 _LONGEST_BURST_S = 0.8
 _EVERY_S = 1.0
 """A tick at least this often: timers run out, pictures age."""
+_CAPPED = (
+    "it tells of 100 shapes of waiting work, the most that a node tells: there may be more; "
+    "set RAY_max_resource_shapes_per_load_report=-1 for `ray start` on every node"
+)
 
 
 class Observer:
@@ -29,11 +33,14 @@ class Observer:
         ray: RayCluster,
         pool: Executor,
         clock: Callable[[], float],
+        steady: Callable[[], float],
     ) -> None:
+        """`clock` tells unix seconds, `steady` seconds that no one can set."""
         self._provider = provider
         self._ray = ray
         self._pool = pool
         self._clock = clock
+        self._steady = steady
         self.view: RayView | None = None
         """Ray's newest word; stays after Ray stopped answering."""
         self.listing: list[Instance] | None = None
@@ -43,21 +50,22 @@ class Observer:
         self._future: Future[list[Instance]] | None = None
         self._planned_for: object = None
         self._last_digest: object = None
-        self._changed_at = 0.0
+        self._changed_at: float | None = None
         self._last_change = 0.0
-        self._last_tick = 0.0
+        self._last_tick = float("-inf")
+        self._listed_at = float("-inf")
 
     def due(self) -> bool:
         """Whether a tick is due: demand or nodes changed and the burst is over, or a second ago."""
-        now = self._clock()
-        if now - self._last_tick >= _EVERY_S or now < self._last_tick:
+        now = self._steady()
+        if now - self._last_tick >= _EVERY_S:
             return True
         self._ask_ray()
         digest = _digest(self.view)
         if digest == self._planned_for:
-            self._changed_at = 0.0
+            self._changed_at = None
             return False
-        if not self._changed_at:
+        if self._changed_at is None:
             self._changed_at = now
         if digest != self._last_digest:
             self._last_digest = digest
@@ -65,12 +73,22 @@ class Observer:
         quiet = now - self._last_change >= _QUIET_S
         return quiet or now - self._changed_at >= _LONGEST_BURST_S
 
+    @property
+    def nodes(self) -> Mapping[str, Node]:
+        """Ray's nodes by instance id; those that joined by hand have none."""
+        return {n.instance_id: n for n in self.view.nodes if n.instance_id} if self.view else {}
+
+    @property
+    def listed(self) -> Mapping[str, Instance]:
+        """The provider's instances by id."""
+        return {i.instance_id: i for i in self.listing or ()}
+
     def observe(self) -> None:
         """Ask both sources; failures are kept as health, never raised."""
-        self._last_tick = self._clock()
+        self._last_tick = self._steady()
         self._ask_ray()
         self._planned_for = self._last_digest = _digest(self.view)
-        self._changed_at = 0.0
+        self._changed_at = None
         self._ask_provider()
 
     def _ask_ray(self) -> None:
@@ -78,7 +96,8 @@ class Observer:
         now = self._clock()
         try:
             self.view = self._ray.observe()
-            self.gcs = SourceHealth("gcs", ok=True, last_ok_at=now)
+            warning = _CAPPED if self.view.capped else ""
+            self.gcs = SourceHealth("gcs", ok=True, last_ok_at=now, warning=warning)
         except RayError as error:
             self.gcs = SourceHealth("gcs", False, self.gcs.last_ok_at, str(error))
 
@@ -88,10 +107,10 @@ class Observer:
         try:
             self.listing = self._future.result(timeout=_LISTING_WAIT_S)
             self._future = None
+            self._listed_at = self._steady()
             self.provider = SourceHealth("provider", ok=True, last_ok_at=self._clock())
         except NotYet:
-            late = self._clock() - self.provider.last_ok_at
-            if late > _LISTING_STALE_S:
+            if self._steady() - self._listed_at > _LISTING_STALE_S:
                 error = "the provider has not answered"
                 self.provider = SourceHealth("provider", False, self.provider.last_ok_at, error)
         except (ProviderError, OSError) as error:

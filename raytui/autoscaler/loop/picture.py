@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 
+import msgspec
+
 from raytui.model.lifecycle import COUNTED, STARTING, InstanceStatus
 from raytui.model.plan import Decision, Hold, Kept, Memory, Plan
 from raytui.model.resources import Resources
@@ -24,6 +26,7 @@ class Picture:
     def __init__(self, info: ClusterInfo) -> None:
         self.info = info
         self._seq = 0
+        self._last: Snapshot | None = None
         self._sampled_at = 0.0
         self._type_use: dict[str, deque[float]] = {}
         self._use: dict[str, deque[float]] = {}
@@ -53,7 +56,7 @@ class Picture:
         by_type = {name: _sum_up(groups[name]) for name in spec.node_types}
         self._sample(used, total, by_type, now)
         prices = [t.price_per_hour for t in spec.node_types.values()]
-        return Snapshot(
+        self._last = Snapshot(
             info=self.info,
             seq=self._seq,
             taken_at=now,
@@ -80,6 +83,16 @@ class Picture:
             session=session,
             moves=tuple(moves),
         )
+        return self._last
+
+    def again(self, trouble: str, now: float) -> Snapshot:
+        """The last picture once more, for a round that came to nothing, and why it did."""
+        self._seq += 1
+        last = self._last or Snapshot(self.info, 0, now)
+        self._last = msgspec.structs.replace(
+            last, seq=self._seq, taken_at=now, trouble=trouble, moves=()
+        )
+        return self._last
 
     def _sample(
         self,

@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
-import sqlite3
 import time
-from collections.abc import Callable, Iterable, Sequence
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from pathlib import Path
+from contextlib import contextmanager
 
 import msgspec
 
+from raytui.autoscaler.loop import reloading
+from raytui.autoscaler.loop.announcing import Announcing
+from raytui.autoscaler.loop.asking import Asking
+from raytui.autoscaler.loop.believing import Believed, Believing
 from raytui.autoscaler.loop.commands import CommandRefused, carry_out
 from raytui.autoscaler.loop.draining import Draining
 from raytui.autoscaler.loop.fleet import Fleet
+from raytui.autoscaler.loop.joining import join
 from raytui.autoscaler.loop.journal import Journal
 from raytui.autoscaler.loop.launching import Launching
-from raytui.autoscaler.loop.ledger import Ledger, LedgerError
+from raytui.autoscaler.loop.ledger import LEDGER_FAILURES, Ledger, LedgerDamagedError
+from raytui.autoscaler.loop.ledger_rescue import open_ledger
 from raytui.autoscaler.loop.observing import Observer
 from raytui.autoscaler.loop.orders import LaunchDone, Orders
 from raytui.autoscaler.loop.orphans import orphans_in, since_when
+from raytui.autoscaler.loop.overdue import end_overdue_drains
 from raytui.autoscaler.loop.picture import Picture
+from raytui.autoscaler.loop.quarantine import Quarantine
+from raytui.autoscaler.loop.questions import impact_of, log_end
 from raytui.autoscaler.loop.remembered import Remembered
 from raytui.autoscaler.loop.syncing import Sync
+from raytui.autoscaler.loop.waits import Waits
 from raytui.autoscaler.planning.planner import DEFAULT_BUDGET, plan
 from raytui.backends.base import NodeProvider, ProviderError
 from raytui.model.command import Ack, Command, Impact
@@ -31,14 +42,12 @@ from raytui.model.plan import Decision, Memory, Plan, Removal, Wait
 from raytui.model.resources import Resources
 from raytui.model.snapshot import ClusterInfo, Level, Snapshot
 from raytui.model.spec import ClusterSpec
-from raytui.model.state import ClusterState, Instance, Member, Node
-from raytui.model.text import count_text
+from raytui.model.state import ClusterState, Instance, Node
+from raytui.model.text import first_line
 from raytui.ray.base import AutoscalerReport, RayCluster, RayError
 
 _TAKE_OVER_EVERY_S = 10.0
 _PRUNE_EVERY_S = 10.0
-_HEAD_DOWN = "the head is down; run `raytui up` to start it again"
-_S = InstanceStatus
 
 
 class Reconciler:
@@ -54,45 +63,101 @@ class Reconciler:
         info: ClusterInfo,
         pool: Executor | None = None,
         clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
         new_id: Callable[[], str] = lambda: secrets.token_hex(3),
         budget: int = DEFAULT_BUDGET,
     ) -> None:
+        """`clock` tells unix seconds; `steady` seconds that nobody can set, to measure waits by."""
         self.spec = spec
         self._budget = budget
         self._provider = provider
         self._ray = ray
         self._ledger = ledger
         self._clock = clock
+        self._steady = steady
         self._new_id = new_id
         self._pool = pool or ThreadPoolExecutor(8, thread_name_prefix="provider")
-        self._observer = Observer(provider, ray, self._pool, clock)
+        self._observer = Observer(provider, ray, self._pool, clock, steady)
+        self._believing = Believing()
+        self._announcing = Announcing()
         self._orders = Orders(provider, self._pool)
+        self._waits = Waits(steady)
         self._picture = Picture(info)
         self.state = ClusterState(observed_at=clock())
-        self._trouble = ""
+        self._troubles: dict[str, str] = {}
+        """Why nothing is done, by cause: the ledger, another autoscaler, a dead head."""
         self._session = ""
-        self._take_over_at = 0.0
-        self._prune_at = 0.0
+        self._take_over_at = float("-inf")
+        self._prune_at = float("-inf")
         self._woken = True
-        self._nodes: dict[str, Node] = {}
+        self._nodes: Mapping[str, Node] = {}
         self._orphans: dict[str, Instance] = {}
+        self._begun = False
+        self._broken: Exception | None = None
+        """What ended the last round or command early: memory may not be what is on disk."""
         self._read_ledger()
-        self.journal.say(clock(), Level.INFO, "the autoscaler starts")
-        self._launching.resume(clock())
 
     def _read_ledger(self) -> None:
-        """Take up what is on disk: at the start, and again after a write that failed."""
+        """Take up what is on disk: at the start, and again after a round that failed."""
         ledger, orders = self._ledger, self._orders
         self.journal = Journal(ledger)
         self._fleet = Fleet(ledger)
+        self._quarantine = Quarantine(self._fleet, self.journal)
         self._remembered = Remembered(ledger)
-        self._sync = Sync(self._fleet, self.journal)
+        self._sync = Sync(self._fleet, ledger, self.journal, self._quarantine, self._waits)
         self._launching = Launching(
             self._fleet, ledger, self.journal, orders, self._remembered, self._new_id
         )
+        self._asking = Asking(orders, self._launching, self.journal)
         self._draining = Draining(
-            self._fleet, ledger, self.journal, orders, self._remembered, self._ray
+            self._fleet,
+            ledger,
+            self.journal,
+            orders,
+            self._remembered,
+            self._ray,
+            self._quarantine,
         )
+
+    def _begin(self, now: float) -> None:
+        """Say that it goes on, and repeat what was under way; as after a restart when it broke."""
+        if self._begun and self._broken is None:
+            return
+        level, text, detail = Level.INFO, "the autoscaler starts", ""
+        if self._broken is not None:
+            broken = self._broken
+            detail = "".join(traceback.format_exception(broken))
+            level, text = Level.ERROR, f"went on from the ledger after {_words(broken)}"
+            if isinstance(broken, LEDGER_FAILURES):
+                level, text = Level.GOOD, "the ledger can be written again; going on"
+            self._reopen_ledger(broken, now)
+            self._read_ledger()
+        self.journal.say(now, level, text, detail=detail)
+        self._launching.resume(now)
+        self._begun, self._broken = True, None
+        self._troubles.pop("ledger", None)
+
+    def _reopen_ledger(self, broken: Exception, now: float) -> None:
+        if isinstance(broken, LedgerDamagedError) and self._ledger.path is not None:
+            self._ledger.close()
+            self._ledger = open_ledger(self._ledger.path, now)
+        else:
+            self._ledger.reopen()
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Whatever fails in here, the next round trusts nothing but the disk.
+
+        A ledger that cannot be written is as good as a crash: nothing more is done, and it is
+        said until it can be written again.
+        """
+        try:
+            yield
+        except Exception as error:
+            self._broken = error
+            if isinstance(error, LEDGER_FAILURES):
+                self._troubles["ledger"] = f"not acting: {first_line(str(error))}"
+            raise
 
     # -- Engine ---------------------------------------------------------------------------------
 
@@ -105,18 +170,12 @@ class Reconciler:
         started = time.perf_counter()
         self._woken = False
         now = self._clock()
-        decided, solved_ms = Plan(), 0.0
         try:
-            self._observe(now)
-            solve_started = time.perf_counter()
-            decided = plan(self.state, self.spec, self.memory, now, self._budget)
-            solved_ms = (time.perf_counter() - solve_started) * 1000
-            if decided.acts and not self._trouble:
-                self._act(decided, now, solved_ms)
-            self._report(decided)
-            self._prune(now)
-        except (sqlite3.Error, LedgerError, OSError) as error:
-            self._trouble = f"the ledger cannot be written ({error}); not acting"
+            with self._guarded():
+                self._begin(now)
+                decided, solved_ms = self._round(now)
+        except LEDGER_FAILURES:
+            return self._picture.again(self._trouble, now)
         return self._picture.draw(
             self.state,
             decided,
@@ -132,11 +191,36 @@ class Reconciler:
             moves=self._fleet.take_moves(),
         )
 
+    def _round(self, now: float) -> tuple[Plan, float]:
+        """Observe, plan, record, act, tell; the plan, and the milliseconds that it took."""
+        self._observe(now)
+        started = time.perf_counter()
+        decided = plan(self.state, self.spec, self.memory, now, self._budget)
+        solved_ms = (time.perf_counter() - started) * 1000
+        if decided.acts and not self._troubles:
+            self._act(decided, now, solved_ms)
+        self._report(decided)
+        self._prune(now)
+        return decided, solved_ms
+
+    @property
+    def _trouble(self) -> str:
+        return "; ".join(self._troubles.values())
+
     def command(self, command: Command, by: str) -> Ack:
         """See Engine."""
         self._woken = True
+        now = self._clock()
         try:
-            return Ack(True, carry_out(self, command, by, self._clock()))
+            with self._guarded():
+                self._begin(now)
+                return self._ordered(command, by, now)
+        except LEDGER_FAILURES as error:
+            return Ack(False, f"nothing was done: {first_line(str(error))}")
+
+    def _ordered(self, command: Command, by: str, now: float) -> Ack:
+        try:
+            return Ack(True, carry_out(self, command, by, now))
         except CommandRefused as refused:
             return Ack(False, str(refused))
         except (RayError, ProviderError) as error:
@@ -148,29 +232,11 @@ class Reconciler:
 
     def impact(self, instance_ids: Sequence[str]) -> list[Impact]:
         """See Engine."""
-        members = {member.id: member for member in self.state.members}
-        wanted = [members[i] for i in instance_ids if i in members]
-        found = self._ray.impact([m.node.node_id for m in wanted if m.node is not None])
-        return [
-            msgspec.structs.replace(
-                found.get(member.node.node_id if member.node else "", Impact(member.id)),
-                instance_id=member.id,
-                node_type=member.node_type,
-            )
-            for member in wanted
-        ]
+        return impact_of(self.state.members, instance_ids, self._ray)
 
     def log_tail(self, instance_id: str, lines: int) -> list[str]:
         """See Engine."""
-        members = {member.id: member for member in self.state.members}
-        member = members.get(instance_id)
-        if member is None or member.instance is None or not member.instance.log_path:
-            return []
-        try:
-            text = Path(member.instance.log_path).read_text(errors="replace")
-        except OSError as error:
-            return [str(error)]
-        return text.splitlines()[-lines:]
+        return log_end(self.state.members, instance_id, lines)
 
     def close(self) -> None:
         """See Engine. Provider calls under way are left to the next start, which repeats them."""
@@ -180,7 +246,7 @@ class Reconciler:
 
     def reload(self, spec: ClusterSpec) -> str:
         """See Engine."""
-        changes = _changes(self.spec, spec)
+        changes = reloading.changes(self.spec, spec)
         self.spec = spec
         self._picture.info = msgspec.structs.replace(
             self._picture.info,
@@ -191,12 +257,13 @@ class Reconciler:
         self._session = ""
         self._woken = True
         text = f"reloaded: {', '.join(changes) or 'nothing changed'}"
-        self.journal.say(self._clock(), Level.INFO, text)
+        self.note(Level.INFO, text)
         return text
 
     def note(self, level: Level, text: str, detail: str = "") -> None:
         """See Engine."""
-        self.journal.say(self._clock(), level, text, detail=detail)
+        with contextlib.suppress(*LEDGER_FAILURES), self._guarded():
+            self.journal.say(self._clock(), level, text, detail=detail)
 
     # -- what commands need ---------------------------------------------------------------------
 
@@ -215,9 +282,19 @@ class Reconciler:
             decision = self.journal.decide(
                 now, Plan(removals=tuple(removals)), len(self.state.members), 0.0
             )
+            self._release([removal.instance_id for removal in removals], now)
             self._draining.intend(removals, self._orphans, now)
             text = decision.summary.removesuffix(f" by {by}")
             self.journal.say(now, Level.INFO, text, decision_id=decision.decision_id, by=by)
+
+    def _release(self, instance_ids: Sequence[str], now: float) -> None:
+        """A person's order ends a quarantine, and at once what was half gone when it began."""
+        half_gone = (InstanceStatus.DRAINING, InstanceStatus.LOST)
+        for instance_id in instance_ids:
+            released = self._quarantine.release(instance_id, now)
+            instance = self._fleet.get(instance_id)
+            if released and instance is not None and instance.status in half_gone:
+                self._fleet.move(instance_id, InstanceStatus.TERMINATING, now, "ordered")
 
     def request_resources(self, bundles: Sequence[tuple[Resources, int]]) -> None:
         """Pass a request for resources on to Ray."""
@@ -226,68 +303,64 @@ class Reconciler:
     # -- observe --------------------------------------------------------------------------------
 
     def _observe(self, now: float) -> None:
+        steady, limits, observer = self._steady(), self.spec.timeouts, self._observer
         self._collect(now)
-        self._observer.observe()
-        view = self._observer.view
-        nodes = {n.instance_id: n for n in view.nodes if n.instance_id} if view else {}
-        if self._observer.gcs.ok:
-            self._take_over(now)
-        listed = self._observer.listing if self._observer.provider.ok else None
-        listing = {i.instance_id: i for i in listed} if listed is not None else None
-        self._sync.run(listing, nodes if self._observer.gcs.ok else None, now)
+        self._asking.look(limits, now, steady)
+        observer.observe()
+        believed = self._believing.weigh(observer, self._fleet, now, steady)
+        if believed.jump_s:
+            self._remembered.shift(believed.jump_s)
+        if observer.gcs.ok:
+            self._take_over(steady)
+        self._sync.run(believed.listing, believed.nodes, limits, now)
         self._launching.learn(self._sync.started, self._sync.failed, now)
-        if self._observer.gcs.ok:
-            self._nodes = nodes
-        self._draining.carry_out(nodes if self._observer.gcs.ok else None, now)
+        if believed.nodes is not None:
+            self._nodes = believed.nodes
+        self._draining.carry_out(believed.nodes, now)
+        end_overdue_drains(self._fleet, self._remembered, self.journal, limits, self._waits, now)
         self._draining.terminate(self._sync.clear, now)
-        if listing is not None:
-            self._orphans = orphans_in(listing, self._fleet)
+        if believed.listing is not None:
+            self._orphans = orphans_in(believed.listing, self._fleet)
             known = since_when(self.memory.orphans, self._orphans, now)
             self._remembered.change(orphans=known)
-        self.state = ClusterState(
+        self.state = self._seen(believed, now)
+        self._announcing.look(believed.sources, self.journal, now)
+        self._check_head()
+
+    def _seen(self, believed: Believed, now: float) -> ClusterState:
+        view, nodes = self._observer.view, self._observer.nodes
+        all_nodes = view.nodes if view else ()
+        members = join(self._fleet, nodes, all_nodes, self._orphans, believed.listing or {})
+        return ClusterState(
             observed_at=now,
-            members=tuple(self._members(nodes, listing)),
+            members=tuple(members),
             demands=view.demands if view else (),
             gangs=view.gangs if view else (),
             constraints=view.constraints if view else (),
-            sources=(self._observer.gcs, self._observer.provider),
+            sources=believed.sources,
             version=view.version if view else 0,
         )
-        self._check_head()
 
-    def _members(
-        self, nodes: dict[str, Node], listing: dict[str, Instance] | None
-    ) -> Iterable[Member]:
-        for instance in self._fleet:
-            yield Member(instance, nodes.get(instance.instance_id))
-        for node in self._observer.view.nodes if self._observer.view else ():
-            if self._fleet.get(node.instance_id) is None and node.instance_id not in (
-                listing or {}
-            ):
-                yield Member(None, node)
-        for instance_id, orphan in self._orphans.items():
-            yield Member(orphan, nodes.get(instance_id))
-
-    def _take_over(self, now: float) -> None:
+    def _take_over(self, steady: float) -> None:
         """Tell a head that is new to us who scales it; try again later when it refuses."""
         session = self._observer.view.session if self._observer.view else ""
-        if session == self._session or now < self._take_over_at:
+        if session == self._session or steady < self._take_over_at:
             return
         try:
             self._ray.take_over(self.spec)
             self._session = session
-            self._trouble = ""
+            self._troubles.pop("ray", None)
         except RayError as error:
-            self._trouble = str(error)
-            self._take_over_at = now + _TAKE_OVER_EVERY_S
+            self._troubles["ray"] = str(error)
+            self._take_over_at = steady + _TAKE_OVER_EVERY_S
 
     def _check_head(self) -> None:
         """Say it when the head is dead, and take that back when a new one lives."""
         head = next((m for m in self.state.members if m.is_head and m.instance is not None), None)
-        if head is not None and head.status is _S.LOST:
-            self._trouble = _HEAD_DOWN
-        elif self._trouble == _HEAD_DOWN:
-            self._trouble = ""
+        if head is not None and head.status is InstanceStatus.LOST:
+            self._troubles["head"] = "the head is down; run `raytui up` to start it again"
+        else:
+            self._troubles.pop("head", None)
 
     def _collect(self, now: float) -> None:
         """Take in the answers of provider calls."""
@@ -333,21 +406,10 @@ class Reconciler:
             )
 
     def _prune(self, now: float) -> None:
-        if not 0 <= self._prune_at - now <= _PRUNE_EVERY_S:
-            self._prune_at = now + _PRUNE_EVERY_S
+        if self._steady() >= self._prune_at:
+            self._prune_at = self._steady() + _PRUNE_EVERY_S
             self._ledger.prune(now)
 
 
-def _changes(old: ClusterSpec, new: ClusterSpec) -> list[str]:
-    changes = [
-        f"{name} {getattr(old, name)} → {getattr(new, name)}"
-        for name in ("max_workers", "upscaling_speed", "idle_timeout_s")
-        if getattr(old, name) != getattr(new, name)
-    ]
-    names = [n for n, t in new.node_types.items() if old.node_types.get(n) != t]
-    gone = [name for name in old.node_types if name not in new.node_types]
-    if names:
-        changes.append(f"{count_text(len(names), 'node type')} changed ({', '.join(names)})")
-    if gone:
-        changes.append(f"removed {', '.join(gone)}")
-    return changes
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__}: {first_line(str(error))}"

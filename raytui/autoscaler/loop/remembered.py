@@ -26,3 +26,25 @@ class Remembered:
         if memory != self._memory:
             self._ledger.save_memory(memory)
             self._memory = memory
+
+    def shift(self, seconds: float) -> None:
+        """Move what is measured from a moment on along with a wall clock that was set.
+
+        Pauses and drains last as long as before. What a person said in wall time (a hold's end)
+        stays as it was said.
+        """
+        memory = self._memory
+        self.change(
+            failures=tuple(
+                msgspec.structs.replace(
+                    f, failed_at=f.failed_at + seconds, retry_at=f.retry_at + seconds
+                )
+                for f in memory.failures
+            ),
+            drains=tuple(
+                msgspec.structs.replace(
+                    d, since=d.since + seconds, deadline=d.deadline and d.deadline + seconds
+                )
+                for d in memory.drains
+            ),
+        )

@@ -4,30 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+
 from raytui.autoscaler.loop.fleet import Fleet
 from raytui.autoscaler.loop.journal import Journal
-from raytui.model.lifecycle import STARTING, IllegalTransitionError, InstanceStatus
+from raytui.autoscaler.loop.ledger import Ledger
+from raytui.autoscaler.loop.overdue import OverdueTerminations, overdue_start
+from raytui.autoscaler.loop.quarantine import Quarantine
+from raytui.autoscaler.loop.waits import Waits
+from raytui.model.lifecycle import STARTING, InstanceStatus, Timeouts
 from raytui.model.snapshot import Level
 from raytui.model.state import Instance, Node
 from raytui.model.text import duration_text, first_line
 
-SETUP_TIMEOUT_S = 600.0
-"""From launch call to a running Ray node, before an instance counts as failed."""
 MISSING_GRACE_S = 10.0
 """A provider's listing may lag behind its launch call this long (EC2 is eventually consistent)."""
+UNLISTED_GRACE_S = 30.0
+"""An instance that Ray sees alive may be missing from the provider's listing this long."""
 RAY_GRACE_S = 30.0
 """A running node may be missing from GCS this long (GCS restarts) before it counts as lost."""
 
 _S = InstanceStatus
+_UNLISTED, _UNSEEN = "not listed", "not seen by Ray"
 
 
 class Sync:
     """Compares and moves. What must be cleared away by the provider is collected in `clear`."""
 
-    def __init__(self, fleet: Fleet, journal: Journal) -> None:
+    def __init__(
+        self, fleet: Fleet, ledger: Ledger, journal: Journal, quarantine: Quarantine, waits: Waits
+    ) -> None:
         self._fleet = fleet
+        self._ledger = ledger
         self._journal = journal
-        self._absent_since: dict[str, float] = {}
+        self._quarantine = quarantine
+        self._waits = waits
+        self._overdue = OverdueTerminations(journal, waits)
+        self._limits = Timeouts()
         self.clear: list[str] = []
         """Instances that the provider should terminate or clear away."""
         self.started: list[tuple[Instance, float]] = []
@@ -39,22 +52,20 @@ class Sync:
         self,
         listing: Mapping[str, Instance] | None,
         nodes: Mapping[str, Node] | None,
+        limits: Timeouts,
         now: float,
     ) -> None:
-        """One comparison. None stands for a source that does not answer: its word is unknown."""
+        """One comparison. None stands for a source that is not believed: its word is unknown."""
         self.clear, self.started, self.failed = [], [], []
+        self._limits = limits
         for instance in self._fleet:
-            if instance.instance_id in self._fleet.quarantined:
-                continue
-            try:
-                self._one(instance, listing, nodes, now)
-            except IllegalTransitionError as error:
-                self._fleet.quarantined[instance.instance_id] = str(error)
-                self._lament(f"quarantined {error}", instance.instance_id, now)
-        if listing is not None:
-            for instance_id, listed in listing.items():
-                if self._fleet.get(instance_id) is None:
-                    self._unknown(listed, nodes or {}, now)
+            if not instance.quarantined:
+                with self._quarantine.guard(instance.instance_id, now):
+                    self._one(instance, listing, nodes, now)
+        for instance_id, listed in (listing or {}).items():
+            if self._fleet.get(instance_id) is None:
+                self._unknown(listed, nodes or {}, now)
+        self._waits.keep(instance.instance_id for instance in self._fleet)
 
     def _one(
         self,
@@ -63,9 +74,11 @@ class Sync:
         nodes: Mapping[str, Node] | None,
         now: float,
     ) -> None:
-        listed = listing.get(instance.instance_id) if listing is not None else None
+        name = instance.instance_id
+        listed = listing.get(name) if listing is not None else None
         if listed is not None:
-            self._keep_facts(instance, listed)
+            self._waits.over(name, _UNLISTED)
+            instance = self._keep_facts(instance, listed, now)
         if instance.status in (_S.QUEUED, _S.REQUESTED):
             return  # the launch call's own answer decides
         if instance.status in (_S.TERMINATING, _S.SETUP_FAILED, _S.LOST):
@@ -73,24 +86,28 @@ class Sync:
         elif listed is not None and listed.status is _S.LOST:
             self._died(instance, listed, now)
         elif listing is not None and listed is None:
-            self._vanished(instance, now)
+            self._unlisted(instance, nodes, now)
         elif nodes is None:
-            self._absent_since.pop(instance.instance_id, None)  # nobody is missed in the dark
-        elif instance.instance_id in nodes:
+            self._waits.over(name, _UNSEEN)  # nobody is missed in the dark
+        elif name in nodes:
             self._seen_by_ray(instance, now)
         else:
             self._not_seen_by_ray(instance, now)
 
-    def _keep_facts(self, instance: Instance, listed: Instance) -> None:
+    def _keep_facts(self, instance: Instance, listed: Instance, now: float) -> Instance:
         facts = {
             name: value
-            for name in ("ip", "zone", "log_path")
+            for name in ("ip", "zone", "log_path", "ray_started_at")
             if (value := getattr(listed, name)) and value != getattr(instance, name)
         }
         if instance.status in STARTING and listed.detail != instance.detail:
             facts["detail"] = listed.detail
+        name = instance.instance_id
         if facts:
-            self._fleet.note(instance.instance_id, **facts)
+            self._fleet.note(name, **facts)
+        if instance.status is _S.ALLOCATED and listed.status is _S.SETTING_UP:
+            self._fleet.move(name, _S.SETTING_UP, now, "it is being set up")
+        return self._fleet.get(name) or instance
 
     def _finish(
         self,
@@ -103,11 +120,14 @@ class Sync:
         name = instance.instance_id
         if listing is not None and listed is None:
             self._fleet.move(name, _S.TERMINATED, now, "no longer listed by the provider")
+            self._overdue.ended(name)
             return
         if instance.is_head:
             return  # a dead head stays on screen; starting another is for a person to order
         if instance.status is not _S.TERMINATING:
             self._fleet.move(name, _S.TERMINATING, now, instance.detail or "to be cleared away")
+        elif listed is not None:
+            self._overdue.look(instance, self._limits, now)
         self.clear.append(name)
 
     def _died(self, instance: Instance, listed: Instance, now: float) -> None:
@@ -118,18 +138,19 @@ class Sync:
             self._fleet.move(name, _S.TERMINATING, now, "left after its drain")
             self.clear.append(name)
         elif instance.status in STARTING:
-            failed = self._fleet.move(name, _S.SETUP_FAILED, now, "died in set-up", listed.detail)
-            if failed is not None:
-                self.failed.append(failed)
+            self._failed_to_start(instance, "died in set-up", listed.detail, now)
             self._lament(f"{_named(instance)} failed to start: {word}", name, now, listed.detail)
         else:
             self._fleet.move(name, _S.LOST, now, "its processes died", listed.detail)
             self._lament(f"lost {_named(instance)}: {word}", name, now, listed.detail)
 
-    def _vanished(self, instance: Instance, now: float) -> None:
-        """Not in the provider's list. Right after a launch the list may lag behind."""
+    def _unlisted(self, instance: Instance, nodes: Mapping[str, Node] | None, now: float) -> None:
+        """Not in the provider's list, which may lag behind a launch, or be wrong for a while."""
         name = instance.instance_id
-        if now - instance.launched_at < MISSING_GRACE_S:
+        if self._waits.since(name, "launched", instance.launched_at, now) < MISSING_GRACE_S:
+            return
+        may_live = nodes is None or name in nodes
+        if may_live and self._waits.still(name, _UNLISTED) < UNLISTED_GRACE_S:
             return
         if instance.status is _S.DRAINING:
             self._fleet.move(name, _S.TERMINATED, now, "gone after its drain")
@@ -137,52 +158,62 @@ class Sync:
         detail = "the provider no longer lists it"
         self._fleet.move(name, _S.LOST, now, detail, detail)
         self._fleet.move(name, _S.TERMINATED, now, detail)
-        self._journal.say(now, Level.ERROR, f"lost {_named(instance)}: {detail}", instance_id=name)
+        self._lament(f"lost {_named(instance)}: {detail}", name, now)
 
     def _seen_by_ray(self, instance: Instance, now: float) -> None:
-        self._absent_since.pop(instance.instance_id, None)
+        name = instance.instance_id
+        self._waits.over(name, _UNSEEN)
         if instance.status not in STARTING:
             return
-        boot_s = now - instance.launched_at
-        running = self._fleet.move(instance.instance_id, _S.RUNNING, now, "registered with Ray")
+        boot_s = self._waits.since(name, "launched", instance.launched_at, now)
+        running = self._fleet.move(name, _S.RUNNING, now, "registered with Ray")
         if running is not None:
             self.started.append((running, boot_s))
-            self._journal.say(
-                now,
-                Level.GOOD,
-                f"{_named(instance)} is running after {duration_text(boot_s)}",
-                instance_id=instance.instance_id,
-            )
+            text = f"{_named(instance)} is running after {duration_text(boot_s)}"
+            self._journal.say(now, Level.GOOD, text, instance_id=name)
 
     def _not_seen_by_ray(self, instance: Instance, now: float) -> None:
         name = instance.instance_id
         if instance.status in STARTING:
-            if now - instance.launched_at > SETUP_TIMEOUT_S:
-                detail = f"not a Ray node after {duration_text(SETUP_TIMEOUT_S)}"
-                failed = self._fleet.move(name, _S.SETUP_FAILED, now, detail, detail)
-                if failed is not None:
-                    self.failed.append(failed)
-                self._lament(f"{_named(instance)}: {detail}", name, now)
-            return
-        since = self._absent_since.setdefault(name, now)
-        if instance.status is _S.RUNNING and now - since > RAY_GRACE_S:
+            late = overdue_start(instance, self._limits, self._waits, now)
+            if late:
+                self._failed_to_start(instance, late, late, now)
+                self._lament(f"{_named(instance)}: {late}", name, now)
+        elif instance.status is _S.RUNNING and self._waits.still(name, _UNSEEN) > RAY_GRACE_S:
             detail = f"Ray has not seen it for {duration_text(RAY_GRACE_S)}"
             self._fleet.move(name, _S.LOST, now, detail, detail)
             self._lament(f"lost {_named(instance)}: {detail}", name, now)
+
+    def _failed_to_start(self, instance: Instance, cause: str, detail: str, now: float) -> None:
+        failed = self._fleet.move(instance.instance_id, _S.SETUP_FAILED, now, cause, detail)
+        if failed is not None:
+            self.failed.append(failed)
 
     def _lament(self, text: str, instance_id: str, now: float, detail: str = "") -> None:
         self._journal.say(now, Level.ERROR, text, detail=detail, instance_id=instance_id)
 
     def _unknown(self, listed: Instance, nodes: Mapping[str, Node], now: float) -> None:
-        """An instance with our tags and no row: adopted when it runs our cluster's Ray."""
-        if any(i.status is _S.REQUESTED for i in self._fleet.of_request(listed.request_id)):
+        """An instance with our tags and no open row: taken in when it is ours, else an orphan."""
+        name, request_id = listed.instance_id, listed.request_id
+        if any(i.status is _S.REQUESTED for i in self._fleet.of_request(request_id)):
             return  # the listing was quicker than the launch call's answer
         if listed.status is _S.LOST:
             if not listed.is_head:
-                self.clear.append(listed.instance_id)
-            return
-        if listed.is_head or listed.instance_id in nodes:
+                self.clear.append(name)
+        elif listed.is_head:
+            self._fleet.adopt(listed, now, "adopted: it is the head")
+        elif self._ledger.was_to_end(name):
+            self._fleet.adopt(_ending(listed), now, "listed again after its end")
+        elif name in nodes:
             self._fleet.adopt(listed, now, "adopted: it runs this cluster's Ray")
+        elif request_id and self._ledger.knows_request(request_id):
+            self._fleet.adopt(listed, now, "came after its request was given up")
+            text = f"{_named(listed)} came after its launch was given up; it is taken in"
+            self._journal.say(now, Level.WARNING, text, instance_id=name)
+
+
+def _ending(listed: Instance) -> Instance:
+    return msgspec.structs.replace(listed, status=_S.TERMINATING)
 
 
 def _named(instance: Instance) -> str:

@@ -94,5 +94,6 @@ def showcase(nodes: int, seed: int = 0, clock: Callable[[], float] = time.time) 
         info=info,
         pool=Inline(),
         clock=clock,
+        steady=clock,
         new_id=lambda: f"{names.getrandbits(24):06x}",
     )

@@ -1,0 +1,29 @@
+"""Instances joined with the Ray nodes that run on them: the members of a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from raytui.autoscaler.loop.fleet import Fleet
+from raytui.model.state import Instance, Member, Node
+
+
+def join(
+    fleet: Fleet,
+    nodes: Mapping[str, Node],
+    all_nodes: Iterable[Node],
+    orphans: Mapping[str, Instance],
+    listing: Mapping[str, Instance],
+) -> Iterator[Member]:
+    """Ours first; then nodes that joined by hand; then orphans.
+
+    `nodes` are Ray's nodes by instance id, `all_nodes` also those without one.
+    """
+    for instance in fleet:
+        yield Member(instance, nodes.get(instance.instance_id))
+    for node in all_nodes:
+        name = node.instance_id
+        if fleet.get(name) is None and name not in listing and name not in orphans:
+            yield Member(None, node)
+    for name, orphan in orphans.items():
+        yield Member(orphan, nodes.get(name))
