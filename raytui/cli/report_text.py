@@ -62,8 +62,12 @@ def _head(snapshot: Snapshot) -> Iterable[str]:
     if snapshot.trouble:
         yield f"✕ {snapshot.trouble}"
     for source in snapshot.sources:
-        if not source.ok and source.error:
+        if source.doubt:
+            yield f"✕ {source.name} is not believed yet: {source.doubt}"
+        elif not source.ok and source.error:
             yield f"✕ {source.name}: {source.error}"
+        if source.warning:
+            yield f"! {source.name}: {source.warning}"
 
 
 def _types(types: Sequence[TypeRow]) -> list[str]:

@@ -54,7 +54,12 @@ def banner(session: Session) -> Cell:
             f" for {duration_text(session.now() - source.last_ok_at)}" if source.last_ok_at else ""
         )
         words = f"! {source.name} cannot be read{since}; nothing is removed meanwhile"
-        return cell((words, "$state-draining"), (f"  {source.error}", "$quiet"))
+        if source.doubt:
+            words = f"! {source.name} is not believed yet; nothing is removed meanwhile"
+        return cell((words, "$state-draining"), (f"  {source.doubt or source.error}", "$quiet"))
+    warnings = [source for source in session.snapshot.sources if source.warning]
+    if warnings:
+        return cell((f"! {warnings[0].name}: {warnings[0].warning}", "$state-draining"))
     return ()
 
 
