@@ -20,8 +20,8 @@ from raytui.autoscaler.planning.buying import (
 from raytui.autoscaler.planning.packing import Bin, Packing, Placed, Stage, matches
 from raytui.model.resources import Resources
 
-MOST_BINS = 64
-"""Kinds of nodes with room left up to which Ray's way is tried: it looks at each for each."""
+MOST_STEPS = 200_000
+"""How many fits of a request on a node are looked at on existing room, at the most."""
 MOST_NODES = 160
 """New nodes that are bought Ray's way; its choices are made one by one."""
 
@@ -44,6 +44,12 @@ def score(supply: Supply, pattern: Pattern, value: float = 0.0) -> Score:
 
 WAY = Way(in_order, score, one_by_one=True)
 """For choosing new nodes."""
+
+
+def is_affordable(room: Packing, wanted: Sequence[Wanted]) -> bool:
+    """Whether there are few enough nodes with room left: for each, all kinds are looked at."""
+    sizes = [len(bin_.ids) for bin_ in room.bins() if any(bin_.room.values())]
+    return sum(sizes) * len(sizes) * len(wanted) <= MOST_STEPS
 
 
 def place(

@@ -54,14 +54,17 @@ def best_attempt(
     Ours takes shape by shape to the tightest room. Ray's is tried too where ours used existing room
     and yet needs new nodes, if these are few or limited: there a lucky order saves one.
     """
-    start = room.copy() if wanted and len(room.bins()) <= as_ray.MOST_BINS else None
+    start = room.copy() if wanted and as_ray.is_affordable(room, wanted) else None
     ours = _shape_by_shape(wanted, room, capacity, budget)
     if start is None or not ours.placed or not ours.asked:
         return ours
     by_price = capacity.spec.expander[0] is Expander.PRICE
     if not ours.unserved and not (by_price and is_small(ours.lots)):
         return ours
-    return min(ours, _node_by_node(wanted, start, capacity, budget), key=lambda one: one.rank)
+    theirs = _node_by_node(wanted, start, capacity, budget)
+    if by_price:
+        return min(ours, theirs, key=lambda attempt: attempt.rank)
+    return min(ours, theirs, key=lambda attempt: attempt.unserved)
 
 
 def _shape_by_shape(

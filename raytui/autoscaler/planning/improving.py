@@ -117,7 +117,7 @@ def purchase(
         ways = [(way_of(chain), total_left) for chain in chains]
         ways.append((as_ray.WAY, min(total_left, as_ray.MOST_NODES)))
         others = [_Rest(_Problem(wanted, supplies, n, way)).greedily() for way, n in ways]
-        lots = min((lots, *others), key=everything.rank)
+        lots = min((lots, *others), key=everything.rank if by_price else everything.unserved_by)
     if lots and budget > 0 and by_price and linear.available():
         better = _improved(problem, lots, budget)
         lots = min((lots, better), key=everything.rank)
