@@ -249,13 +249,17 @@ _TIES = [_per_dollar, _spares_gpu, _per_node, _priority]
 
 
 def buy_spread(
-    wanted: Sequence[Wanted], supplies: Sequence[Supply], total_left: int
+    wanted: Sequence[Wanted], supplies: Sequence[Supply], total_left: int, *, large: bool = False
 ) -> list[Bought]:
-    """As `buy`, but every request gets a node of its own (STRICT_SPREAD)."""
+    """As `buy`, but every request gets a node of its own (STRICT_SPREAD), `large` or cheap."""
     bought: list[Bought] = []
+
+    def rank(supply: Supply) -> tuple[float, float, int, str]:
+        size = -estimated_price(supply.room) if large else 0.0
+        return (size, supply.price, -supply.priority, supply.node_type)
+
     for want in sorted(wanted, key=lambda w: w.difficulty):
-        fitting = [supply for supply in supplies if supply.fits(want)]
-        for supply in sorted(fitting, key=lambda s: (s.price, -s.priority, s.node_type)):
+        for supply in sorted((s for s in supplies if s.fits(want)), key=rank):
             nodes = min(want.count, supply.left, total_left)
             if nodes > 0:
                 want.count -= nodes

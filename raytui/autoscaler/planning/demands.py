@@ -46,6 +46,14 @@ def place_demands(placing: Placing, demands: Iterable[Demand], promised: Promise
             )
 
 
+def unpromised(demands: Iterable[Demand], promised: Promised) -> list[Wanted]:
+    """The requests that no room is kept for, the hardest first."""
+    wanted = _merged(demands)
+    for want in wanted:
+        want.count -= sum(part.count for part in promised.get((want.shape, want.selectors), ()))
+    return [want for want in wanted if want.count]
+
+
 def keep_promises(placing: Placing, demands: Iterable[Demand]) -> Promised:
     """Keep the room of nodes on their way for what they were launched for.
 

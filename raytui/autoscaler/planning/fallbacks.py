@@ -8,16 +8,23 @@ from raytui.autoscaler.planning.buying import Bought, Wanted
 from raytui.autoscaler.planning.capacity import Capacity
 from raytui.autoscaler.planning.improving import purchase
 from raytui.autoscaler.planning.money import cost, limit_to, paid
+from raytui.model.spec import Expander
 
 
-def buy_in_turn(wanted: Sequence[Wanted], capacity: Capacity, budget: int = 0) -> list[Bought]:
+def buy_in_turn(
+    wanted: Sequence[Wanted],
+    capacity: Capacity,
+    budget: int = 0,
+    prefer: tuple[Expander, ...] = (),
+) -> list[Bought]:
     """Buy for the first label selector of each request that can be had; then for fallbacks.
 
-    Takes from `wanted[].count`. `budget` is in rounds of improvement. Where money is short, it is
-    spent on what comes first, and what is left of it on what it still pays for.
+    Takes from `wanted[].count`. `budget` is in rounds of improvement. `prefer` are policies before
+    the spec's own. Where money is short, it is spent on what comes first, and what is left of it on
+    what it still pays for.
     """
     supplies = capacity.supplies()
-    expander = capacity.spec.expander
+    expander = prefer + capacity.spec.expander
     total, money = capacity.total_left(), capacity.money_left()
     choices = [want.selectors for want in wanted]
     lots: list[Bought] = []

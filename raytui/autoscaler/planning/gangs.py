@@ -21,24 +21,28 @@ from raytui.autoscaler.planning.placing import WAITS, Placing, copies_of, wait_f
 from raytui.autoscaler.planning.reserved import Group, groups_of, kind_of
 from raytui.model.plan import Request, Wait
 from raytui.model.reason import Reason, Why, because
+from raytui.model.spec import Expander
 from raytui.model.state import Gang, Share, Strategy
 
 Fresh = list[tuple[Bought, list[str]]]
 """What is to be launched, and names for the nodes."""
 
 
-def place_gangs(placing: Placing, gangs: Iterable[Gang]) -> None:
-    """Placement groups, each as a whole or not at all, hardest first. Not throttled."""
+def place_gangs(placing: Placing, gangs: Iterable[Gang], *, large: bool = False) -> None:
+    """Placement groups, each as a whole or not at all, hardest first. Not throttled.
+
+    `large` buys the nodes that take most, not the cheapest.
+    """
     alike: dict[str, list[Group]] = {}
     for group in groups_of(placing, gangs):
         alike.setdefault(kind_of(group.gang), []).append(group)
     for same in alike.values():
         known = [group for group in same if group.kept]
         fresh = [group for group in same if not group.kept]
-        if len(fresh) > 1 and _is_uniform_spread(fresh[0].gang):
+        if len(fresh) > 1 and not large and _is_uniform_spread(fresh[0].gang):
             fresh = _spread_alike(placing, fresh)
         for group in known + fresh:
-            _place(placing, group)
+            _place(placing, group, large)
 
 
 def _is_uniform_spread(gang: Gang) -> bool:
@@ -83,11 +87,11 @@ def _spread_alike(placing: Placing, alike: list[Group]) -> list[Group]:
         dealt = [ids[(index * size + i) % len(ids)] for i in range(size)]
         parts = [Placed(Stage.NEW, node_type, size, dealt)]
         _expect(placing, group, [(bundle.resources, part) for part in parts])
-        _tell(placing, group, Wait.LAUNCH, _reason(together[0].gang, len(together) - 1))
+        _tell(placing, group, Wait.LAUNCH, reason_for(together[0].gang, len(together) - 1))
     return waiting[:1]
 
 
-def _place(placing: Placing, group: Group) -> None:
+def _place(placing: Placing, group: Group, large: bool) -> None:
     strategy = group.gang.strategy
     layout, room = lay(strategy, group.rest, placing.room, group.avoided)
     if not layout.missing:
@@ -95,12 +99,12 @@ def _place(placing: Placing, group: Group) -> None:
         _settled(placing, group, layout.parts + group.kept)
         return
     asked = copies_of(layout.missing)
-    bought = _buy(placing.capacity, group, layout.missing)
+    bought = _buy(placing.capacity, group, layout.missing, large)
     unmet = next((want for want in layout.missing if want.count), None)
     if unmet is not None:
         free = group.release(placing.room)
         if group.kept:
-            _place(placing, free)
+            _place(placing, free, large)
         else:
             blocked = _why_not(placing.capacity, group, asked, unmet)
             _tell(placing, group, wait_for(blocked), blocked)
@@ -111,19 +115,22 @@ def _place(placing: Placing, group: Group) -> None:
         layout.parts, room, fresh
     )
     _launch(placing, fresh, group)
-    _tell(placing, group, Wait.LAUNCH, _reason(group.gang))
+    _tell(placing, group, Wait.LAUNCH, reason_for(group.gang))
     _expect(placing, group, parts + group.kept)
 
 
-def _buy(capacity: Capacity, group: Group, missing: Sequence[Wanted]) -> list[Bought]:
+def _buy(
+    capacity: Capacity, group: Group, missing: Sequence[Wanted], large: bool = False
+) -> list[Bought]:
     if group.gang.strategy is Strategy.STRICT_PACK and group.taken:
         return []
     if group.gang.strategy is not Strategy.STRICT_SPREAD:
-        return buy_in_turn(missing, capacity)
+        return buy_in_turn(missing, capacity, prefer=(Expander.FEWEST_NODES,) if large else ())
     supplies = capacity.supplies()
     for want in missing:
         want.settle(supplies)
-    return paid(buy_spread(missing, supplies, capacity.total_left()), capacity.money_left())
+    bought = buy_spread(missing, supplies, capacity.total_left(), large=large)
+    return paid(bought, capacity.money_left())
 
 
 def _named(placing: Placing, bought: Iterable[Bought]) -> Fresh:
@@ -165,14 +172,14 @@ def _launch(placing: Placing, fresh: Fresh, group: Group, more: int = 0) -> None
     by_type: dict[str, list[str]] = {}
     for lot, ids in fresh:
         by_type.setdefault(lot.supply.node_type, []).extend(ids)
-    placing.launch_known(by_type, _reason(group.gang, more))
+    placing.launch_known(by_type, reason_for(group.gang, more))
 
 
 def _settled(placing: Placing, group: Group, parts: Parts) -> None:
     """Tell where a group goes that found all its room."""
     placed = [part for _, part in parts]
     stage = max((part.stage for part in placed), default=Stage.RUNNING)
-    reason = _reason(group.gang) if stage is Stage.NEW else placing.where(stage, placed)
+    reason = reason_for(group.gang) if stage is Stage.NEW else placing.where(stage, placed)
     _tell(placing, group, WAITS[stage], reason)
     _expect(placing, group, parts)
 
@@ -190,7 +197,8 @@ def _tell(placing: Placing, group: Group, wait: Wait, reason: Reason) -> None:
     placing.outcome(Request.GANG, wait, 1, reason, shape, label, selectors=chosen)
 
 
-def _reason(gang: Gang, more: int = 0) -> Reason:
+def reason_for(gang: Gang, more: int = 0) -> Reason:
+    """Why nodes are launched for a group, and for so many more like it."""
     label = gang_label(gang)
     text = f"{label} and {more} like it" if more else label
     return because(Why.FOR_GANG, gang=text, strategy=gang.strategy.value)

@@ -73,6 +73,15 @@ class Placing:
         twin._meant_for = {name: meant.copy() for name, meant in self._meant_for.items()}
         return twin
 
+    def become(self, other: Placing) -> None:
+        """Go on as another round that began as a copy of this one."""
+        self.capacity.planned = other.capacity.planned
+        vars(self).update(vars(other), capacity=self.capacity)
+
+    def all_used(self, ids: Iterable[str]) -> bool:
+        """Whether something was placed on each of these new nodes."""
+        return self._meant_for.keys() >= set(ids)
+
     @property
     def launches(self) -> list[Launch]:
         """What is launched, and what each node is meant for."""
@@ -188,11 +197,12 @@ class Placing:
         """Note a launch of nodes that nothing else is placed on."""
         self._launch(_Intent(node_type, count, reason, self.capacity.offering(node_type), fills))
 
-    def launch_empty(self, node_type: str, count: int, reason: Reason) -> None:
-        """Note a launch, and offer the nodes to what follows."""
+    def launch_empty(self, node_type: str, count: int, reason: Reason) -> list[str]:
+        """Note a launch, and offer the nodes to what follows; returns what they are called here."""
         ids = self.new_ids(count)
         self.capacity.add_empty(self.room, Stage.NEW, node_type, ids)
         self.launch_known({node_type: ids}, reason)
+        return ids
 
     def launch_known(self, nodes: Mapping[str, Sequence[str]], reason: Reason) -> None:
         """Note launches of nodes that are in the room already, by these ids."""

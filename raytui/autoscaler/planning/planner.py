@@ -11,13 +11,13 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from raytui.autoscaler.planning.capacity import Capacity
-from raytui.autoscaler.planning.demands import keep_promises, place_demands
+from raytui.autoscaler.planning.demands import keep_promises
 from raytui.autoscaler.planning.floors import floors_held_back, place_floors
-from raytui.autoscaler.planning.gangs import place_gangs
 from raytui.autoscaler.planning.orphans import swept
 from raytui.autoscaler.planning.placing import Placing
 from raytui.autoscaler.planning.removing import Removing
 from raytui.autoscaler.planning.requested import place_constraints
+from raytui.autoscaler.planning.rounds import place_all
 from raytui.model.plan import Memory, Outcome, Plan, Wait
 from raytui.model.reason import Reason, Why, because
 from raytui.model.spec import ClusterSpec
@@ -59,8 +59,7 @@ def plan(
     promised = keep_promises(placing, state.demands)
     place_floors(placing)
     place_constraints(placing, state.constraints)
-    place_gangs(placing, state.gangs)
-    place_demands(placing, state.demands, promised)
+    place_all(placing, state.gangs, state.demands, promised)
 
     removals = over_limit + removing.idle(placing.needed)
     removals += swept(capacity.members.values(), spec, memory, now)

@@ -67,8 +67,12 @@ def kind_of(gang: Gang) -> str:
     return f"{gang.strategy.value} {shapes} {sorted(gang.placed_on)}"
 
 
-def _hardest(gang: Gang) -> tuple[int, str, str]:
-    return (-len(gang.bundles), kind_of(gang), gang.gang_id)
+_CHOICE = {Strategy.STRICT_PACK: 0, Strategy.STRICT_SPREAD: 0, Strategy.PACK: 1, Strategy.SPREAD: 1}
+"""Groups that must have it so come before those that merely wish it, as in Ray."""
+
+
+def _hardest(gang: Gang) -> tuple[int, int, str, str]:
+    return (_CHOICE[gang.strategy], -len(gang.bundles), kind_of(gang), gang.gang_id)
 
 
 def _keyed(gangs: Iterable[Gang]) -> Iterator[tuple[str, Gang]]:
