@@ -22,12 +22,13 @@ class AutoscalerReport(Struct, frozen=True):
 
 
 class SourceReport(Struct, frozen=True):
-    """Whether a source of facts answers: while one does not, nothing is removed."""
+    """Whether a source of facts answers and is believed: else nothing is removed."""
 
     name: str
     ok: bool
     last_ok_at: float | None
     error: str
+    warning: str
 
 
 class NodeReport(Struct, frozen=True):
@@ -135,7 +136,8 @@ def report_of(snapshot: Snapshot) -> StatusReport:
             running, info.daemon_pid or None, snapshot.paused_by, snapshot.trouble
         ),
         sources=tuple(
-            SourceReport(s.name, s.ok, s.last_ok_at or None, s.error) for s in snapshot.sources
+            SourceReport(s.name, s.ok, s.last_ok_at or None, s.error or s.doubt, s.warning)
+            for s in snapshot.sources
         ),
         nodes=tuple(_node(row, now) for row in snapshot.rows),
         node_types=tuple(_node_type(row) for row in snapshot.types),
