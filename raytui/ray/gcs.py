@@ -15,6 +15,7 @@ from raytui.model.resources import Resources
 from raytui.model.spec import ClusterSpec
 from raytui.ray import protobuf, state_api
 from raytui.ray.base import AutoscalerReport, DrainAnswer, RayError, RayView
+from raytui.ray.view_reader import ViewReader
 
 OLDEST_RAY = "2.41"
 
@@ -53,6 +54,8 @@ class GcsRay:
         self._client: Any = None
         self._opening: Future[Any] | None = None
         self._connecting = threading.Lock()
+        self._reader = ViewReader()
+        self._reading = threading.Lock()
         self._view = RayView(version=0)
         self._report_version = 0
 
@@ -64,8 +67,8 @@ class GcsRay:
     def observe(self) -> RayView:
         """Nodes and demand now."""
         reply = self._call(lambda gcs: gcs.get_cluster_resource_state(timeout_s=_CALL_S))
-        idle_before = {node.node_id: node.idle_since for node in self._view.nodes}
-        self._view = protobuf.read_view(reply, self._clock(), idle_before)
+        with self._reading:
+            self._view = self._reader.read(reply, self._clock())
         return self._view
 
     def wait_ready(self, timeout_s: float) -> RayView:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from raytui.model.lifecycle import InstanceStatus
@@ -48,28 +48,16 @@ _ASKED = {InstanceStatus.QUEUED, InstanceStatus.REQUESTED}
 _INFEASIBLE_ANYWHERE = {Why.NO_TYPE_HAS, Why.TOO_LARGE}
 
 
-def read_view(reply: bytes, now: float, idle_before: Mapping[str, float]) -> RayView:
-    """A serialized GetClusterResourceStateReply as a RayView.
-
-    `now` is unix seconds. `idle_before` has the `idle_since` of nodes in the previous view:
-    Ray tells a duration, and its start would otherwise waver by milliseconds between polls.
-    """
-    from ray.core.generated import autoscaler_pb2
-
-    state = autoscaler_pb2.GetClusterResourceStateReply.FromString(reply).cluster_resource_state
-    return view_of(state, now, idle_before)
-
-
-def view_of(state: Any, now: float, idle_before: Mapping[str, float]) -> RayView:
+def view_of(state: Any, read_node: Callable[[Any], Node]) -> RayView:
     """A ClusterResourceState as a RayView; `state` is protobuf's message, or one that is like it.
 
-    `now` and `idle_before` are as for `read_view`.
+    `read_node` makes one of its nodes ours.
     """
     nodes = [node for node in state.node_states if node.status != _DEAD]
     hosts = _hosts(nodes)
     return RayView(
         version=state.cluster_resource_state_version,
-        nodes=tuple(_node(node, now, idle_before) for node in nodes),
+        nodes=tuple(map(read_node, nodes)),
         demands=_demands(state.pending_resource_requests),
         # A group that waits for nothing any more stands there without bundles.
         gangs=tuple(
@@ -87,10 +75,10 @@ def view_of(state: Any, now: float, idle_before: Mapping[str, float]) -> RayView
     )
 
 
-def _node(state: Any, now: float, idle_before: Mapping[str, float]) -> Node:
-    node_id = state.node_id.hex()
+def node_of(state: Any, since: float) -> Node:
+    """A NodeState as a Node that has been idle since then; see `idle_since`."""
     return Node(
-        node_id=node_id,
+        node_id=state.node_id.hex(),
         instance_id=state.instance_id,
         node_type=state.ray_node_type_name,
         status=_STATUS.get(state.status, NodeStatus.RUNNING),
@@ -98,7 +86,7 @@ def _node(state: Any, now: float, idle_before: Mapping[str, float]) -> Node:
         available=_own(state.available_resources),
         labels=dict(_newer(state, "labels", {})),
         ip=state.node_ip_address,
-        idle_since=_idle_since(state, now, idle_before.get(node_id, 0.0)),
+        idle_since=since,
         activity=_activity(state),
         is_head=HEAD_RESOURCE in state.total_resources,
     )
@@ -109,7 +97,12 @@ def _newer(message: Any, field: str, absent: Any) -> Any:
     return getattr(message, field, absent)
 
 
-def _idle_since(state: Any, now: float, before: float) -> float:
+def idle_since(state: Any, now: float, before: float = 0.0) -> float:
+    """Since when a node is idle, in unix seconds; 0 when it is not.
+
+    Ray tells a duration, whose start wavers by milliseconds from answer to answer: `before`, what
+    was read from the answer before, stands while it is near.
+    """
     if state.idle_duration_ms <= 0 and _STATUS.get(state.status) is not NodeStatus.IDLE:
         return 0.0
     since = now - state.idle_duration_ms / 1000

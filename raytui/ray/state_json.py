@@ -15,7 +15,7 @@ from raytui.model.state import ClusterState, Instance, Member, Node, NodeStatus,
 from raytui.ray import message_json as kinds
 from raytui.ray.base import RayView
 from raytui.ray.message_json import Kind, WrongValueError, choice, many, mapping, message
-from raytui.ray.protobuf import view_of
+from raytui.ray.protobuf import idle_since, node_of, view_of
 
 _SELECTOR = message(
     label_constraints=many(
@@ -137,7 +137,7 @@ def read_state(data: bytes, source: str, now: float, head_node_type: str) -> Sta
         for node in found.node_states:
             # Nobody idles since before the epoch; `idle_since` 0 would mean "not idle".
             node.idle_duration_ms = min(node.idle_duration_ms, int(now * 1000) - 1)
-        view = view_of(found, now, {})
+        view = view_of(found, lambda node: node_of(node, idle_since(node, now)))
         listed = _derived(view) if instances is None else instances
         members = _with_head(_joined(listed, view), head_node_type)
     except WrongValueError as wrong:

@@ -10,6 +10,7 @@ from raytui.model.spec import ClusterSpec, NodeType, ProviderSpec
 from raytui.model.state import Demand, Instance, NodeStatus, Strategy
 from raytui.ray import protobuf
 from raytui.ray.base import AutoscalerReport, RayView
+from raytui.ray.view_reader import ViewReader
 
 pb = pytest.importorskip("ray.core.generated.autoscaler_pb2")
 common = pytest.importorskip("ray.core.generated.common_pb2")
@@ -17,9 +18,13 @@ common = pytest.importorskip("ray.core.generated.common_pb2")
 NOW = 1_000.0
 
 
-def view(before: dict[str, float] | None = None, **state: object) -> RayView:
-    reply = pb.GetClusterResourceStateReply(cluster_resource_state=pb.ClusterResourceState(**state))
-    return protobuf.read_view(reply.SerializeToString(), NOW, before or {})
+def reply(**state: object) -> bytes:
+    told = pb.ClusterResourceState(**state)
+    return pb.GetClusterResourceStateReply(cluster_resource_state=told).SerializeToString()
+
+
+def view(**state: object) -> RayView:
+    return ViewReader().read(reply(**state), NOW)
 
 
 def node_state(number: int = 1, **fields: object) -> object:
@@ -74,8 +79,27 @@ def test_draining_is_kept_and_unknown_statuses_count_as_running() -> None:
 
 
 def idle(duration_ms: int, before: float = 0.0) -> float:
-    state = node_state(status=pb.IDLE, idle_duration_ms=duration_ms)
-    return view({"01010101": before}, node_states=[state]).nodes[0].idle_since
+    """`idle_since` of a node whose answer before, if any, told that it was idle since then."""
+    reader = ViewReader()
+    if before:
+        first = node_state(status=pb.IDLE, idle_duration_ms=1)
+        reader.read(reply(node_states=[first]), before + 0.001)
+    second = node_state(status=pb.IDLE, idle_duration_ms=duration_ms)
+    return reader.read(reply(node_states=[second]), NOW).nodes[0].idle_since
+
+
+def test_a_node_that_stays_as_it_was_is_not_read_anew() -> None:
+    reader = ViewReader()
+    facts = {"status": pb.IDLE, "total_resources": {"CPU": 2.0, "GPU": 1.0}}
+    first = reader.read(reply(node_states=[node_state(1, idle_duration_ms=10, **facts)]), NOW)
+    again = node_state(1, idle_duration_ms=1_010, node_state_version=9, **facts)
+    second = reader.read(reply(node_states=[again, node_state(2)]), NOW + 1)
+    assert second.nodes[0] is first.nodes[0]
+    busy = node_state(1, status=pb.RUNNING, available_resources={"CPU": 1.0})
+    third = reader.read(reply(node_states=[busy]), NOW + 2)
+    assert (third.nodes[0].available, third.nodes[0].idle_since) == (Resources.of(CPU=1), 0.0)
+    fourth = reader.read(reply(node_states=[again]), NOW + 3)
+    assert fourth.nodes[0].idle_since == pytest.approx(NOW + 3 - 1.01)
 
 
 def test_idle_since_is_a_moment_that_does_not_waver() -> None:
@@ -216,7 +240,7 @@ def test_fields_of_a_newer_ray_are_ignored() -> None:
     unknown = bytes([0xFA, 0x3E, 3]) + b"new"  # field 1007, three bytes
     inner = state.SerializeToString() + unknown
     outer = bytes([0x0A, len(inner)]) + inner + unknown
-    read = protobuf.read_view(outer, NOW, {})
+    read = ViewReader().read(outer, NOW)
     assert (read.version, read.session, read.nodes) == (7, "s", ())
 
 

@@ -472,13 +472,13 @@ def test_protobufs_own_json_means_what_the_message_means(
 ):
     from google.protobuf.json_format import MessageToJson
 
-    from raytui.ray.protobuf import view_of
+    from raytui.ray.protobuf import idle_since, node_of, view_of
 
     text = MessageToJson(
         ray_state, preserving_proto_field_name=snake, use_integers_for_enums=numbers
     )
     file = read_state(text.encode(), "state.json", NOW, "head")
-    view = view_of(ray_state, NOW, {})
+    view = view_of(ray_state, lambda node: node_of(node, idle_since(node, NOW)))
     assert file.unknown == ()
     assert file.state.version == view.version
     assert tuple(member.node for member in file.state.members) == view.nodes
