@@ -30,7 +30,8 @@ class InstanceStatus(StrEnum):
     SETUP_FAILED = "setup-failed"
     """It was allocated but never became a Ray node; it is to be terminated."""
     LOST = "lost"
-    """It vanished, or its Ray node died, without us asking."""
+    """It vanished, or its Ray node died, without us asking; RUNNING again only when it is the head
+    and comes back."""
 
 
 _S = InstanceStatus
@@ -45,7 +46,7 @@ TRANSITIONS: dict[InstanceStatus, frozenset[InstanceStatus]] = {
     _S.RUNNING: frozenset({_S.DRAINING, _S.TERMINATING, _S.LOST}),
     _S.DRAINING: frozenset({_S.RUNNING, _S.TERMINATING, _S.TERMINATED, _S.LOST}),
     _S.SETUP_FAILED: frozenset({_S.TERMINATING, _S.TERMINATED}),
-    _S.LOST: frozenset({_S.TERMINATING, _S.TERMINATED}),
+    _S.LOST: frozenset({_S.RUNNING, _S.TERMINATING, _S.TERMINATED}),
     _S.TERMINATING: frozenset({_S.TERMINATED}),
     _S.TERMINATED: frozenset(),
     _S.LAUNCH_FAILED: frozenset(),

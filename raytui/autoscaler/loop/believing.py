@@ -35,6 +35,7 @@ class Believed(Struct, frozen=True):
     """Ray's nodes by instance id; None is unknown."""
     listing: Mapping[str, Instance] | None
     """The provider's instances by id; None is unknown."""
+    listing_age_s: float
     sources: tuple[SourceHealth, ...]
     jump_s: float = 0.0
     """By how much the wall clock was moved since the observation before."""
@@ -74,6 +75,7 @@ class Believing:
         return Believed(
             nodes if not gcs.doubt else None,
             listing if not provider.doubt else None,
+            observer.listing_age_s,
             tuple(sources),
             jump_s,
         )

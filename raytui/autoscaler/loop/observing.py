@@ -54,6 +54,8 @@ class Observer:
         self._last_change = 0.0
         self._last_tick = float("-inf")
         self._listed_at = float("-inf")
+        self._asked_at = float("-inf")
+        self._listing_asked_at = float("-inf")
 
     def due(self) -> bool:
         """Whether a tick is due: demand or nodes changed and the burst is over, or a second ago."""
@@ -83,6 +85,11 @@ class Observer:
         """The provider's instances by id."""
         return {i.instance_id: i for i in self.listing or ()}
 
+    @property
+    def listing_age_s(self) -> float:
+        """Seconds since the listing was asked for: so old it may be, however new its answer is."""
+        return self._steady() - self._listing_asked_at
+
     def observe(self) -> None:
         """Ask both sources; failures are kept as health, never raised."""
         self._last_tick = self._steady()
@@ -103,11 +110,13 @@ class Observer:
 
     def _ask_provider(self) -> None:
         if self._future is None:
+            self._asked_at = self._steady()
             self._future = self._pool.submit(self._provider.list_instances)
         try:
             self.listing = self._future.result(timeout=_LISTING_WAIT_S)
             self._future = None
             self._listed_at = self._steady()
+            self._listing_asked_at = self._asked_at
             self.provider = SourceHealth("provider", ok=True, last_ok_at=self._clock())
         except NotYet:
             if self._steady() - self._listed_at > _LISTING_STALE_S:

@@ -312,7 +312,7 @@ class Reconciler:
             self._remembered.shift(believed.jump_s)
         if observer.gcs.ok:
             self._take_over(steady)
-        self._sync.run(believed.listing, believed.nodes, limits, now)
+        self._sync.run(believed, limits, now)
         self._launching.learn(self._sync.started, self._sync.failed, now)
         if believed.nodes is not None:
             self._nodes = believed.nodes

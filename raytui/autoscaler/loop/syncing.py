@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from raytui.autoscaler.loop.believing import Believed
 from raytui.autoscaler.loop.fleet import Fleet
 from raytui.autoscaler.loop.journal import Journal
 from raytui.autoscaler.loop.ledger import Ledger
@@ -18,7 +19,7 @@ from raytui.model.state import Instance, Node
 from raytui.model.text import duration_text, first_line
 
 MISSING_GRACE_S = 10.0
-"""A provider's listing may lag behind its launch call this long (EC2 is eventually consistent)."""
+"""A listing may lack what was given this long before it was asked for (EC2 lags like that)."""
 UNLISTED_GRACE_S = 30.0
 """An instance that Ray sees alive may be missing from the provider's listing this long."""
 RAY_GRACE_S = 30.0
@@ -48,24 +49,30 @@ class Sync:
         self.failed: list[Instance] = []
         """Instances whose set-up failed."""
 
-    def run(
-        self,
-        listing: Mapping[str, Instance] | None,
-        nodes: Mapping[str, Node] | None,
-        limits: Timeouts,
-        now: float,
-    ) -> None:
-        """One comparison. None stands for a source that is not believed: its word is unknown."""
+    def run(self, believed: Believed, limits: Timeouts, now: float) -> None:
+        """One comparison with what is believed of the provider's and Ray's words."""
+        listing, nodes = believed.listing, believed.nodes
         self.clear, self.started, self.failed = [], [], []
         self._limits = limits
         for instance in self._fleet:
             if not instance.quarantined:
                 with self._quarantine.guard(instance.instance_id, now):
-                    self._one(instance, listing, nodes, now)
+                    known = self._listing_for(instance, believed)
+                    self._one(instance, known, nodes, now)
         for instance_id, listed in (listing or {}).items():
             if self._fleet.get(instance_id) is None:
                 self._unknown(listed, nodes or {}, now)
         self._waits.keep(instance.instance_id for instance in self._fleet)
+
+    def _listing_for(self, instance: Instance, believed: Believed) -> Mapping[str, Instance] | None:
+        """The listing, unless it may be too old to have an instance that was just given."""
+        if instance.status in (_S.QUEUED, _S.REQUESTED):
+            return believed.listing
+        given_s = self._waits.still(instance.instance_id, "given")
+        listing = believed.listing
+        if listing is None or instance.instance_id in listing:
+            return listing
+        return listing if given_s - believed.listing_age_s >= MISSING_GRACE_S else None
 
     def _one(
         self,
@@ -82,7 +89,7 @@ class Sync:
         if instance.status in (_S.QUEUED, _S.REQUESTED):
             return  # the launch call's own answer decides
         if instance.status in (_S.TERMINATING, _S.SETUP_FAILED, _S.LOST):
-            self._finish(instance, listing, listed, now)
+            self._finish(instance, listing, listed, nodes, now)
         elif listed is not None and listed.status is _S.LOST:
             self._died(instance, listed, now)
         elif listing is not None and listed is None:
@@ -114,6 +121,7 @@ class Sync:
         instance: Instance,
         listing: Mapping[str, Instance] | None,
         listed: Instance | None,
+        nodes: Mapping[str, Node] | None,
         now: float,
     ) -> None:
         """See a dying instance off: when it is no longer listed, it has ended."""
@@ -122,8 +130,11 @@ class Sync:
             self._fleet.move(name, _S.TERMINATED, now, "no longer listed by the provider")
             self._overdue.ended(name)
             return
-        if instance.is_head:
-            return  # a dead head stays on screen; starting another is for a person to order
+        if instance.is_head:  # a dead one stays on screen; another is for a person to order
+            lives = listed is not None and listed.status is not _S.LOST
+            if instance.status is _S.LOST and lives and name in (nodes or {}):
+                self._fleet.move(name, _S.RUNNING, now, "Ray sees it again")
+            return
         if instance.status is not _S.TERMINATING:
             self._fleet.move(name, _S.TERMINATING, now, instance.detail or "to be cleared away")
         elif listed is not None:
@@ -147,8 +158,6 @@ class Sync:
     def _unlisted(self, instance: Instance, nodes: Mapping[str, Node] | None, now: float) -> None:
         """Not in the provider's list, which may lag behind a launch, or be wrong for a while."""
         name = instance.instance_id
-        if self._waits.since(name, "launched", instance.launched_at, now) < MISSING_GRACE_S:
-            return
         may_live = nodes is None or name in nodes
         if may_live and self._waits.still(name, _UNLISTED) < UNLISTED_GRACE_S:
             return
