@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import getpass
 import itertools
-import socket
 from collections.abc import AsyncIterator, Sequence
 from typing import NoReturn, TypeVar
 
+from raytui.autoscaler.daemon.control import claimed_name
 from raytui.client.base import ClientError, Link, LinkState, ReadOnlyError
 from raytui.client.transport import ClusterDownError, Stream, Transport, TransportError
 from raytui.model import wire
 from raytui.model.command import Ack, Command, Impact
 from raytui.model.plan import Decision
-from raytui.model.snapshot import Snapshot, apply
+from raytui.model.snapshot import Snapshot
 
 _PAUSES_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Pauses between tries to reconnect; the last one repeats."""
@@ -37,13 +36,13 @@ class DaemonClient:
         """The daemon's last greeting: its version and pid."""
         self._name = name
         self._transport = transport
-        self._by = f"{getpass.getuser()}@{socket.gethostname()}"
+        self._by = claimed_name()
         self._boxes: set[_Mailbox] = set()
         self._link = LinkState(Link.CONNECTING)
         self._tried = asyncio.Event()
         self._stream: Stream | None = None
         self._writing = asyncio.Lock()
-        self._snapshot: Snapshot | None = None
+        self._newest = wire.Newest()
         self._wants_snapshots = False
         self._open: dict[int, asyncio.Future[wire.Answer]] = {}
         self._ids = itertools.count(1)
@@ -59,8 +58,8 @@ class DaemonClient:
         """Every new snapshot and every change of the connection; a slow reader gets the newest."""
         box = _Mailbox()
         box.put(self._link)
-        if self._snapshot is not None:
-            box.put(self._snapshot)
+        if self._newest.snapshot is not None:
+            box.put(self._newest.snapshot)
         self._boxes.add(box)
         try:
             self._start()
@@ -132,39 +131,37 @@ class DaemonClient:
             error = str(failure)
         finally:
             self._stream = None
-            self._snapshot = None
+            self._newest = wire.Newest()
             self._fail_open("the connection was lost before the answer came")
             words = await stream.close()
         raise TransportError(error or words or "the daemon closed the connection")
 
     async def _listen(self, stream: Stream) -> None:
-        lines = _lines(stream)
+        messages = _messages(stream)
         try:
-            greeting = await asyncio.wait_for(anext(lines, None), _HELLO_WAIT_S)
+            greeting = await asyncio.wait_for(anext(messages, None), _HELLO_WAIT_S)
         except TimeoutError:
             raise wire.WireError(f"no greeting within {_HELLO_WAIT_S:g} s") from None
         if greeting is None:
             return
-        self.hello = wire.check_hello(wire.read_message(greeting))
+        self.hello = wire.check_hello(greeting)
         self._stream = stream
         self._set_link(LinkState(Link.LIVE))
         if self._wants_snapshots:
             await self._write(wire.Subscribe())
-        async for line in lines:
-            await self._take(wire.read_message(line))
+        async for message in messages:
+            await self._take(message)
 
     async def _take(self, message: wire.ServerMessage) -> None:
         match message:
-            case wire.SnapshotIs(snapshot):
-                self._show(snapshot)
-            case wire.DeltaIs(delta):
-                # Deltas on the way when a whole one was asked for have nothing to stand on.
-                if self._snapshot is not None:
-                    try:
-                        self._show(apply(self._snapshot, delta))
-                    except (ValueError, KeyError):
-                        self._snapshot = None
-                        await self._write(wire.Subscribe())
+            case wire.SnapshotIs() | wire.DeltaIs():
+                try:
+                    snapshot = self._newest.take(message)
+                except wire.MisfitError:
+                    await self._write(wire.Subscribe())
+                else:
+                    if snapshot is not None:
+                        self._show(snapshot)
             case wire.AckIs() | wire.HistoryIs() | wire.ImpactIs() | wire.LogIs():
                 waiting = self._open.pop(message.id, None)
                 if waiting is not None and not waiting.done():
@@ -204,7 +201,6 @@ class DaemonClient:
                     await self._stream.write(wire.line_of(message))
 
     def _show(self, snapshot: Snapshot) -> None:
-        self._snapshot = snapshot
         for box in self._boxes:
             box.put(snapshot)
 
@@ -249,10 +245,8 @@ class _Mailbox:
         return news
 
 
-async def _lines(stream: Stream) -> AsyncIterator[bytes]:
-    splitter = wire.LineSplitter(wire.MAX_MESSAGE_BYTES)
+async def _messages(stream: Stream) -> AsyncIterator[wire.ServerMessage]:
+    reader = wire.MessageReader()
     while data := await stream.read():
-        for line in splitter.feed(data):
-            if line is None:
-                raise wire.WireError(f"the daemon sent more than {wire.MAX_MESSAGE_BYTES} bytes")
-            yield line
+        for message in reader.feed(data):
+            yield message

@@ -6,6 +6,7 @@ that an older peer would misread raises it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TypeVar
 
 import msgspec
@@ -14,7 +15,7 @@ from msgspec import Struct
 from raytui.model.codec import dec_hook, encode
 from raytui.model.command import Ack, Command, Impact
 from raytui.model.plan import Decision
-from raytui.model.snapshot import Delta, Snapshot
+from raytui.model.snapshot import Delta, Snapshot, apply
 
 PROTOCOL = 1
 """Version of the protocol; both sides must have the same."""
@@ -222,3 +223,44 @@ class LineSplitter:
             self._skipping, self._parts = True, []
         elif piece:
             self._parts.append(piece)
+
+
+class MessageReader:
+    """Makes messages of the bytes that a daemon sends."""
+
+    def __init__(self) -> None:
+        self._lines = LineSplitter(MAX_MESSAGE_BYTES)
+
+    def feed(self, data: bytes) -> Iterator[ServerMessage]:
+        """The messages that `data` completes; raises WireError at one that is none."""
+        for line in self._lines.feed(data):
+            if line is None:
+                raise WireError(f"the daemon sent more than {MAX_MESSAGE_BYTES} bytes")
+            yield read_message(line)
+
+
+class MisfitError(Exception):
+    """A delta belongs to another picture than ours; subscribing again brings a whole one."""
+
+
+class Newest:
+    """The newest picture, from whole ones and deltas as they come."""
+
+    def __init__(self) -> None:
+        self.snapshot: Snapshot | None = None
+
+    def take(self, message: SnapshotIs | DeltaIs) -> Snapshot | None:
+        """The picture after a message; raises MisfitError.
+
+        None for deltas that were on the way when a whole picture was asked for: they have nothing
+        to stand on.
+        """
+        if isinstance(message, SnapshotIs):
+            self.snapshot = message.snapshot
+        elif self.snapshot is not None:
+            try:
+                self.snapshot = apply(self.snapshot, message.delta)
+            except (ValueError, KeyError):
+                self.snapshot = None
+                raise MisfitError from None
+        return self.snapshot

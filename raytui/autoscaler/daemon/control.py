@@ -6,13 +6,14 @@ import getpass
 import os
 import socket
 import time
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
 from raytui.model import wire
 from raytui.model.command import Ack, Command
-from raytui.model.snapshot import Snapshot, apply
+from raytui.model.snapshot import Snapshot
 
 _CHUNK = 1 << 18
 
@@ -31,8 +32,8 @@ class Control:
     def __init__(self, path: Path, timeout_s: float = 10.0) -> None:
         self._path = path
         self._timeout_s = timeout_s
-        self._splitter = wire.LineSplitter(wire.MAX_MESSAGE_BYTES)
-        self._lines: list[bytes | None] = []
+        self._reader = wire.MessageReader()
+        self._heard: deque[wire.ServerMessage] = deque()
         self._socket: socket.socket
         self.hello: wire.Hello
 
@@ -62,7 +63,7 @@ class Control:
     def send(self, command: Command) -> Ack:
         """Give a command and wait for its answer."""
         end = time.monotonic() + self._timeout_s
-        self._say(wire.DoCommand(1, command, f"{getpass.getuser()}@{socket.gethostname()}"))
+        self._say(wire.DoCommand(1, command, claimed_name()))
         while True:
             message = self._hear(end)
             if isinstance(message, wire.AckIs):
@@ -73,18 +74,21 @@ class Control:
     def snapshots(self, deadline: float) -> Iterator[Snapshot]:
         """Snapshots as they come, until `deadline` (time.monotonic seconds)."""
         self._say(wire.Subscribe())
-        snapshot: Snapshot | None = None
+        newest = wire.Newest()
         while True:
             try:
                 message = self._hear(deadline)
             except ControlTimeoutError:
                 return
-            if isinstance(message, wire.SnapshotIs):
-                snapshot = message.snapshot
-            elif isinstance(message, wire.DeltaIs) and snapshot is not None:
-                snapshot = apply(snapshot, message.delta)
-            if snapshot is not None:
-                yield snapshot
+            if not isinstance(message, wire.SnapshotIs | wire.DeltaIs):
+                continue
+            try:
+                snapshot = newest.take(message)
+            except wire.MisfitError:
+                self._say(wire.Subscribe())
+            else:
+                if snapshot is not None:
+                    yield snapshot
 
     def _say(self, message: wire.ClientMessage) -> None:
         try:
@@ -93,7 +97,7 @@ class Control:
             raise ControlError(f"the daemon went away: {error}") from None
 
     def _hear(self, deadline: float) -> wire.ServerMessage:
-        while not self._lines:
+        while not self._heard:
             self._socket.settimeout(max(0.001, deadline - time.monotonic()))
             try:
                 data = self._socket.recv(_CHUNK)
@@ -103,12 +107,16 @@ class Control:
                 raise ControlError(f"the daemon behind {self._path}: {error}") from None
             if not data:
                 raise ControlError("the daemon closed the connection")
-            self._lines += self._splitter.feed(data)
-        line = self._lines.pop(0)
-        try:
-            return wire.read_message(line or b"")
-        except wire.WireError as error:
-            raise ControlError(str(error)) from None
+            try:
+                self._heard.extend(self._reader.feed(data))
+            except wire.WireError as error:
+                raise ControlError(str(error)) from None
+        return self._heard.popleft()
+
+
+def claimed_name() -> str:
+    """Who gives a command, as we say of ourselves: `user@host`."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
 
 
 def greet(path: Path, timeout_s: float = 5.0) -> wire.Hello | None:
