@@ -43,10 +43,8 @@ def test_whatever_ray_can_place_is_placed(tight: bool, gangs: int, budget: int) 
         ray_total += ray.left.total()
         our_total += our_left.total()
     assert whole > len(SEEDS) / 10
-    # Of groups, one lucky order of theirs in a whole batch is what ours is seen to miss where the
-    # limits leave hardly a node to spare.
-    assert len(missed) <= (1 if tight and gangs else 0), missed
-    assert len(dearer) <= (len(SEEDS) // 50 if gangs else 0), dearer
+    assert not missed
+    assert not dearer
     # Where not everything can be placed, which requests wait is a matter of order. How many is not.
     assert our_total <= ray_total
 

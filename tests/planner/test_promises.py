@@ -47,6 +47,33 @@ def test_promises_hold_in_packing_problems(tight: bool) -> None:
         _check(case.state, case.spec, Memory())
 
 
+@settings(max_examples=150, deadline=None)
+@given(states(), specs(), memories())
+def test_new_nodes_have_room_for_all_that_they_are_meant_for(
+    world: ClusterState, cluster: ClusterSpec, memory: Memory
+) -> None:
+    for launch in plan(world, cluster, memory, NOW).launches:
+        room = cluster.node_types[launch.node_type].resources
+        assert sum(nodes for nodes, _ in launch.fills) <= launch.count
+        for _, holding in launch.fills:
+            meant = EMPTY
+            for share in holding:
+                meant += share.resources * share.count
+            assert meant.fits(room), launch
+
+
+def test_bundles_that_are_to_be_apart_are_meant_for_nodes_of_their_own() -> None:
+    for seed in range(200):
+        case = cases.make(seed, gangs=3)
+        apart = {g.gang_id for g in case.state.gangs if g.strategy is Strategy.STRICT_SPREAD}
+        for launch in plan(case.state, case.spec, Memory(), NOW, 0).launches:
+            for _, holding in launch.fills:
+                bundles: Counter[str] = Counter()
+                for share in holding:
+                    bundles[share.gang] += share.count
+                assert all(bundles[name] <= 1 for name in apart), launch
+
+
 def _check(world: ClusterState, cluster: ClusterSpec, memory: Memory) -> None:
     made = plan(world, cluster, memory, NOW)
     places = _places(world, cluster, memory, made)
