@@ -159,3 +159,41 @@ def test_another_protocol_version_is_one_clear_sentence():
 def test_who_does_not_greet_is_no_daemon():
     with pytest.raises(wire.WireError, match="did not greet"):
         wire.check_hello(wire.AckIs(1, Ack(True, "")))
+
+
+def picture(seq: int, *names: str) -> Snapshot:
+    members = (Member(Instance(name, "cpu", InstanceStatus.RUNNING)) for name in names)
+    return Snapshot(ClusterInfo("toy", "x"), seq, 1.0, rows=tuple(map(Row, members)))
+
+
+def test_messages_come_out_however_the_bytes_are_cut():
+    said = [wire.Hello(1, "0", "toy", 7), wire.SnapshotIs(picture(1, "a")), wire.Error("no")]
+    data = b"".join(map(wire.line_of, said))
+    for size in (1, 7, 1000):
+        reader = wire.MessageReader()
+        parts = (data[at : at + size] for at in range(0, len(data), size))
+        assert [message for part in parts for message in reader.feed(part)] == said
+
+
+def test_what_came_before_a_line_that_is_no_message_is_still_read():
+    messages = wire.MessageReader().feed(wire.line_of(wire.Error("first")) + b"what?\n")
+    assert next(messages) == wire.Error("first")
+    with pytest.raises(wire.WireError, match="not a message"):
+        next(messages)
+
+
+def test_the_newest_picture_is_kept_by_deltas():
+    first, second = picture(1, "a"), picture(2, "a", "b")
+    newest = wire.Newest()
+    assert newest.take(wire.SnapshotIs(first)) == first
+    assert newest.take(wire.DeltaIs(difference(first, second))) == second == newest.snapshot
+
+
+def test_a_delta_of_another_picture_asks_for_a_whole_one():
+    newest = wire.Newest()
+    newest.take(wire.SnapshotIs(picture(1, "a")))
+    misfit = wire.DeltaIs(difference(picture(5, "a"), picture(6, "a")))
+    with pytest.raises(wire.MisfitError):
+        newest.take(misfit)
+    assert newest.take(misfit) is None, "it has nothing to stand on now"
+    assert newest.take(wire.SnapshotIs(picture(7))) == picture(7)
