@@ -117,5 +117,6 @@ class Calls(Executor):
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         promise = Promise()
+        promise.set_running_or_notify_cancel()  # what is on its way cannot be called back
         self._network.send(self._life, promise, fn.__name__, lambda: fn(*args, **kwargs))
         return promise

@@ -14,6 +14,7 @@ from raytui.model.lifecycle import LEAVING
 from raytui.model.plan import Removal, Request, Wait
 from raytui.model.reason import Why
 from raytui.model.state import NodeStatus
+from tests.simulation.cloud import Ended
 from tests.simulation.people import Order
 from tests.simulation.witness import Witness
 
@@ -53,19 +54,20 @@ def never_the_head_nor_a_busy_node(seen: Witness) -> Iterator[str]:
             decided = seen.removals.get(name, [])
             if not decided:
                 yield f"{name} was alive and nobody decided on its end"
-            elif end.busy and not any(
-                _may_cut(seen, d.removal, end.wall) or end.node_since >= d.seen_at - 1
-                for d in decided
-            ):
+            elif end.busy and not any(_may_cut(seen, d.removal, end) for d in decided):
                 yield f"{name} was terminated while {', '.join(end.busy[:3])} ran on it"
 
 
-def _may_cut(seen: Witness, removal: Removal, wall: float) -> bool:
-    """Whether this removal may end a busy node at a moment of the daemon's wall clock."""
+def _may_cut(seen: Witness, removal: Removal, end: Ended) -> bool:
+    """Whether this removal may have ended a busy node.
+
+    A starting node is ended at once: that it has just begun to run work nobody could know.
+    """
     by_person = removal.reason.why is Why.BY_COMMAND or (
         removal.reason.why in _OVER_LIMIT and seen.limits_lowered
     )
-    return by_person and bool(removal.deadline) and (wall >= removal.deadline or seen.clock_set)
+    over = end.wall >= removal.deadline or seen.clock_set or end.machine.id not in seen.ran
+    return by_person and bool(removal.deadline) and over
 
 
 def every_instance_has_a_row(seen: Witness) -> Iterator[str]:

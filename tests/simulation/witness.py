@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from raytui.autoscaler.loop.ledger import Ledger
 from raytui.backends.base import LaunchRequest
-from raytui.model.lifecycle import LEAVING
+from raytui.model.lifecycle import LEAVING, InstanceStatus
 from raytui.model.plan import Decision, Removal
 from raytui.model.snapshot import Snapshot
 from raytui.model.spec import ClusterSpec
@@ -43,6 +43,8 @@ class Witness:
     rows: dict[str, Instance] = field(default_factory=dict)
     """Open rows on disk, by instance id."""
     had_row: set[str] = field(default_factory=set)
+    ran: set[str] = field(default_factory=set)
+    """Whose row has been RUNNING: before that nobody can know that work runs there."""
     orders: list[Order] = field(default_factory=list)
     requests: dict[str, tuple[LaunchRequest, int]] = field(default_factory=dict)
     """Launch requests found on disk, each with its decision's number."""
@@ -106,6 +108,7 @@ class Witness:
         self.snapshot = snapshot
         self.rows = {instance.instance_id: instance for instance in self.disk.open_instances()}
         self.had_row.update(self.rows)
+        self.ran.update(n for n, row in self.rows.items() if row.status is InstanceStatus.RUNNING)
         self.read_requests()
         self.new_decisions = self._read_decisions()
         for decision in self.new_decisions:
@@ -146,9 +149,7 @@ class Witness:
         kinds += [
             machine.instance.node_type
             for name, machine in self.cloud.alive.items()
-            if name not in self.rows
-            and not machine.instance.is_head
-            and not self.expected(machine)
+            if name not in self.rows and not machine.instance.is_head and not self.expected(machine)
         ]
         counts = Counter(kinds)
         counts[""] = len(kinds)
