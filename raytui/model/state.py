@@ -14,7 +14,6 @@ LabelSelector = tuple[tuple[str, str, tuple[str, ...]], ...]
 """Conjunction of (key, operator "in" or "not-in", values): all that Ray 2.60's protobuf has."""
 
 
-
 class Share(Struct, frozen=True, array_like=True):
     """Part of a node that is meant for one kind of request."""
 
