@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from enum import Enum
 
 from raytui.autoscaler.planning.bundles import conditions_of, selectors_of, total_of
 from raytui.autoscaler.planning.buying import Bought, Wanted, buy_shared, buy_spread
@@ -28,21 +29,26 @@ Fresh = list[tuple[Bought, list[str]]]
 """What is to be launched, and names for the nodes."""
 
 
-def place_gangs(placing: Placing, gangs: Iterable[Gang], *, large: bool = False) -> None:
-    """Placement groups, each as a whole or not at all, hardest first. Not throttled.
+class Aim(Enum):
+    """What matters most where groups need new nodes."""
 
-    `large` buys the nodes that take most, not the cheapest.
-    """
+    CHEAP = "the cheapest nodes"
+    LARGE = "the nodes that take most, so that others find room beside the group"
+    TIGHT = "the cheapest nodes, filled as tightly as can be: no wishes of PACK and SPREAD"
+
+
+def place_gangs(placing: Placing, gangs: Iterable[Gang], aim: Aim = Aim.CHEAP) -> None:
+    """Placement groups, each as a whole or not at all, hardest first. Not throttled."""
     alike: dict[str, list[Group]] = {}
     for group in groups_of(placing, gangs):
         alike.setdefault(kind_of(group.gang), []).append(group)
     for same in alike.values():
         known = [group for group in same if group.kept]
         fresh = [group for group in same if not group.kept]
-        if len(fresh) > 1 and not large and _is_uniform_spread(fresh[0].gang):
+        if len(fresh) > 1 and aim is not Aim.LARGE and _is_uniform_spread(fresh[0].gang):
             fresh = _spread_alike(placing, fresh)
         for group in known + fresh:
-            _place(placing, group, large)
+            _place(placing, group, aim)
 
 
 def _is_uniform_spread(gang: Gang) -> bool:
@@ -91,39 +97,40 @@ def _spread_alike(placing: Placing, alike: list[Group]) -> list[Group]:
     return waiting[:1]
 
 
-def _place(placing: Placing, group: Group, large: bool) -> None:
+def _place(placing: Placing, group: Group, aim: Aim) -> None:
     strategy = group.gang.strategy
-    layout, room = lay(strategy, group.rest, placing.room, group.avoided)
+    wishes = aim is not Aim.TIGHT
+    layout, room = lay(strategy, group.rest, placing.room, group.avoided, wishes=wishes)
     if not layout.missing:
         placing.room = room
         _settled(placing, group, layout.parts + group.kept)
         return
     asked = copies_of(layout.missing)
-    bought = _buy(placing.capacity, group, layout.missing, large)
+    bought = _buy(placing.capacity, group, layout.missing, aim)
     unmet = next((want for want in layout.missing if want.count), None)
     if unmet is not None:
         free = group.release(placing.room)
         if group.kept:
-            _place(placing, free, large)
+            _place(placing, free, aim)
         else:
             blocked = _why_not(placing.capacity, group, asked, unmet)
             _tell(placing, group, wait_for(blocked), blocked)
         return
     placing.note(asked)
     fresh = _named(placing, bought)
-    parts, placing.room = _laid_on_all(placing, group, fresh) or _as_bought(
-        layout.parts, room, fresh
-    )
+    together = _laid_on_all(placing, group, fresh) if wishes else None
+    parts, placing.room = together or _as_bought(layout.parts, room, fresh)
     _launch(placing, fresh, group)
     _tell(placing, group, Wait.LAUNCH, reason_for(group.gang))
     _expect(placing, group, parts + group.kept)
 
 
 def _buy(
-    capacity: Capacity, group: Group, missing: Sequence[Wanted], large: bool = False
+    capacity: Capacity, group: Group, missing: Sequence[Wanted], aim: Aim = Aim.CHEAP
 ) -> list[Bought]:
     if group.gang.strategy is Strategy.STRICT_PACK and group.taken:
         return []
+    large = aim is Aim.LARGE
     if group.gang.strategy is not Strategy.STRICT_SPREAD:
         return buy_in_turn(missing, capacity, prefer=(Expander.FEWEST_NODES,) if large else ())
     supplies = capacity.supplies()

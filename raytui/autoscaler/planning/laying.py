@@ -36,14 +36,20 @@ class Layout:
 
 
 def lay(
-    strategy: Strategy, bundles: Counted, room: Packing, taken: frozenset[str] = frozenset()
+    strategy: Strategy,
+    bundles: Counted,
+    room: Packing,
+    taken: frozenset[str] = frozenset(),
+    *,
+    wishes: bool = True,
 ) -> tuple[Layout, Packing]:
     """Where the bundles go, and the room that leaves; `room` itself stays as it is.
 
-    `taken` are nodes that hold other bundles of the group already.
+    `taken` are nodes that hold other bundles of the group already. Without `wishes` the bundles of
+    PACK and SPREAD go where they fit best.
     """
     tries = []
-    for way in _WAYS[strategy]:
+    for way in _WAYS[strategy] if wishes else _WAYS[strategy][-1:]:
         trial = room.copy()
         layout = way(bundles, trial, taken)
         if not layout.short:
@@ -202,4 +208,4 @@ _WAYS: dict[Strategy, tuple[_Way, ...]] = {
     Strategy.SPREAD: (_evenly, _tightly),
     Strategy.STRICT_SPREAD: (_apart,),
 }
-"""What is tried, until a way leaves nothing out."""
+"""What is tried, until a way leaves nothing out; what must be comes last."""

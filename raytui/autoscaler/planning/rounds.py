@@ -2,8 +2,9 @@
 
 Placement groups come first, and what is cheapest for them alone may be dear for all: three small
 nodes use up a limit that one large one, with room for tasks beside the group, would not. So where
-limits bind, or the nodes are few, it is also tried to buy large nodes for the groups, and to choose
-nodes for all requests together. The best way counts: most groups, then most tasks, then least cost.
+limits bind, or the nodes are few, it is also tried to buy large nodes for the groups, to forget
+what PACK and SPREAD merely wish, and to choose nodes for all requests together. The best way
+counts: most groups, then most tasks, then least cost.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Sequence
 from raytui.autoscaler.planning.buying import NODE_CHARGE, Wanted
 from raytui.autoscaler.planning.demands import Promised, place_demands, unpromised
 from raytui.autoscaler.planning.fallbacks import buy_in_turn
-from raytui.autoscaler.planning.gangs import place_gangs, reason_for
+from raytui.autoscaler.planning.gangs import Aim, place_gangs, reason_for
 from raytui.autoscaler.planning.laying import lay
 from raytui.autoscaler.planning.placing import Placing, copies_of
 from raytui.autoscaler.planning.reserved import groups_of
@@ -35,10 +36,14 @@ def place_all(
     placing: Placing, gangs: Sequence[Gang], demands: Sequence[Demand], promised: Promised
 ) -> None:
     """Placement groups, then tasks and actors, in the best of a few ways."""
-    ways = [_groups_alone(placing, gangs)]
+    ways = [_groups_first(placing, gangs, Aim.CHEAP)]
     place_demands(ways[0], demands, promised)
     if gangs and len(gangs) <= MOST_GROUPS and _worth_another(ways[0]):
-        others = [_groups_on_large(placing, gangs), _groups_with(placing, gangs, demands, promised)]
+        others = [
+            _groups_first(placing, gangs, Aim.LARGE),
+            _groups_first(placing, gangs, Aim.TIGHT),
+            _groups_with(placing, gangs, demands, promised),
+        ]
         for way in others:
             if way is not None:
                 place_demands(way, demands, promised)
@@ -46,17 +51,9 @@ def place_all(
     placing.become(min(ways, key=_rank))
 
 
-def _groups_alone(placing: Placing, gangs: Sequence[Gang]) -> Placing:
-    """What is cheapest for the groups."""
+def _groups_first(placing: Placing, gangs: Sequence[Gang], aim: Aim) -> Placing:
     way = placing.copy()
-    place_gangs(way, gangs)
-    return way
-
-
-def _groups_on_large(placing: Placing, gangs: Sequence[Gang]) -> Placing:
-    """Large nodes for the groups, so that others find room beside them."""
-    way = placing.copy()
-    place_gangs(way, gangs, large=True)
+    place_gangs(way, gangs, aim)
     return way
 
 
