@@ -237,9 +237,9 @@ def test_what_is_not_tried_after_a_failure(tmp_path, error, asked) -> None:
     world, refusals = world_of(tmp_path, cpu=(HERE, THERE), other=(HERE, THERE))
     refusals.errors = {HERE: error, THERE: error}
     world.order(SetFloor("cpu", 1))
-    world.run(3)
+    world.run(10)  # what may have been done is asked for twice more, under the same id
     world.order(SetFloor("other", 1))
-    world.run(3)
+    world.run(10)
     assert {f"{name} {offering.zone}" for name, offering, _ in refusals.asked} == asked
     assert str(error) in world.text()
     for failure in world.snapshot.failures:

@@ -1,55 +1,75 @@
-"""Launch calls that do not answer: asked again under the same id, and at last given up."""
+"""Launch calls whose outcome is not known: asked again under the same id, and at last given up."""
 
 from __future__ import annotations
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from raytui.autoscaler.loop.journal import Journal
 from raytui.autoscaler.loop.launching import Launching
 from raytui.autoscaler.loop.orders import LaunchDone, Orders
 from raytui.backends.base import LaunchRequest, TransientError
 from raytui.model.lifecycle import Timeouts
+from raytui.model.plan import FailureKind
 from raytui.model.snapshot import Level
-from raytui.model.text import duration_text
+from raytui.model.text import duration_text, first_line
 
 TRIES = 3
+_PAUSE_S = 2.0
+"""Before the second try; twice as long before the third."""
+
+
+class _Call(Struct, frozen=True):
+    """A launch call that was made, or is to be made again."""
+
+    request: LaunchRequest
+    decision_id: int
+    asked_at: float
+    """Steady seconds; in the future for a call that is to be made again."""
+    tries: int = 1
 
 
 class Asking:
-    """Keeps the patience for every launch call. Belongs to the thread that ticks."""
+    """Keeps the patience for every launch call. Belongs to the thread that ticks.
+
+    A call without an answer, or whose answer was lost, may have brought nodes. To ask for others
+    would double them, to ask under the same id does not. What comes after the last try, all the
+    same, is taken in by `Sync`.
+    """
 
     def __init__(self, orders: Orders, launching: Launching, journal: Journal) -> None:
         self._orders = orders
         self._launching = launching
         self._journal = journal
-        self._asked: dict[str, tuple[float, int]] = {}
-        """By request: when it was asked last, in steady seconds, and how often."""
+        self._calls: dict[str, _Call] = {}
 
     def look(self, limits: Timeouts, now: float, steady: float) -> None:
-        """Ask again what has not answered in time; give up what has not three times.
-
-        Nodes that come of a call that was given up are still taken in: see `Sync`.
-        """
-        under_way = self._orders.launching
-        self._asked = {
-            request.request_id: self._asked.get(request.request_id, (steady, 1))
-            for request, _ in under_way
-        }
-        for request, decision_id in under_way:
-            asked_at, tries = self._asked[request.request_id]
-            if steady - asked_at <= limits.request_s:
+        """Make the calls that are due again; wait no longer for those without an answer."""
+        for request, decision_id in self._orders.launching:
+            self._calls.setdefault(request.request_id, _Call(request, decision_id, steady))
+        for request_id, call in list(self._calls.items()):
+            if call.asked_at > steady:
                 continue
-            self._orders.abandon(request.request_id)
-            if tries < TRIES:
-                self._ask_again(request, decision_id, tries + 1, now)
-                self._asked[request.request_id] = (steady, tries + 1)
-            else:
-                words = f"no answer to {TRIES} calls of {duration_text(limits.request_s)} each"
-                done = LaunchDone(request, decision_id, error=TransientError(words))
-                self._launching.answered(done, now)
+            if not self._orders.launches(request_id):
+                self._launching.carry_out([(call.request, call.decision_id)], now)
+            elif steady - call.asked_at > limits.request_s:
+                self._orders.abandon(request_id)
+                error = TransientError(f"no answer for {duration_text(limits.request_s)}")
+                self.answered(LaunchDone(call.request, call.decision_id, (), error), now, steady)
 
-    def _ask_again(self, request: LaunchRequest, decision_id: int, tries: int, now: float) -> None:
-        text = (
-            f"no answer to the launch of {request.count} × {request.node_type}: "
-            f"asking again ({tries} of {TRIES})"
+    def answered(self, done: LaunchDone, now: float, steady: float) -> None:
+        """Take in an answer, or ask again when it leaves open what was done."""
+        request_id, error = done.request.request_id, done.error
+        call = self._calls.pop(request_id, None) or _Call(done.request, done.decision_id, steady)
+        is_open = error is not None and error.kind is FailureKind.TRANSIENT and not done.launched
+        if error is None or not is_open or call.tries >= TRIES:
+            self._launching.answered(done, now)
+            return
+        self._calls[request_id] = replace(
+            call, asked_at=steady + _PAUSE_S * call.tries, tries=call.tries + 1
         )
-        self._journal.say(now, Level.WARNING, text, decision_id=decision_id)
-        self._launching.carry_out([(request, decision_id)], now)
+        text = (
+            f"{done.request.node_type}: {first_line(str(error))}; asking again for the same "
+            f"{done.request.count} ({call.tries + 1} of {TRIES})"
+        )
+        self._journal.say(now, Level.WARNING, text, decision_id=done.decision_id)

@@ -98,12 +98,20 @@ class Launching:
             if error is not None:
                 self._failed(request, error, asked_at, now)
             else:
+                self._end_missing(request, now)
                 known = failures.forgive_launch(
                     self._remembered.memory.failures, request.node_type, request.offering, asked_at
                 )
                 self._remembered.change(failures=known)
             self._ledger.end_request(request.request_id, outcome)
             self._journal.add_outcome(done.decision_id, outcome)
+
+    def _end_missing(self, request: LaunchRequest, now: float) -> None:
+        """A call that was repeated after a restart does not tell of nodes that have died since."""
+        for instance in self._fleet.of_request(request.request_id):
+            if instance.status is _S.REQUESTED:
+                cause = "the provider gave fewer, and says nothing of the rest"
+                self._fleet.move(instance.instance_id, _S.LAUNCH_FAILED, now, cause)
 
     def _failed(
         self, request: LaunchRequest, error: ProviderError, asked_at: float, now: float

@@ -304,7 +304,7 @@ class Reconciler:
 
     def _observe(self, now: float) -> None:
         steady, limits, observer = self._steady(), self.spec.timeouts, self._observer
-        self._collect(now)
+        self._collect(now, steady)
         self._asking.look(limits, now, steady)
         observer.observe()
         believed = self._believing.weigh(observer, self._fleet, now, steady)
@@ -362,11 +362,11 @@ class Reconciler:
         else:
             self._troubles.pop("head", None)
 
-    def _collect(self, now: float) -> None:
+    def _collect(self, now: float, steady: float) -> None:
         """Take in the answers of provider calls."""
         for done in self._orders.collect():
             if isinstance(done, LaunchDone):
-                self._launching.answered(done, now)
+                self._asking.answered(done, now, steady)
             else:
                 self._draining.answered(done, now)
 
