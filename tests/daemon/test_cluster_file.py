@@ -105,6 +105,18 @@ def test_another_clusters_file_is_refused(followed: ClusterFile, file: Path, wor
     assert "cannot change while it is up" in newest(world).text
 
 
+def test_metrics_stay_where_they_are_until_the_next_start(
+    followed: ClusterFile, file: Path, paths: ClusterPaths, world: World
+):
+    file.write_text(TEXT + "metadata: {raytui: {metrics: {port: 4000}}}\n")
+    ack = followed.reload(world.reconciler)
+    assert ack.ok
+    assert newest(world).text == ack.text == "metrics move when the daemon is started again"
+    remembered = recall(paths)
+    assert remembered is not None
+    assert remembered.metrics.port == 4000
+
+
 def test_the_same_settings_in_other_words_are_no_news(
     followed: ClusterFile, file: Path, world: World
 ):

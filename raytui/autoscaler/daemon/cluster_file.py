@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import msgspec
+
 from raytui.autoscaler.engine import Engine
 from raytui.config.launched import recall, remember
 from raytui.config.locations import ClusterPaths
@@ -12,6 +14,7 @@ from raytui.config.problems import ConfigErrors
 from raytui.config.target import UnknownClusterError, cluster_of
 from raytui.model.command import Ack
 from raytui.model.snapshot import Level
+from raytui.model.spec import ClusterSpec
 from raytui.model.text import count_text, first_line
 
 _Stamp = tuple[int, int, int]
@@ -58,14 +61,9 @@ class ClusterFile:
             spec = cluster_of(old.source if old is not None and old.source else self._target)
         except (ConfigErrors, UnknownClusterError) as error:
             return _refuse(engine, str(error))
-        if old is not None:
-            if (spec.cluster_name, spec.provider) != (old.cluster_name, old.provider):
-                return _refuse(engine, "cluster_name and provider cannot change while it is up")
-            if spec == old:
-                return Ack(True, "reloaded: nothing changed")
-            if spec.metrics != old.metrics:
-                engine.note(Level.INFO, "metrics move when the daemon is started again")
-        changes = engine.reload(spec)
+        if old is not None and _identity(spec) != _identity(old):
+            return _refuse(engine, "cluster_name and provider cannot change while it is up")
+        changes = _give(engine, old, spec)
         remember(self._paths, spec)
         return Ack(True, changes)
 
@@ -83,6 +81,23 @@ class ClusterFile:
         except OSError:
             return None
         return hashlib.sha256(data).digest() if data is not None else None
+
+
+def _identity(spec: ClusterSpec) -> tuple[object, ...]:
+    return (spec.cluster_name, spec.provider)
+
+
+def _give(engine: Engine, old: ClusterSpec | None, new: ClusterSpec) -> str:
+    """Have the engine go on with `new`; returns what changed in one line."""
+    if new == old:
+        return "reloaded: nothing changed"
+    if old is not None and new.metrics != old.metrics:
+        # Who scrapes should not have to follow a port about: that waits for a moment of choice.
+        later = "metrics move when the daemon is started again"
+        engine.note(Level.INFO, later)
+        if new == msgspec.structs.replace(old, metrics=new.metrics, metadata=new.metadata):
+            return later
+    return engine.reload(new)
 
 
 def _refuse(engine: Engine, why: str) -> Ack:
