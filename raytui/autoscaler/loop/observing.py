@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
 from concurrent.futures import TimeoutError as NotYet
 
+from raytui.autoscaler.loop.pacing import Pace
 from raytui.backends.base import NodeProvider, ProviderError
 from raytui.model.state import Instance, Node, NodeStatus, SourceHealth
 from raytui.ray.base import RayCluster, RayError, RayView
@@ -16,8 +17,6 @@ _LISTING_STALE_S = 30.0
 _QUIET_S = 0.25
 """A burst of demand counts as over after this long without a change (Karpenter waits 1 s)."""
 _LONGEST_BURST_S = 0.8
-_EVERY_S = 1.0
-"""A tick at least this often: timers run out, pictures age."""
 _CAPPED = (
     "it tells of 100 shapes of waiting work, the most that a node tells: there may be more; "
     "set RAY_max_resource_shapes_per_load_report=-1 for `ray start` on every node"
@@ -52,16 +51,18 @@ class Observer:
         self._last_digest: object = None
         self._changed_at: float | None = None
         self._last_change = 0.0
-        self._last_tick = float("-inf")
+        self.pace = Pace()
         self._listed_at = float("-inf")
         self._asked_at = float("-inf")
         self._listing_asked_at = float("-inf")
 
-    def due(self) -> bool:
-        """Whether a tick is due: demand or nodes changed and the burst is over, or a second ago."""
+    def due(self, watched: bool = True) -> bool:
+        """Whether a tick is due: demand or nodes changed and the burst is over, or it is time."""
         now = self._steady()
-        if now - self._last_tick >= _EVERY_S:
+        if self.pace.must_tick(now, watched):
             return True
+        if not self.pace.may_look(now):
+            return False
         self._ask_ray()
         digest = _digest(self.view)
         if digest == self._planned_for:
@@ -92,7 +93,8 @@ class Observer:
 
     def observe(self) -> None:
         """Ask both sources; failures are kept as health, never raised."""
-        self._last_tick = self._steady()
+        now = self._steady()
+        self.pace.ticked(now, now)
         self._ask_ray()
         self._planned_for = self._last_digest = _digest(self.view)
         self._changed_at = None
@@ -100,13 +102,14 @@ class Observer:
 
     def _ask_ray(self) -> None:
         """Refresh `view`."""
-        now = self._clock()
+        now, began = self._clock(), self._steady()
         try:
             self.view = self._ray.observe()
             warning = _CAPPED if self.view.capped else ""
             self.gcs = SourceHealth("gcs", ok=True, last_ok_at=now, warning=warning)
         except RayError as error:
             self.gcs = SourceHealth("gcs", False, self.gcs.last_ok_at, str(error))
+        self.pace.looked(began, self._steady())
 
     def _ask_provider(self) -> None:
         if self._future is None:
