@@ -19,7 +19,7 @@ from raytui.autoscaler.planning.laying import Parts, lay
 from raytui.autoscaler.planning.money import cost, exceeds, paid
 from raytui.autoscaler.planning.packing import Packing, Placed, Stage
 from raytui.autoscaler.planning.placing import WAITS, Placing, copies_of, wait_for
-from raytui.autoscaler.planning.reserved import Group, groups_of, kind_of
+from raytui.autoscaler.planning.reserved import Group, groups_of
 from raytui.model.plan import Request, Wait
 from raytui.model.reason import Reason, Why, because
 from raytui.model.spec import Expander
@@ -41,7 +41,7 @@ def place_gangs(placing: Placing, gangs: Iterable[Gang], aim: Aim = Aim.CHEAP) -
     """Placement groups, each as a whole or not at all, hardest first. Not throttled."""
     alike: dict[str, list[Group]] = {}
     for group in groups_of(placing, gangs):
-        alike.setdefault(kind_of(group.gang), []).append(group)
+        alike.setdefault(group.kind, []).append(group)
     for same in alike.values():
         known = [group for group in same if group.kept]
         fresh = [group for group in same if not group.kept]

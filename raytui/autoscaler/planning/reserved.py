@@ -23,6 +23,8 @@ class Group:
     """A placement group, what is kept for it, and what of it is still to be placed."""
 
     gang: Gang
+    kind: str
+    """What makes placement groups equal to planning: all but their ids."""
     key: str
     """By which nodes know what they are meant for."""
     rest: Counted
@@ -34,7 +36,7 @@ class Group:
         """The group with nothing kept for it; the room is free for others."""
         for shape, part in self.kept:
             room.give_back(shape, part)
-        return Group(self.gang, self.key, bundles_of(self.gang), taken=self.taken)
+        return Group(self.gang, self.kind, self.key, bundles_of(self.gang), taken=self.taken)
 
     @property
     def avoided(self) -> frozenset[str]:
@@ -45,8 +47,8 @@ class Group:
 def groups_of(placing: Placing, gangs: Iterable[Gang]) -> list[Group]:
     """The placement groups, the hardest first, with room on their own nodes set aside for them."""
     waiting = [
-        Group(gang, key, bundles_of(gang), taken=_hosts(placing, gang))
-        for key, gang in _keyed(sorted(gangs, key=_hardest))
+        Group(gang, kind, key, bundles_of(gang), taken=_hosts(placing, gang))
+        for kind, key, gang in _keyed(gangs)
     ]
     by_key = {group.key: group for group in waiting}
     for member_id, member in placing.capacity.staying.items() if waiting else ():
@@ -61,8 +63,7 @@ def bundles_of(gang: Gang) -> Counted:
     return counted((bundle, 1) for bundle in gang.bundles)
 
 
-def kind_of(gang: Gang) -> str:
-    """What makes placement groups equal to planning: all but their ids."""
+def _kind_of(gang: Gang) -> str:
     shapes = [(b.resources.text(), b.selector, count) for b, count in bundles_of(gang)]
     return f"{gang.strategy.value} {shapes} {sorted(gang.placed_on)}"
 
@@ -71,16 +72,17 @@ _CHOICE = {Strategy.STRICT_PACK: 0, Strategy.STRICT_SPREAD: 0, Strategy.PACK: 1,
 """Groups that must have it so come before those that merely wish it, as in Ray."""
 
 
-def _hardest(gang: Gang) -> tuple[int, int, str, str]:
-    return (_CHOICE[gang.strategy], -len(gang.bundles), kind_of(gang), gang.gang_id)
+def _hardest(known: tuple[str, Gang]) -> tuple[int, int, str, str]:
+    kind, gang = known
+    return (_CHOICE[gang.strategy], -len(gang.bundles), kind, gang.gang_id)
 
 
-def _keyed(gangs: Iterable[Gang]) -> Iterator[tuple[str, Gang]]:
-    """Groups by their ids; those without one are told apart by what they ask for."""
+def _keyed(gangs: Iterable[Gang]) -> Iterator[tuple[str, str, Gang]]:
+    """Kind, key and group, the hardest first; without an id the kind is the key."""
     seen: Counter[str] = Counter()
-    for gang in gangs:
-        name = gang.gang_id or kind_of(gang)
-        yield (f"{name} #{seen[name]}" if seen[name] else name), gang
+    for kind, gang in sorted(((_kind_of(gang), gang) for gang in gangs), key=_hardest):
+        name = gang.gang_id or kind
+        yield kind, (f"{name} #{seen[name]}" if seen[name] else name), gang
         seen[name] += 1
 
 

@@ -36,9 +36,12 @@ def place_all(
     placing: Placing, gangs: Sequence[Gang], demands: Sequence[Demand], promised: Promised
 ) -> None:
     """Placement groups, then tasks and actors, in the best of a few ways."""
+    if not gangs:
+        place_demands(placing, demands, promised)
+        return
     ways = [_groups_first(placing, gangs, Aim.CHEAP)]
     place_demands(ways[0], demands, promised)
-    if gangs and len(gangs) <= MOST_GROUPS and _worth_another(ways[0]):
+    if len(gangs) <= MOST_GROUPS and _worth_another(ways[0]):
         others = [
             _groups_first(placing, gangs, Aim.LARGE),
             _groups_first(placing, gangs, Aim.TIGHT),
