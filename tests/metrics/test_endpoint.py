@@ -157,6 +157,14 @@ def test_it_listens_on_this_machine_only_unless_told(opened: Open, monitor: Moni
     assert wide.url == f"http://127.0.0.1:{wide.port}"
 
 
+def test_it_listens_on_ipv6(opened: Open, monitor: Monitor):
+    if not socket.has_dualstack_ipv6():
+        pytest.skip("this machine has no IPv6")
+    endpoint = opened(MetricsSpec("::1", free_port()), monitor)
+    assert endpoint.address("10.1.2.3:6379") == f"[::1]:{endpoint.port}"
+    assert ask(endpoint, "/metrics")[0] == 200
+
+
 def test_a_port_that_was_named_is_taken_or_nothing(
     opened: Open, monitor: Monitor, monkeypatch: pytest.MonkeyPatch
 ):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 import socketserver
 import threading
 from collections.abc import Iterator
@@ -96,6 +97,7 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, host: str, port: int, monitor: Monitor, registry: CollectorRegistry) -> None:
         self.monitor = monitor
         self.registry = registry
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         super().__init__((host, port), _Handler)
 
     def server_bind(self) -> None:

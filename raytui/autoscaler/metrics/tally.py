@@ -11,6 +11,9 @@ from raytui.model.snapshot import Move, Snapshot
 RECENTLY_S = 1800.0
 """A failed node counts as recently failed this long."""
 
+_MOST_FAILED = 10_000
+"""More failed nodes than this are not told apart; nobody may ever ask for their number."""
+
 _S = InstanceStatus
 _ASKED = (_S.QUEUED, _S.REQUESTED)
 _FAILED = (_S.LAUNCH_FAILED, _S.SETUP_FAILED, _S.LOST)
@@ -54,7 +57,7 @@ class Tally:
         self.round_s = Durations(_ROUND_S)
         self.tick_s = Durations(_FINE_S)
         self.plan_s = Durations(_FINE_S)
-        self._failed: deque[tuple[float, str]] = deque()
+        self._failed: deque[tuple[float, str]] = deque(maxlen=_MOST_FAILED)
         self._given_after: dict[str, float] = {}
         self._adopted: set[str] = set()
         """Starting instances that somebody else launched."""
