@@ -15,6 +15,8 @@ from raytui.model.snapshot import Level
 from raytui.model.text import duration_text, first_line
 
 TRIES = 3
+_OPEN = frozenset({FailureKind.TRANSIENT, FailureKind.THROTTLED})
+"""Errors that do not say that nothing was done: by this call, or by the one that it repeats."""
 _PAUSE_S = 2.0
 """Before the second try; twice as long before the third."""
 
@@ -61,8 +63,8 @@ class Asking:
         """Take in an answer, or ask again when it leaves open what was done."""
         request_id, error = done.request.request_id, done.error
         call = self._calls.pop(request_id, None) or _Call(done.request, done.decision_id, steady)
-        is_open = error is not None and error.kind is FailureKind.TRANSIENT and not done.launched
-        if error is None or not is_open or call.tries >= TRIES:
+        is_open = error is not None and error.kind in _OPEN and not done.launched
+        if not is_open or call.tries >= TRIES:
             self._launching.answered(done, now)
             return
         self._calls[request_id] = replace(

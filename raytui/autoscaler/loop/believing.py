@@ -52,9 +52,9 @@ class Believing:
         self._version = 0
         self._restarted_at = float("-inf")
         self._restart = ""
-        self._seen: frozenset[str] = frozenset()
-        """Instances that Ray saw when it was last believed."""
-        self._listed: frozenset[str] = frozenset()
+        self._seen: frozenset[str] | None = None
+        """Instances that Ray saw when it was last believed; None: all of ours, as it should be."""
+        self._listed: frozenset[str] | None = None
         self._void_since: dict[str, float] = {}
 
     def weigh(self, observer: Observer, fleet: Fleet, now: float, steady: float) -> Believed:
@@ -103,13 +103,13 @@ class Believing:
         view = observer.view
         if view is None:
             return ""
-        if view.session != self._session:
+        if self._session and view.session != self._session:
             self._seen, self._restarted_at = frozenset(), float("-inf")
         elif view.version < self._version:
             self._restarted_at = steady
             self._restart = f"its state went back from version {self._version} to {view.version}"
         self._session, self._version = view.session, view.version
-        expected = self._seen & running
+        expected = running if self._seen is None else self._seen & running
         if listing is not None:
             expected &= _alive(listing)
         there = expected & nodes.keys()
@@ -129,7 +129,7 @@ class Believing:
         running: Set[str],
         steady: float,
     ) -> str:
-        expected = self._listed & running
+        expected = running if self._listed is None else self._listed & running
         if nodes is not None:
             expected &= nodes.keys()
         there = expected & listing.keys()

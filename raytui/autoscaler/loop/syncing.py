@@ -21,7 +21,7 @@ from raytui.model.text import duration_text, first_line
 MISSING_GRACE_S = 10.0
 """A listing may lack what was given this long before it was asked for (EC2 lags like that)."""
 UNLISTED_GRACE_S = 30.0
-"""An instance that Ray sees alive may be missing from the provider's listing this long."""
+"""An instance of which Ray does not say that it is gone may be missing from listings this long."""
 RAY_GRACE_S = 30.0
 """A running node may be missing from GCS this long (GCS restarts) before it counts as lost."""
 
@@ -158,8 +158,8 @@ class Sync:
     def _unlisted(self, instance: Instance, nodes: Mapping[str, Node] | None, now: float) -> None:
         """Not in the provider's list, which may lag behind a launch, or be wrong for a while."""
         name = instance.instance_id
-        may_live = nodes is None or name in nodes
-        if may_live and self._waits.still(name, _UNLISTED) < UNLISTED_GRACE_S:
+        ray_misses_it = nodes is not None and name not in nodes and instance.status not in STARTING
+        if not ray_misses_it and self._waits.still(name, _UNLISTED) < UNLISTED_GRACE_S:
             return
         if instance.status is _S.DRAINING:
             self._fleet.move(name, _S.TERMINATED, now, "gone after its drain")
