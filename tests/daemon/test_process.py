@@ -24,6 +24,8 @@ from raytui.autoscaler.daemon.failed_rounds import (
     TooManyFailuresError,
 )
 from raytui.autoscaler.daemon.process import Daemon
+from raytui.autoscaler.metrics.monitor import Monitor
+from raytui.autoscaler.simulation.showcase import showcase
 from raytui.config.locations import ClusterPaths
 from raytui.model.command import SetFloor
 from raytui.model.snapshot import ClusterInfo, Snapshot
@@ -145,6 +147,21 @@ async def test_the_daemon_ends_with_the_error_of_the_last_round(
         await asyncio.wait_for(Daemon("toy", paths, lambda: engine, reload_engine).run(), WAIT_S)
     assert engine.closed
     assert not paths.socket.exists()
+
+
+async def test_metrics_that_break_do_not_stop_the_loop(paths: ClusterPaths):
+    monitor = Monitor("toy", paths.ledger)
+    monitor.announce(lambda address: [].pop(), "nowhere")
+    served = Daemon("toy", paths, lambda: showcase(5), reload_engine, monitor=monitor)
+    task = asyncio.create_task(served.run())
+    async with asyncio.timeout(WAIT_S):
+        while not paths.socket.exists():
+            await asyncio.sleep(0.01)
+        later = await asyncio.to_thread(until, paths, lambda snapshot: snapshot.seq > 2)
+    assert later.trouble == ""
+    assert not task.done()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 @pytest.fixture

@@ -86,7 +86,10 @@ class Daemon:
             self._judge(snapshot)
 
         def publish(snapshot: Snapshot) -> None:
-            self._monitor.take(snapshot)
+            try:
+                self._monitor.take(snapshot)
+            except Exception:  # Who only counts may not stop who acts.
+                _log.exception("metrics failed")
             # A tick that outlives the loop has nobody left to show its snapshot to.
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(show, snapshot)
