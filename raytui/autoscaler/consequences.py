@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from raytui.model.command import Impact
+from raytui.model.lifecycle import COUNTED
 from raytui.model.snapshot import Snapshot, TypeRow
-from raytui.model.text import bytes_text, money_text
+from raytui.model.text import bytes_text, duration_text, money_text
 
 _NAMED = 4
 """How many of a kind are named before the rest is counted."""
@@ -42,6 +43,36 @@ def floor_lines(snapshot: Snapshot, node_types: Iterable[str]) -> list[str]:
         if leaving and row.running + row.starting - leaving < row.min:
             again = min(leaving, row.min - (row.running + row.starting - leaving))
             lines.append(_floor_line(row, again))
+    return lines
+
+
+def orphans_of(snapshot: Snapshot) -> tuple[str, ...]:
+    """Ids of the orphans in sight that nobody ends yet."""
+    return tuple(
+        row.id
+        for row in snapshot.rows
+        if row.member.instance is not None
+        and row.member.instance.orphan
+        and row.member.status in COUNTED
+    )
+
+
+def orphan_lines(snapshot: Snapshot, instance_ids: Iterable[str]) -> list[str]:
+    """One line for each orphan: its type, its age, what it costs."""
+    lines = []
+    for instance_id in instance_ids:
+        row = snapshot.row(instance_id)
+        instance = row.member.instance if row is not None else None
+        if instance is None:
+            lines.append(f"{instance_id}  not known to the cluster")
+            continue
+        age_s = snapshot.taken_at - instance.launched_at if instance.launched_at else None
+        age = "of unknown age" if age_s is None else f"{duration_text(age_s)} old"
+        price = instance.price_per_hour
+        cost = "price not known" if price is None else money_text(price)
+        if price is not None and age_s is not None:
+            cost += f", about ${price * age_s / 3600:,.2f} so far"
+        lines.append(f"{instance_id}  {instance.node_type}  {age}  {cost}")
     return lines
 
 

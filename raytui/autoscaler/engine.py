@@ -26,8 +26,11 @@ class Engine(Protocol):
         """One round of observe, plan, record, act. Never raises: trouble is in the snapshot."""
         ...
 
-    def command(self, command: Command, by: str) -> Ack:
-        """Carry out what a person asked for and journal it; the next tick acts on it."""
+    def command(self, command: Command, by: str, command_id: str = "") -> Ack:
+        """Carry out what a person asked for and journal it; the next tick acts on it.
+
+        A command whose id was answered before is answered the same again and not carried out.
+        """
         ...
 
     def reload(self, spec: ClusterSpec) -> str:

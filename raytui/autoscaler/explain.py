@@ -41,6 +41,10 @@ def _by(args: _Arguments) -> str:
     return f" by {args['by']}" if args.get("by") else ""
 
 
+def _limit(args: _Arguments) -> str:
+    return "the ceiling" if "ceiling" in args else "max_workers"
+
+
 def _waits_for_starting(args: _Arguments, now: float) -> str:
     ready = args.number("ready_at")
     if not ready:
@@ -110,7 +114,7 @@ _WORDS: dict[Why, Callable[[_Arguments, float], str]] = {
     Why.FITS_RUNNING: lambda a, _: "room on running nodes; Ray is about to place it",
     Why.WAITS_FOR_STARTING: _waits_for_starting,
     Why.MAX_WORKERS_TYPE: lambda a, _: (
-        f"max_workers of {a['node_type']} is {a['max']}, {a['now']} in use"
+        f"{_limit(a)} of {a['node_type']} is {a['max']}, {a['now']} in use"
     ),
     Why.MAX_WORKERS_GLOBAL: lambda a, _: (
         f"the cluster's max_workers is {a['max']}, {a['now']} in use"
@@ -163,7 +167,7 @@ _WORDS: dict[Why, Callable[[_Arguments, float], str]] = {
     Why.IDLE_TIMEOUT: lambda a, _: (
         f"idle {duration_text(a.number('idle_s'))}, limit {duration_text(a.number('timeout_s'))}"
     ),
-    Why.OVER_MAX_TYPE: lambda a, _: f"above max_workers of {a['node_type']} ({a['max']})",
+    Why.OVER_MAX_TYPE: lambda a, _: f"above {_limit(a)} of {a['node_type']} ({a['max']})",
     Why.OVER_MAX_GLOBAL: lambda a, _: f"above the cluster's max_workers ({a['max']})",
     Why.TYPE_GONE: lambda a, _: f"{a['node_type']} is no longer a node type of the cluster",
     Why.ORPHAN_SWEPT: _orphan_swept,

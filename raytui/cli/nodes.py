@@ -25,13 +25,12 @@ _nodes = click.argument("nodes", nargs=-1, required=True, metavar="NODE…")
 @click.option(
     "--drain",
     type=DURATION,
-    default="5m",
-    show_default=True,
-    help="How long running work may take to end; then it is terminated all the same.",
+    help="How long running work may take to end; then it is terminated all the same. "
+    "Default: removal.drain_deadline of the cluster file, else 5m.",
 )
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @cluster_option
-def terminate(nodes: tuple[str, ...], drain: float, yes: bool, cluster: str | None) -> None:
+def terminate(nodes: tuple[str, ...], drain: float | None, yes: bool, cluster: str | None) -> None:
     """Let nodes take no new work, and terminate them when they are empty or time is up.
 
     Shows what runs on them and asks first. Without a terminal to ask on, -y is needed.
@@ -44,7 +43,9 @@ def terminate(nodes: tuple[str, ...], drain: float, yes: bool, cluster: str | No
     click.echo(ack.text, err=True)
 
 
-async def _terminate(client: DaemonClient, nodes: tuple[str, ...], drain: float, yes: bool) -> Ack:
+async def _terminate(
+    client: DaemonClient, nodes: tuple[str, ...], drain: float | None, yes: bool
+) -> Ack:
     from raytui.model.command import Terminate
 
     if not yes:

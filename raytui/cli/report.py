@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from raytui.autoscaler.explain import explain
+from raytui.autoscaler.planning.avoided import scope_text
 from raytui.autoscaler.reason_codes import code_of
 from raytui.model.plan import LaunchFailure, Outcome
 from raytui.model.snapshot import Event, Row, Snapshot, TypeRow
@@ -46,6 +47,7 @@ class NodeReport(Struct, frozen=True):
     reason: str
     code: str
     held_by: str
+    orphan: bool
     launched_at: float | None
     price_per_hour: float | None
 
@@ -85,8 +87,10 @@ class FailureReport(Struct, frozen=True):
     node_type: str
     kind: str
     message: str
+    blocks: str
     zone: str
     instance_type: str
+    market: str
     count: int
     failed_at: float
     retry_at: float
@@ -168,6 +172,7 @@ def _node(row: Row, now: float) -> NodeReport:
         reason=explain(row.reason, now) if row.reason else "",
         code=code_of(row.reason.why) if row.reason else "",
         held_by=row.hold.by if row.hold else "",
+        orphan=instance is not None and instance.orphan,
         launched_at=(instance.launched_at or None) if instance else None,
         price_per_hour=instance.price_per_hour if instance else None,
     )
@@ -207,8 +212,10 @@ def _failure(failure: LaunchFailure) -> FailureReport:
         node_type=failure.node_type,
         kind=failure.kind.value,
         message=failure.message,
+        blocks=scope_text(failure),
         zone=failure.zone,
         instance_type=failure.instance_type,
+        market=failure.market.value,
         count=failure.count,
         failed_at=failure.failed_at,
         retry_at=failure.retry_at,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from raytui.autoscaler.explain import explain
+from raytui.autoscaler.planning.avoided import scope_text
 from raytui.model.lifecycle import InstanceStatus
 from raytui.model.plan import Outcome, Wait
 from raytui.model.snapshot import Row, Snapshot, TypeRow
@@ -37,7 +38,7 @@ def status_text(snapshot: Snapshot) -> str:
         _section(f"NODES ({len(snapshot.rows)})", _nodes(snapshot.rows, now)),
         _section("RESOURCES IN USE", _resources(snapshot)),
         _section("PENDING DEMAND", _demand(snapshot.outcomes, now) or ["  none"]),
-        _section("RECENT LAUNCH FAILURES", _failures(snapshot, now)),
+        _section("FAILED LAUNCHES", _failures(snapshot, now)),
         _section("EVENTS", _events(snapshot)),
     ]
     return "\n".join(line for part in parts for line in part)
@@ -139,11 +140,18 @@ def _why(outcome: Outcome, now: float) -> str:
 
 
 def _failures(snapshot: Snapshot, now: float) -> list[str]:
-    return [
-        f"  {f.node_type} {f.kind} {count_text(f.count, 'time')}, "
-        f"last {duration_text(now - f.failed_at)} ago: {' '.join(f.message.split())}"
-        for f in snapshot.failures
+    """What is avoided after failed launches, until when, and the provider's words."""
+    cells = [
+        (
+            scope_text(f),
+            f"{f.kind.value}, {count_text(f.count, 'time')}",
+            f"{duration_text(now - f.failed_at)} ago",
+            f"avoided until {clock_text(f.retry_at)}" if f.retry_at > now else "may be tried again",
+            " ".join(f.message.split()),
+        )
+        for f in sorted(snapshot.failures, key=lambda f: -f.retry_at)
     ]
+    return table(("", "", "", "", ""), cells)
 
 
 def _events(snapshot: Snapshot) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import secrets
 from collections.abc import AsyncIterator, Sequence
 from typing import NoReturn, TypeVar
 
@@ -77,7 +78,7 @@ class DaemonClient:
         """Give a command and wait for the answer; see ClusterClient."""
         if self.read_only:
             raise ReadOnlyError(f"{self._name} is open read-only")
-        question = wire.DoCommand(next(self._ids), command, self._by)
+        question = wire.DoCommand(next(self._ids), command, self._by, secrets.token_hex(8))
         return (await self._ask(question, wire.AckIs)).ack
 
     async def history(self, before: int | None = None, limit: int = 100) -> Sequence[Decision]:

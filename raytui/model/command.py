@@ -14,11 +14,31 @@ class SetFloor(Struct, frozen=True, tag="set-floor"):
     floor: int | None
 
 
-class Terminate(Struct, frozen=True, tag="terminate"):
-    """Drain the given instances, then terminate them, at the latest after `drain_s` seconds."""
+class SetCeiling(Struct, frozen=True, tag="set-ceiling"):
+    """Have at most `ceiling` nodes of a type; None leaves only its max_workers.
+
+    What runs above it is drained. It goes before a floor.
+    """
+
+    node_type: str
+    ceiling: int | None
+
+
+class Terminate(Struct, frozen=True, tag="terminate", omit_defaults=True):
+    """Drain the given instances, then terminate them, at the latest after `drain_s` seconds.
+
+    There is no drain alone: Ray cannot take a drain back, and its node would end all the same.
+    """
 
     instance_ids: tuple[str, ...]
-    drain_s: float = 300.0
+    drain_s: float | None = None
+    """None: as `removal.drain_deadline` of the cluster file says."""
+
+
+class SweepOrphans(Struct, frozen=True, tag="sweep"):
+    """Terminate the given orphans; refused when one of them is none."""
+
+    instance_ids: tuple[str, ...]
 
 
 class HoldNodes(Struct, frozen=True, tag="hold"):
@@ -58,7 +78,9 @@ class Stop(Struct, frozen=True, tag="stop"):
 
 Command = (
     SetFloor
+    | SetCeiling
     | Terminate
+    | SweepOrphans
     | HoldNodes
     | ReleaseNodes
     | RequestResources

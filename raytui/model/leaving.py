@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import Struct
 
+ORDERED_DRAIN_S = 300.0
 _DAY = 24 * 60
 
 
@@ -66,6 +67,11 @@ class RemovalRules(Struct, frozen=True, omit_defaults=True):
     quiet_hours: tuple[QuietHours, ...] = ()
     timezone: str = "UTC"
     """IANA name of the zone in which `quiet_hours` are meant."""
+
+    @property
+    def ordered_drain_s(self) -> float:
+        """How long a busy node may work on that a person ordered to leave, when nobody says."""
+        return ORDERED_DRAIN_S if self.drain_deadline_s is None else self.drain_deadline_s
 
     def quiet_until(self, now: float) -> float:
         """When the quiet hours end that `now` is in (both unix seconds); 0 when it is in none."""

@@ -68,6 +68,8 @@ class Memory(Struct, frozen=True):
     drains: tuple[DrainUnderWay, ...] = ()
     floors: dict[str, int] = {}
     """A person's floor per node type; it stands in place of min_workers."""
+    ceilings: dict[str, int] = {}
+    """A person's limit per node type; it stands in place of a higher max_workers."""
     holds: tuple[Hold, ...] = ()
     orphans: dict[str, float] = {}
     """Since when (unix seconds) an instance is an orphan: ours by its tags, without a record."""

@@ -13,7 +13,7 @@ class Why(StrEnum):
     # Why a demand waits, or where it goes.
     FITS_RUNNING = "fits-running"  # nodes
     WAITS_FOR_STARTING = "waits-for-starting"  # nodes (text "2 × cpu-small"), ready_at (0: ?)
-    MAX_WORKERS_TYPE = "max-workers-type"  # node_type, now, max
+    MAX_WORKERS_TYPE = "max-workers-type"  # node_type, now, max, ceiling (when a person set it)
     MAX_WORKERS_GLOBAL = "max-workers-global"  # now, max
     UPSCALING_SPEED = "upscaling-speed"  # node_type, allowed, speed
     NO_TYPE_HAS = "no-type-has"  # resource
@@ -60,7 +60,7 @@ class Why(StrEnum):
 
     # Why a node leaves.
     IDLE_TIMEOUT = "idle-timeout"  # idle_s, timeout_s
-    OVER_MAX_TYPE = "over-max-type"  # node_type, max
+    OVER_MAX_TYPE = "over-max-type"  # node_type, max, ceiling (when a person set it)
     OVER_MAX_GLOBAL = "over-max-global"  # max
     TYPE_GONE = "type-gone"  # node_type
     ORPHAN_SWEPT = "orphan-swept"  # since, price (USD per hour; 0: not known)

@@ -7,6 +7,7 @@ from enum import StrEnum
 import msgspec
 from msgspec import Struct
 
+from raytui.model.leaving import ORDERED_DRAIN_S
 from raytui.model.lifecycle import InstanceStatus
 from raytui.model.plan import Decision, Hold, LaunchFailure, Outcome
 from raytui.model.reason import Reason
@@ -70,9 +71,12 @@ class TypeRow(Struct, frozen=True, omit_defaults=True):
     cost_per_hour: float = 0.0
     """USD per hour of all its nodes now."""
     user_floor: bool = False
+    user_ceiling: bool = False
+    """`max` is a person's, below max_workers."""
     resources: dict[str, float] = {}
     """Resource name to amount of one node, as the cluster file has it."""
     backoff_until: float = 0.0
+    """When the type may be launched again that is avoided altogether; 0 when it is not."""
     used: dict[str, float] = {}
     total: dict[str, float] = {}
     """Resource name to amount over all running nodes of the type."""
@@ -106,6 +110,8 @@ class ClusterInfo(Struct, frozen=True, omit_defaults=True):
     max_workers: int = 0
     upscaling_speed: float = 0.0
     idle_timeout_s: float = 0.0
+    drain_s: float = ORDERED_DRAIN_S
+    """How long a busy node may work on that is ordered to leave."""
     metrics_url: str = ""
     """`http://host:port` of the daemon's metrics; empty when there are none."""
 

@@ -48,6 +48,9 @@ class DoCommand(Struct, frozen=True, tag="command", omit_defaults=True):
     command: Command
     by: str = ""
     """`user@host` as the client says; the daemon adds whom the socket belongs to."""
+    command_id: str = ""
+    """A name that no other command has. One that comes again, also on another connection, gets
+    the first answer and does nothing."""
 
 
 class History(Struct, frozen=True, tag="history", omit_defaults=True):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from textual import on
+from textual.widget import Widget
 
 from raytui.model.plan import Decision
 from raytui.model.snapshot import Snapshot
 from raytui.model.text import clock_text, count_text
+from raytui.screens.avoided import AvoidedList
 from raytui.screens.decision import DecisionScreen
 from raytui.screens.keys import KeyNames
 from raytui.screens.listpage import ListPage
@@ -102,6 +104,18 @@ class AutoscalerScreen(ListPage):
             empty="no decision yet\nthe autoscaler writes here as soon as it launches, removes, "
             "or cannot place something",
         )
+
+    def compose_body(self) -> Iterable[Widget]:
+        """What is avoided now, above the journal."""
+        yield AvoidedList()
+        yield from super().compose_body()
+
+    def show_time(self) -> None:
+        """A pause that is over leaves the list of what is avoided."""
+        super().show_time()
+        snapshot = self.session.snapshot
+        if snapshot is not None:
+            self.query_one(AvoidedList).show(snapshot.failures, self.session.now())
 
     def caption(self) -> Sequence[Part]:
         """How far the journal goes back."""

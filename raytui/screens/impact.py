@@ -9,9 +9,10 @@ from raytui.model.command import Impact
 from raytui.widgets.cell import Cell, cell
 
 
-def shell_command(instance_ids: Sequence[str]) -> str:
+def shell_command(instance_ids: Sequence[str], drain_s: float) -> str:
     """The same action for a shell."""
-    return f"raytui terminate {' '.join(instance_ids)} --drain 5m"
+    drain = f"{drain_s / 60:.0f}m" if drain_s % 60 == 0 else f"{drain_s:.0f}s"
+    return f"raytui terminate {' '.join(instance_ids)} --drain {drain}"
 
 
 def impact_cells(impact: Impact, node_type: str, id_width: int, type_width: int) -> list[Cell]:

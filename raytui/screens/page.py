@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.widget import Widget
 from textual.widgets import Rule, Static
 
+from raytui.autoscaler.consequences import orphans_of
 from raytui.model.command import (
     Command,
     HoldNodes,
@@ -18,7 +19,9 @@ from raytui.model.command import (
     Reload,
     RequestResources,
     Resume,
+    SetCeiling,
     SetFloor,
+    SweepOrphans,
     Terminate,
 )
 from raytui.model.snapshot import Row, Snapshot
@@ -33,6 +36,7 @@ from raytui.screens.reading import ReadingScreen
 from raytui.screens.session import Session
 from raytui.screens.shapes import ShapeError, parse_shapes
 from raytui.screens.statusline import banner, status_parts
+from raytui.screens.sweep import SweepScreen
 from raytui.screens.terminate import TerminateScreen
 from raytui.screens.verbs import Verb, VerbError, verb
 from raytui.screens.working import READ_ONLY, WorkingScreen
@@ -170,8 +174,10 @@ class Page(WorkingScreen):
             return sorted(self.app.available_themes)
         if snapshot is None:
             return ()
-        if verb_id == "floor-set":
+        if verb_id in ("floor-set", "ceiling-set"):
             return [row.name for row in snapshot.types if not row.is_head]
+        if verb_id == "sweep":
+            return orphans_of(snapshot)
         if verb_id in ("terminate", "hold", "release", "node"):
             return [row.id for row in snapshot.rows]
         return ()
@@ -242,6 +248,32 @@ class Page(WorkingScreen):
         if wrong:
             raise VerbError(wrong)
         self.give(SetFloor(name, int(number) if number.strip() else None))
+
+    def verb_ceiling_set(self, argument: str) -> None:
+        """Set a ceiling: `TYPE N`; without a number only max_workers limits the type."""
+        name, _, number = argument.partition(" ")
+        if name not in {row.name for row in self.current().types}:
+            raise VerbError(f"there is no node type “{name}”")
+        text = number.strip()
+        if text and not (text.isascii() and text.isdigit()):
+            raise VerbError("the ceiling must be a whole number")
+        self.give(SetCeiling(name, int(text) if text else None))
+
+    def verb_sweep(self, argument: str) -> None:
+        """Ask before terminating orphans; bound to the ids of this moment."""
+        snapshot = self.current()
+        orphans = orphans_of(snapshot)
+        ids = argument.replace(",", " ").split() or list(orphans)
+        others = [i for i in ids if i not in orphans]
+        if others:
+            raise VerbError(f"{others[0]} is no orphan")
+        if not ids:
+            raise VerbError("there are no orphans")
+        self.app.push_screen(SweepScreen(snapshot, list(dict.fromkeys(ids))), self._sweep)
+
+    def _sweep(self, command: SweepOrphans | None) -> None:
+        if command is not None:
+            self.give(command)
 
     def verb_request(self, argument: str) -> None:
         """Ask for resources; a typed argument goes straight on."""

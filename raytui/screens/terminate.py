@@ -15,7 +15,8 @@ from textual.widgets import Button, Static
 from raytui.autoscaler.consequences import floor_lines
 from raytui.client.base import ClientError
 from raytui.model.command import Impact, Terminate
-from raytui.model.text import count_text
+from raytui.model.leaving import ORDERED_DRAIN_S
+from raytui.model.text import count_text, duration_text
 from raytui.screens.dialog import Dialog, titled
 from raytui.screens.impact import impact_cells, shell_command
 from raytui.screens.session import Session
@@ -42,8 +43,9 @@ class TerminateScreen(Dialog[Terminate]):
     def __init__(self, session: Session, instance_ids: Sequence[str]) -> None:
         super().__init__()
         self._session = session
-        self._command = Terminate(tuple(instance_ids))
         snapshot = session.snapshot
+        self._drain_s = snapshot.info.drain_s if snapshot is not None else ORDERED_DRAIN_S
+        self._command = Terminate(tuple(instance_ids), self._drain_s)
         rows = {row.id: row for row in snapshot.rows} if snapshot is not None else {}
         self._types = {
             i: rows[i].member.node_type if i in rows else "" for i in self._command.instance_ids
@@ -101,12 +103,12 @@ class TerminateScreen(Dialog[Terminate]):
         ]
 
     def _after(self) -> list[Cell]:
-        snapshot = self._session.snapshot
+        ids, snapshot = self._command.instance_ids, self._session.snapshot
         floors = floor_lines(snapshot, self._types.values()) if snapshot is not None else []
         return [
             *(cell((line, "$state-draining")) for line in floors),
-            cell("Drain for up to 5m00s, then terminate."),
-            cell(("In a shell: ", "$quiet"), shell_command(self._command.instance_ids)),
+            cell(f"Drain for up to {duration_text(self._drain_s)}, then terminate."),
+            cell(("In a shell: ", "$quiet"), shell_command(ids, self._drain_s)),
         ]
 
     @on(Button.Pressed, "#cancel")

@@ -21,6 +21,10 @@ def _floor(row: TypeRow, _now: float) -> Cell:
     return cell((f"*{row.min}", "$state-held")) if row.user_floor else _number(row.min)
 
 
+def _limit(row: TypeRow, _now: float) -> Cell:
+    return cell((f"*{row.max}", "$state-held")) if row.user_ceiling else _number(row.max)
+
+
 def _counted(glyph: str, count: int, style: str) -> Cell:
     return cell((f"{glyph} {count}", style)) if count else ()
 
@@ -57,7 +61,7 @@ TYPE_COLUMNS: tuple[Column[TypeRow], ...] = (
     ),
     Column("min", _floor, 4, right=True),
     Column("now", lambda row, _: cell((str(row.running), "bold")), 4, right=True),
-    Column("max", lambda row, _: _number(row.max), 4, right=True),
+    Column("max", _limit, 4, right=True),
     Column("idle", _idle, 4, drop=8),
     Column("starting", lambda row, _: _counted("◐", row.starting, "$state-starting"), 8, drop=3),
     Column("draining", lambda row, _: _counted("▽", row.draining, "$state-draining"), 8, drop=5),

@@ -24,7 +24,9 @@ from raytui.model.command import (
     Pause,
     RequestResources,
     Resume,
+    SetCeiling,
     SetFloor,
+    SweepOrphans,
     Terminate,
 )
 from raytui.model.lifecycle import InstanceStatus
@@ -74,7 +76,7 @@ class ScriptedEngine:
             paused_by=self.paused_by,
         )
 
-    def command(self, command: Command, by: str) -> Ack:
+    def command(self, command: Command, by: str, command_id: str = "") -> Ack:
         self.threads.add(threading.get_ident())
         self.dirty = True
         match command:
@@ -104,6 +106,10 @@ class ScriptedEngine:
                 return Ack(True, "goes on")
             case RequestResources(bundles):
                 return Ack(True, ", ".join(f"{count} × {shape.text()}" for shape, count in bundles))
+            case SetCeiling(_, ceiling):
+                return Ack(True, f"ceiling {ceiling}")
+            case SweepOrphans(instance_ids):
+                return Ack(True, f"swept {', '.join(instance_ids)}")
             case _:
                 return Ack(False, "not in the script")
 

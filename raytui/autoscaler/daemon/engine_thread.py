@@ -65,9 +65,9 @@ class EngineThread:
             self._todo.put((work, done))
         return done
 
-    def command(self, command: Command, by: str) -> Future[Ack]:
+    def command(self, command: Command, by: str, command_id: str = "") -> Future[Ack]:
         """Have the engine carry out a command."""
-        return self.submit(lambda engine: engine.command(command, by))
+        return self.submit(lambda engine: engine.command(command, by, command_id))
 
     def stop(self) -> None:
         """Ask the thread to end after what it is doing now."""

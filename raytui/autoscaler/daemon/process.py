@@ -147,7 +147,7 @@ class Daemon:
         note(_log, logging.INFO, "signal", name=signal.Signals(number).name)
         self._stopped.set()
 
-    async def command(self, command: Command, by: str) -> Ack:
+    async def command(self, command: Command, by: str, command_id: str) -> Ack:
         """Hand a command to the engine's thread; Stop and Reload concern the daemon itself."""
         note(_log, logging.INFO, "command", command=type(command).__name__, by=by)
         if isinstance(command, Stop):
@@ -157,7 +157,7 @@ class Daemon:
         if isinstance(command, Reload):
             done = self._thread.submit(self._reload_once)
         else:
-            done = self._thread.command(command, by)
+            done = self._thread.command(command, by, command_id)
         try:
             ack = await asyncio.wrap_future(done)
         except EngineStoppedError:

@@ -76,6 +76,7 @@ def _engine(spec: ClusterSpec, paths: ClusterPaths, monitor: Monitor) -> Engine:
         max_workers=spec.max_workers,
         upscaling_speed=spec.upscaling_speed,
         idle_timeout_s=spec.idle_timeout_s,
+        drain_s=spec.removal.ordered_drain_s,
         metrics_url=metrics_url,
     )
     engine = Reconciler(spec, provider, ray, open_ledger(paths.ledger, time.time()), info=info)

@@ -22,6 +22,7 @@ _QUESTIONS_AT_ONCE = 8
 """Open questions of one connection; more are not read until one is answered."""
 
 _CHUNK = 1 << 16
+_LONGEST_ID = 100
 
 
 class AnswerError(Exception):
@@ -31,8 +32,8 @@ class AnswerError(Exception):
 class Answers(Protocol):
     """What the server asks of the daemon behind it. Any of them may raise AnswerError."""
 
-    async def command(self, command: Command, by: str) -> Ack:
-        """Carry out a command."""
+    async def command(self, command: Command, by: str, command_id: str) -> Ack:
+        """Carry out a command; one whose id was answered before is only answered again."""
         ...
 
     async def history(self, before: int | None, limit: int) -> Sequence[Decision]:
@@ -219,8 +220,10 @@ class _Connection:
     ) -> wire.Answer:
         answers = self._server.answers
         match message:
-            case wire.DoCommand(question, command, claimed):
-                ack = await answers.command(command, recorded_name(claimed, self._user))
+            case wire.DoCommand(question, command, claimed, command_id):
+                ack = await answers.command(
+                    command, recorded_name(claimed, self._user), command_id[:_LONGEST_ID]
+                )
                 return wire.AckIs(question, ack)
             case wire.History(question, before, limit):
                 decisions = await answers.history(before, max(1, min(limit, 1000)))

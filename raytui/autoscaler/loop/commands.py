@@ -13,17 +13,19 @@ from raytui.model.command import (
     ReleaseNodes,
     RequestResources,
     Resume,
+    SetCeiling,
     SetFloor,
+    SweepOrphans,
     Terminate,
 )
-from raytui.model.lifecycle import LEAVING
+from raytui.model.lifecycle import LEAVING, InstanceStatus
 from raytui.model.plan import Hold, Memory, Removal
 from raytui.model.reason import Why, because
 from raytui.model.resources import Resources
 from raytui.model.snapshot import Level
-from raytui.model.spec import ClusterSpec
+from raytui.model.spec import ClusterSpec, NodeType
 from raytui.model.state import ClusterState, Member
-from raytui.model.text import clock_text
+from raytui.model.text import clock_text, count_text, duration_text, money_text
 
 
 class Controls(Protocol):
@@ -61,18 +63,13 @@ def carry_out(controls: Controls, command: Command, by: str, now: float) -> str:
     if handler is None:
         raise CommandRefused(f"{type(command).__name__} is not for the autoscaler")
     text: str = handler(controls, command, by, now)
-    if not isinstance(command, Terminate):  # it has its own decision in the journal
+    if not isinstance(command, Terminate | SweepOrphans):  # their decision is in the journal
         controls.journal.say(now, Level.INFO, text, by=by)
     return text
 
 
 def _set_floor(controls: Controls, command: SetFloor, by: str, now: float) -> str:
-    kind = controls.spec.node_types.get(command.node_type)
-    if kind is None:
-        known = ", ".join(t.name for t in controls.spec.worker_types)
-        raise CommandRefused(f"no node type {command.node_type!r}; there is {known}")
-    if kind not in controls.spec.worker_types:
-        raise CommandRefused(f"{kind.name} is the head's type; there is one head, always")
+    kind = _worker_type(controls, command.node_type)
     floors = dict(controls.memory.floors)
     before = floors.pop(kind.name, kind.min_workers)
     if command.floor is not None:
@@ -84,37 +81,101 @@ def _set_floor(controls: Controls, command: SetFloor, by: str, now: float) -> st
         floors[kind.name] = command.floor
     controls.remember(floors=floors)
     after = floors.get(kind.name, kind.min_workers)
-    now_there = sum(1 for m in controls.state.members if m.node_type == kind.name)
-    return f"floor of {kind.name} {before} → {after} ({now_there} now)"
+    ceiling = controls.memory.ceilings.get(kind.name, kind.max_workers)
+    above = f"; its ceiling of {ceiling} goes before" if after > ceiling else ""
+    return f"floor of {kind.name} {before} → {after} ({_count(controls, kind)} now){above}"
+
+
+def _set_ceiling(controls: Controls, command: SetCeiling, by: str, now: float) -> str:
+    kind = _worker_type(controls, command.node_type)
+    ceilings = dict(controls.memory.ceilings)
+    before = ceilings.pop(kind.name, kind.max_workers)
+    if command.ceiling is not None:
+        if not 0 <= command.ceiling <= kind.max_workers:
+            raise CommandRefused(
+                f"the ceiling of {kind.name} can be 0 to {kind.max_workers} (its max_workers), "
+                f"not {command.ceiling}"
+            )
+        ceilings[kind.name] = command.ceiling
+    controls.remember(ceilings=ceilings)
+    after = ceilings.get(kind.name, kind.max_workers)
+    surplus = _count(controls, kind) - after
+    drained = f"; {count_text(surplus, 'node')} above it to be drained" if surplus > 0 else ""
+    return f"ceiling of {kind.name} {before} → {after} ({_count(controls, kind)} now){drained}"
+
+
+def _worker_type(controls: Controls, name: str) -> NodeType:
+    kind = controls.spec.node_types.get(name)
+    if kind is None:
+        known = ", ".join(t.name for t in controls.spec.worker_types)
+        raise CommandRefused(f"no node type {name!r}; there is {known}")
+    if kind not in controls.spec.worker_types:
+        raise CommandRefused(f"{kind.name} is the head's type; there is one head, always")
+    return kind
+
+
+def _count(controls: Controls, kind: NodeType) -> int:
+    return sum(1 for m in controls.state.members if m.node_type == kind.name and not m.is_head)
 
 
 def _terminate(controls: Controls, command: Terminate, by: str, now: float) -> str:
-    members = _members(controls, command.instance_ids)
-    deadline = now + max(1.0, command.drain_s)
-    removals = [
-        Removal(
-            instance_id=member.id,
-            node_type=member.node_type,
-            reason=because(Why.BY_COMMAND, by=by),
-            node_id=member.node.node_id if member.node is not None else "",
-            deadline=deadline,
-        )
-        for member in members
-        if member.status not in LEAVING
-    ]
-    if not removals:
+    members = [m for m in _members(controls, command.instance_ids) if m.status not in LEAVING]
+    if not members:
         raise CommandRefused("they are leaving already")
-    held = {removal.instance_id for removal in removals}
-    kept = tuple(h for h in controls.memory.holds if h.instance_id not in held)
-    controls.remember(holds=kept)
+    awaited = [member.id for member in members if member.status in _ON_ORDER]
+    if awaited:
+        raise CommandRefused(f"{awaited[0]} is on order: it can be terminated when it has come")
+    as_ruled = controls.spec.removal.ordered_drain_s
+    deadline = now + max(1.0, as_ruled if command.drain_s is None else command.drain_s)
+    removals = [_ordered(member, by, deadline) for member in members]
+    _forget_holds(controls, removals)
     controls.remove(removals, by, now)
     return f"draining {', '.join(r.instance_id for r in removals)}, until {clock_text(deadline)}"
+
+
+_ON_ORDER = frozenset({InstanceStatus.QUEUED, InstanceStatus.REQUESTED})
+
+
+def _ordered(member: Member, by: str, deadline: float) -> Removal:
+    node_id = member.node.node_id if member.node is not None else ""
+    return Removal(member.id, member.node_type, because(Why.BY_COMMAND, by=by), node_id, deadline)
+
+
+def _forget_holds(controls: Controls, removals: Sequence[Removal]) -> None:
+    """An order of a person goes before a hold, which is then of no use."""
+    ordered = {removal.instance_id for removal in removals}
+    kept = tuple(h for h in controls.memory.holds if h.instance_id not in ordered)
+    controls.remember(holds=kept)
+
+
+def _sweep(controls: Controls, command: SweepOrphans, by: str, now: float) -> str:
+    members = _members(controls, command.instance_ids)
+    others = [m.id for m in members if m.instance is None or not m.instance.orphan]
+    if others:
+        raise CommandRefused(f"{others[0]} is no orphan; `raytui terminate` ends any node")
+    removals = [_ordered(member, by, 0.0) for member in members if member.status not in LEAVING]
+    if not removals:
+        raise CommandRefused("they are leaving already")
+    controls.remove(removals, by, now)
+    return "ending " + ", ".join(_age_and_price(member, now) for member in members)
+
+
+def _age_and_price(member: Member, now: float) -> str:
+    instance = member.instance
+    if instance is None or not instance.launched_at:
+        return member.id
+    price = instance.price_per_hour
+    cost = f", {money_text(price)}" if price is not None else ""
+    return f"{member.id} ({duration_text(now - instance.launched_at)} old{cost})"
 
 
 def _hold(controls: Controls, command: HoldNodes, by: str, now: float) -> str:
     members = _members(controls, command.instance_ids)
     if command.until and command.until <= now:
         raise CommandRefused("a hold must end in the future")
+    leaving = [member.id for member in members if member.status in LEAVING]
+    if leaving:
+        raise CommandRefused(f"{leaving[0]} is leaving, and that cannot be taken back")
     ids = {member.id for member in members}
     others = tuple(h for h in controls.memory.holds if h.instance_id not in ids)
     new = tuple(Hold(member.id, by, command.until) for member in members)
@@ -175,7 +236,9 @@ def _members(controls: Controls, instance_ids: Sequence[str]) -> list[Member]:
 
 _HANDLERS: dict[type, Callable[[Controls, Any, str, float], str]] = {
     SetFloor: _set_floor,
+    SetCeiling: _set_ceiling,
     Terminate: _terminate,
+    SweepOrphans: _sweep,
     HoldNodes: _hold,
     ReleaseNodes: _release,
     RequestResources: _request,

@@ -21,6 +21,7 @@ from raytui.autoscaler.loop.ledger_retention import Retention, give_back, prune
 from raytui.autoscaler.loop.ledger_schema import migrate
 from raytui.backends.base import LaunchRequest
 from raytui.model.codec import decode, encode
+from raytui.model.command import Ack
 from raytui.model.lifecycle import FINAL, InstanceStatus
 from raytui.model.plan import Decision, Memory, Plan
 from raytui.model.snapshot import Event
@@ -31,6 +32,7 @@ OPEN_INSTANCES = "SELECT body FROM instances WHERE final = 0"
 OPEN_REQUESTS = "SELECT body, decision_id FROM requests WHERE outcome = '' ORDER BY at"
 WAS_TO_END = "SELECT 1 FROM transitions WHERE instance_id = ? AND status = 'terminating' LIMIT 1"
 REQUEST = "SELECT 1 FROM requests WHERE request_id = ?"
+ANSWER = "SELECT body FROM answers WHERE command_id = ?"
 TRANSITIONS = "SELECT at, status, cause FROM transitions WHERE instance_id = ? ORDER BY id"
 DECISIONS = (
     "SELECT body, outcome FROM decisions WHERE decision_id < ? ORDER BY decision_id DESC LIMIT ?"
@@ -38,6 +40,9 @@ DECISIONS = (
 EVENTS = "SELECT body FROM events ORDER BY event_id DESC LIMIT ?"
 NEWEST_DECISION = "SELECT max(decision_id) FROM decisions"
 NEWEST_EVENT = "SELECT max(event_id) FROM events"
+
+ANSWERS_KEPT = 500
+"""A command that is repeated is repeated soon: by a client whose connection broke."""
 
 _CORRUPT, _NOT_A_DATABASE, _FULL = 11, 26, 13
 """SQLite's primary result codes, the low byte of the code of an error."""
@@ -184,6 +189,24 @@ class Ledger:
                 "INSERT INTO meta VALUES ('memory', ?) "
                 "ON CONFLICT (key) DO UPDATE SET value = excluded.value",
                 (encode(memory).decode(),),
+            )
+
+    def answer(self, command_id: str) -> Ack | None:
+        """What was answered to the command of this id; None when it is new, or long ago."""
+        rows = self._read(ANSWER, command_id)
+        with self._explained():
+            return decode(rows[0][0], Ack) if rows else None
+
+    def keep_answer(self, command_id: str, ack: Ack, at: float) -> None:
+        """Keep what was answered to a command, and forget the oldest of many."""
+        with self.transaction():
+            self._db.execute(
+                "INSERT INTO answers (command_id, at, body) VALUES (?, ?, ?)",
+                (command_id, at, encode(ack)),
+            )
+            self._db.execute(
+                "DELETE FROM answers WHERE number <= (SELECT max(number) FROM answers) - ?",
+                (ANSWERS_KEPT,),
             )
 
     def put(self, instance: Instance, at: float, cause: str) -> None:

@@ -16,6 +16,7 @@ from msgspec import Struct
 from raytui.autoscaler.loop.ledger import Ledger, LedgerDamagedError, LedgerError
 from raytui.backends.base import LaunchRequest
 from raytui.model.codec import decode
+from raytui.model.command import Ack
 from raytui.model.plan import Decision, Memory
 from raytui.model.snapshot import Event, Level
 from raytui.model.state import Instance
@@ -29,6 +30,7 @@ _COLUMNS: dict[str, tuple[tuple[str, ...], str, type]] = {
     "transitions": (("id", "instance_id", "at", "status", "cause"), "", str),
     "decisions": (("decision_id", "at", "body", "outcome"), "body", Decision),
     "events": (("event_id", "at", "body"), "body", Event),
+    "answers": (("number", "command_id", "at", "body"), "body", Ack),
 }
 _FARTHEST = 2**62
 

@@ -45,7 +45,14 @@ DROP INDEX open_requests;
 CREATE INDEX open_requests ON requests (at) WHERE outcome = '';
 """
 
-STEPS = (_FIRST, _OWNED_TRANSITIONS)
+_ANSWERS = """
+CREATE TABLE answers (
+    number INTEGER PRIMARY KEY, command_id TEXT NOT NULL UNIQUE, at REAL NOT NULL,
+    body BLOB NOT NULL
+);
+"""
+
+STEPS = (_FIRST, _OWNED_TRANSITIONS, _ANSWERS)
 """Never changed once released; a new version is a new step at the end."""
 
 VERSION = len(STEPS)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from raytui.autoscaler.planning.avoided import Avoided
 from raytui.model.lifecycle import COUNTED, STARTING, InstanceStatus
 from raytui.model.plan import Decision, Hold, Kept, Memory, Plan
 from raytui.model.resources import Resources
@@ -125,12 +126,14 @@ class Picture:
         is_head = name == spec.head_node_type and not kind.max_workers
         statuses = Counter(member.status for member in mine)
         floor = memory.floors.get(name)
+        ceiling = memory.ceilings.get(name, kind.max_workers)
         failures = [f for f in memory.failures if f.node_type == name]
+        avoided = Avoided(memory.failures, now).node_type(kind)
         used, total = sums
         return TypeRow(
             name=name,
             min=1 if is_head else (kind.min_workers if floor is None else floor),
-            max=1 if is_head else kind.max_workers,
+            max=1 if is_head else min(kind.max_workers, ceiling),
             running=statuses[InstanceStatus.RUNNING],
             starting=sum(statuses[status] for status in STARTING),
             draining=statuses[InstanceStatus.DRAINING] + statuses[InstanceStatus.TERMINATING],
@@ -140,8 +143,9 @@ class Picture:
             price_per_hour=kind.price_per_hour,
             cost_per_hour=_cost(m for m in mine if m.status in COUNTED),
             user_floor=floor is not None,
+            user_ceiling=ceiling < kind.max_workers,
             resources=kind.resources.amounts(),
-            backoff_until=max((f.retry_at for f in failures if f.retry_at > now), default=0.0),
+            backoff_until=avoided.retry_at if avoided is not None else 0.0,
             used=_shown(used, total),
             total=_shown(total, total),
             history=tuple(self._type_use.get(name, ())),

@@ -207,24 +207,29 @@ class Reconciler:
     def _trouble(self) -> str:
         return "; ".join(self._troubles.values())
 
-    def command(self, command: Command, by: str) -> Ack:
-        """See Engine."""
+    def command(self, command: Command, by: str, command_id: str = "") -> Ack:
+        """See Engine. What a command changes and its answer are written together or not at all."""
         self._woken = True
         now = self._clock()
         try:
             with self._guarded():
                 self._begin(now)
-                return self._ordered(command, by, now)
+                answered = self._ledger.answer(command_id) if command_id else None
+                return answered or self._ordered(command, by, command_id, now)
         except LEDGER_FAILURES as error:
             return Ack(False, f"nothing was done: {first_line(str(error))}")
 
-    def _ordered(self, command: Command, by: str, now: float) -> Ack:
+    def _ordered(self, command: Command, by: str, command_id: str, now: float) -> Ack:
         try:
-            return Ack(True, carry_out(self, command, by, now))
-        except CommandRefused as refused:
-            return Ack(False, str(refused))
-        except (RayError, ProviderError) as error:
-            return Ack(False, str(error))
+            with self._ledger.transaction():
+                answer = Ack(True, carry_out(self, command, by, now))
+                if command_id:
+                    self._ledger.keep_answer(command_id, answer, now)
+        except (CommandRefused, RayError, ProviderError) as refused:
+            answer = Ack(False, str(refused))
+            if command_id and isinstance(refused, CommandRefused):
+                self._ledger.keep_answer(command_id, answer, now)
+        return answer
 
     def history(self, before: int | None, limit: int) -> Sequence[Decision]:
         """See Engine."""
@@ -253,6 +258,7 @@ class Reconciler:
             max_workers=spec.max_workers,
             upscaling_speed=spec.upscaling_speed,
             idle_timeout_s=spec.idle_timeout_s,
+            drain_s=spec.removal.ordered_drain_s,
         )
         self._session = ""
         self._woken = True

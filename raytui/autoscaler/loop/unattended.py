@@ -55,6 +55,7 @@ def observe_unattended(spec: ClusterSpec, paths: ClusterPaths) -> Snapshot | Non
         max_workers=spec.max_workers,
         upscaling_speed=spec.upscaling_speed,
         idle_timeout_s=spec.idle_timeout_s,
+        drain_s=spec.removal.ordered_drain_s,
     )
     since = max((event.at for event in events), default=now)
     return Picture(info).draw(

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from raytui.autoscaler.planning.avoided import Avoided
 from raytui.autoscaler.planning.buying import Supply, estimated_price
+from raytui.autoscaler.planning.ceilings import with_ceilings
 from raytui.autoscaler.planning.money import fleet_price, limit_to
 from raytui.autoscaler.planning.orphans import is_forlorn
 from raytui.autoscaler.planning.packing import Packing, Stage
@@ -42,7 +43,8 @@ class Capacity:
     """Members sorted by what they are good for, and the limits that new ones must keep."""
 
     def __init__(self, state: ClusterState, spec: ClusterSpec, memory: Memory, now: float) -> None:
-        self.spec = spec
+        self.spec = spec = with_ceilings(spec, memory.ceilings)
+        self.ceilings = memory.ceilings
         # Everything is looked at in an order of its own, so that the order of the input is not.
         self.members = {m.id: m for m in sorted(state.members, key=lambda member: member.id)}
         self.worker_types = tuple(sorted(spec.worker_types, key=lambda kind: kind.name))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from raytui.autoscaler.planning.buying import Supply, Wanted
 from raytui.autoscaler.planning.capacity import Capacity
+from raytui.autoscaler.planning.ceilings import about_limit
 from raytui.autoscaler.planning.money import exceeds
 from raytui.model.plan import LaunchFailure
 from raytui.model.reason import Reason, Why, because
@@ -68,12 +69,11 @@ def _obstacle(node_type: str, capacity: Capacity, throttled: bool) -> Reason:
     dear = exceeds(price, capacity.money_left())
     if capacity.type_left(node_type) and capacity.total_left() and dear:
         return over_budget(capacity, price)
-    limit = capacity.spec.node_types[node_type].max_workers
     # The smaller of the two limits is the one that stands in the way.
     if capacity.total_left() < capacity.type_left(node_type):
         return because(Why.MAX_WORKERS_GLOBAL, now=capacity.total, max=capacity.spec.max_workers)
-    now = capacity.count(node_type)
-    return because(Why.MAX_WORKERS_TYPE, node_type=node_type, now=now, max=limit)
+    now = capacity.taken(node_type)
+    return about_limit(Why.MAX_WORKERS_TYPE, capacity.spec, capacity.ceilings, node_type, now=now)
 
 
 def over_budget(capacity: Capacity, price: float) -> Reason:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from raytui.autoscaler.planning.capacity import Capacity
+from raytui.autoscaler.planning.ceilings import about_limit
 from raytui.autoscaler.planning.orphans import why_orphan
 from raytui.autoscaler.planning.pace import Pace
 from raytui.model.lifecycle import LEAVING, InstanceStatus
@@ -59,8 +60,8 @@ class Removing:
             if surplus[node_type] > 0:
                 reason = because(Why.TYPE_GONE, node_type=node_type)
                 if node_type in spec.node_types:
-                    limit = spec.node_types[node_type].max_workers
-                    reason = because(Why.OVER_MAX_TYPE, node_type=node_type, max=limit)
+                    ceilings = capacity.ceilings
+                    reason = about_limit(Why.OVER_MAX_TYPE, spec, ceilings, node_type)
                 chosen[member.id] = _removal(member, reason, deadline)
                 surplus[node_type] -= 1
                 over_all -= 1
@@ -196,9 +197,10 @@ def _dispensable(member: Member) -> tuple[int, float]:
 def _why_leaving(member: Member, limit_s: float, now: float) -> Reason:
     instance = member.instance
     detail = instance.detail if instance is not None else ""
-    if instance is not None and instance.status is InstanceStatus.TERMINATING:
-        if instance.status_since and now - instance.status_since > limit_s:
-            return because(Why.TIMED_OUT, status="terminating", after_s=limit_s)
+    ending = instance is not None and instance.status is InstanceStatus.TERMINATING
+    since = instance.status_since if instance is not None else 0.0
+    if ending and since and now - since > limit_s:
+        return because(Why.TIMED_OUT, status="terminating", after_s=limit_s)
     if member.status is InstanceStatus.SETUP_FAILED:
         return because(Why.SETUP_FAILED, message=detail)
     if member.status is InstanceStatus.LOST:
