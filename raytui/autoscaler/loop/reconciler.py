@@ -25,7 +25,7 @@ from raytui.autoscaler.loop.launching import Launching
 from raytui.autoscaler.loop.ledger import LEDGER_FAILURES, Ledger, LedgerDamagedError
 from raytui.autoscaler.loop.ledger_rescue import open_ledger
 from raytui.autoscaler.loop.observing import Observer
-from raytui.autoscaler.loop.orders import LaunchDone, Orders
+from raytui.autoscaler.loop.orders import THREADS, LaunchDone, Orders
 from raytui.autoscaler.loop.orphans import orphans_in, since_when
 from raytui.autoscaler.loop.overdue import end_overdue_drains
 from raytui.autoscaler.loop.picture import Picture
@@ -76,7 +76,7 @@ class Reconciler:
         self._clock = clock
         self._steady = steady
         self._new_id = new_id
-        self._pool = pool or ThreadPoolExecutor(8, thread_name_prefix="provider")
+        self._pool = pool or ThreadPoolExecutor(THREADS, thread_name_prefix="provider")
         self._observer = Observer(provider, ray, self._pool, clock, steady)
         self._believing = Believing()
         self._announcing = Announcing()
