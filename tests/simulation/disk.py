@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from raytui.autoscaler.loop.ledger import Ledger
+from raytui.autoscaler.loop.ledger import Ledger, LedgerError
 from tests.simulation import faults
 from tests.simulation.faults import Weather
 
@@ -38,7 +38,7 @@ class MortalLedger(Ledger):
         try:
             with super().transaction():
                 yield
-        except sqlite3.OperationalError:
+        except (LedgerError, sqlite3.Error):
             self.refused += 1
             raise
         finally:

@@ -48,6 +48,8 @@ class Witness:
     orders: list[Order] = field(default_factory=list)
     requests: dict[str, tuple[LaunchRequest, int]] = field(default_factory=dict)
     """Launch requests found on disk, each with its decision's number."""
+    awaited: frozenset[str] = frozenset()
+    """Those of them that have no answer yet."""
     removals: dict[str, list[Decided]] = field(default_factory=dict)
     new_decisions: list[Decision] = field(default_factory=list)
     """Found on disk in this step."""
@@ -98,8 +100,9 @@ class Witness:
 
     def read_requests(self) -> None:
         """Note the launch requests on disk that have no answer yet."""
-        for request, decision_id in self.disk.open_requests():
-            self.requests[request.request_id] = (request, decision_id)
+        waiting = self.disk.open_requests()
+        self.awaited = frozenset(request.request_id for request, _ in waiting)
+        self.requests.update((r.request_id, (r, decision_id)) for r, decision_id in waiting)
 
     # -- once a step ----------------------------------------------------------------------------
 
@@ -156,12 +159,8 @@ class Witness:
         return counts
 
     def expected(self, machine: Machine) -> bool:
-        """Whether a row stands for it under a provisional id."""
-        request_id = machine.instance.request_id
-        return any(
-            row.request_id == request_id and row.status.value in ("queued", "requested")
-            for row in self.rows.values()
-        )
+        """Whether it comes of a launch call whose answer is awaited; its rows stand for it."""
+        return machine.instance.request_id in self.awaited
 
     def forget_step(self) -> None:
         """The evidence of this step was looked at."""
