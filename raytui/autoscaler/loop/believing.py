@@ -63,7 +63,7 @@ class Believing:
         gcs, provider = observer.gcs, observer.provider
         nodes = observer.nodes if gcs.ok else None
         listing = observer.listed if provider.ok else None
-        running = {i.instance_id for i in fleet if i.status is InstanceStatus.RUNNING}
+        running = frozenset(i.instance_id for i in fleet if i.status is InstanceStatus.RUNNING)
         if nodes is not None:
             gcs = replace(gcs, doubt=self._doubt_ray(observer, nodes, listing, running, steady))
         if listing is not None:
