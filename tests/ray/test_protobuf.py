@@ -43,6 +43,13 @@ def selector(key: str, *values: str, operator: int = 1) -> object:
     return common.LabelSelector(label_constraints=[constraint])
 
 
+@pytest.mark.parametrize(("shapes", "capped"), [(99, False), (100, True), (101, False)])
+def test_as_many_shapes_as_a_node_tells_at_most_may_hide_others(shapes: int, capped: bool) -> None:
+    """More of them show that the limit was lifted, or that several nodes tell."""
+    waiting = [asks(CPU=1 + number) for number in range(shapes)]
+    assert view(pending_resource_requests=waiting).capped is capped
+
+
 def test_a_node_in_our_words() -> None:
     (node,) = view(
         node_states=[
