@@ -18,8 +18,11 @@ class Engine(Protocol):
     and `log_tail` may be called from others and may take seconds.
     """
 
-    def due(self) -> bool:
-        """Whether it is time for a tick: the world changed, or a timer ran out (about 1 ms)."""
+    def due(self, watched: bool = True) -> bool:
+        """Whether it is time for a tick: the world changed, or a timer ran out (about 1 ms).
+
+        Where a tick is dear and it is not `watched`, those of an unchanged world are rarer.
+        """
         ...
 
     def tick(self) -> Snapshot:

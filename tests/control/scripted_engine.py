@@ -52,9 +52,11 @@ class ScriptedEngine:
         self.threads: set[int] = set()
         self.closed = False
         self.made = 0
+        self.asked: list[str] = []
+        """Ids of commands as they came."""
         self.dirty = True
 
-    def due(self) -> bool:
+    def due(self, watched: bool = True) -> bool:
         self.threads.add(threading.get_ident())
         return self.dirty
 
@@ -78,6 +80,7 @@ class ScriptedEngine:
 
     def command(self, command: Command, by: str, command_id: str = "") -> Ack:
         self.threads.add(threading.get_ident())
+        self.asked.append(command_id)
         self.dirty = True
         match command:
             case SetFloor("crash", times):

@@ -34,15 +34,21 @@ class EngineStoppedError(Exception):
 class EngineThread:
     """Runs an engine made by `make` until `stop`, handing every snapshot to `publish`.
 
-    `publish` is called in this thread. Snapshots get our own `seq`, one higher each time, so that
-    a snapshot that reports a crashed tick has its place among the engine's.
+    `publish` is called in this thread, and `watched`, which tells whether anybody looks. Snapshots
+    get our own `seq`, one higher each time, so that a snapshot that reports a crashed tick has its
+    place among the engine's.
     """
 
     def __init__(
-        self, make: Callable[[], Engine], publish: Publish, info: ClusterInfo | None = None
+        self,
+        make: Callable[[], Engine],
+        publish: Publish,
+        info: ClusterInfo | None = None,
+        watched: Callable[[], bool] = lambda: True,
     ) -> None:
         self._make = make
         self._publish = publish
+        self._watched = watched
         self._last = Snapshot(info or ClusterInfo("", ""), seq=0, taken_at=0.0)
         self._todo: queue.SimpleQueue[tuple[Work, Future[Ack]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
@@ -120,7 +126,7 @@ class EngineThread:
         if time.monotonic() < self._resume_at:
             return False
         try:
-            return engine.due()
+            return engine.due(self._watched())
         except Exception as error:
             self._trouble(error)
             return False

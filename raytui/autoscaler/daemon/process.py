@@ -94,7 +94,7 @@ class Daemon:
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(show, snapshot)
 
-        self._thread = EngineThread(self._make, publish)
+        self._thread = EngineThread(self._make, publish, watched=lambda: server.watched)
         self._engine = await asyncio.wrap_future(self._thread.start())
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal, number)

@@ -72,6 +72,11 @@ class Server:
         """Make `snapshot` the newest; subscribers get it as soon as they can take it."""
         self.latest.replace(snapshot)
 
+    @property
+    def watched(self) -> bool:
+        """Whether anybody is connected."""
+        return bool(self._connections)
+
     async def close(self) -> None:
         """Stop listening, end every connection and take the socket away."""
         if self._server is not None:

@@ -47,6 +47,7 @@ class Observer:
         self.gcs = SourceHealth("gcs", ok=False)
         self.provider = SourceHealth("provider", ok=False)
         self._future: Future[list[Instance]] | None = None
+        self._digest = _Digest()
         self._planned_for: object = None
         self._last_digest: object = None
         self._changed_at: float | None = None
@@ -56,7 +57,7 @@ class Observer:
         self._asked_at = float("-inf")
         self._listing_asked_at = float("-inf")
 
-    def due(self, watched: bool = True) -> bool:
+    def due(self, watched: bool) -> bool:
         """Whether a tick is due: demand or nodes changed and the burst is over, or it is time."""
         now = self._steady()
         if self.pace.must_tick(now, watched):
@@ -64,7 +65,7 @@ class Observer:
         if not self.pace.may_look(now):
             return False
         self._ask_ray()
-        digest = _digest(self.view)
+        digest = self._digest.of(self.view)
         if digest == self._planned_for:
             self._changed_at = None
             return False
@@ -93,10 +94,8 @@ class Observer:
 
     def observe(self) -> None:
         """Ask both sources; failures are kept as health, never raised."""
-        now = self._steady()
-        self.pace.ticked(now, now)
         self._ask_ray()
-        self._planned_for = self._last_digest = _digest(self.view)
+        self._planned_for = self._last_digest = self._digest.of(self.view)
         self._changed_at = None
         self._ask_provider()
 
@@ -130,12 +129,24 @@ class Observer:
             self.provider = SourceHealth("provider", False, self.provider.last_ok_at, str(error))
 
 
-def _digest(view: RayView | None) -> object:
+class _Digest:
     """What a plan depends on, without the numbers that move all the time."""
-    if view is None:
-        return None
-    nodes = frozenset(
-        (node.node_id, node.status is NodeStatus.DRAINING, node.idle_since > 0)
-        for node in view.nodes
-    )
-    return (view.session, nodes, view.demands, view.gangs, view.constraints)
+
+    def __init__(self) -> None:
+        self._of: tuple[object, ...] = ()
+        self._digest: object = None
+
+    def of(self, view: RayView | None) -> object:
+        """Equal for views that call for the same plan."""
+        if view is None:
+            return None
+        # Nodes that have not changed are the same objects, so this costs next to nothing.
+        seen = (view.session, view.nodes, view.demands, view.gangs, view.constraints)
+        if seen != self._of:
+            nodes = frozenset(
+                (node.node_id, node.status is NodeStatus.DRAINING, node.idle_since > 0)
+                for node in view.nodes
+            )
+            self._of = seen
+            self._digest = (view.session, nodes, view.demands, view.gangs, view.constraints)
+        return self._digest

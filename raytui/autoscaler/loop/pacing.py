@@ -4,11 +4,11 @@ from __future__ import annotations
 
 _SHARE = 1 / 250
 """Of a core, for looks and for ticks each, when nothing happens and nobody watches."""
-_LONGEST_LOOK_S = 0.5
+_LONGEST_LOOK_S = 0.6
 """A change is planned for within a second: this long unseen, then a moment for its burst."""
 _EVERY_S = 1.0
 """A tick at least this often where it is cheap or watched: timers run out, pictures age."""
-_LONGEST_TICK_S = 5.0
+_LONGEST_TICK_S = 10.0
 
 
 class Pace:

@@ -161,13 +161,19 @@ class Reconciler:
 
     # -- Engine ---------------------------------------------------------------------------------
 
-    def due(self) -> bool:
+    def due(self, watched: bool = True) -> bool:
         """See Engine."""
-        return self._woken or self._orders.any_done or self._observer.due()
+        return self._woken or self._orders.any_done or self._observer.due(watched)
 
     def tick(self) -> Snapshot:
         """See Engine."""
-        started = time.perf_counter()
+        began = self._steady()
+        try:
+            return self._tick(began)
+        finally:
+            self._observer.pace.ticked(began, self._steady())
+
+    def _tick(self, began: float) -> Snapshot:
         self._woken = False
         now = self._clock()
         try:
@@ -184,7 +190,7 @@ class Reconciler:
             events=tuple(self.journal.events),
             decisions=tuple(self.journal.decisions),
             trouble=self._trouble,
-            tick_ms=round((time.perf_counter() - started) * 1000, 2),
+            tick_ms=round((self._steady() - began) * 1000, 2),
             now=now,
             plan_ms=round(solved_ms, 2),
             session=self._session,
@@ -318,8 +324,9 @@ class Reconciler:
             self._remembered.shift(believed.jump_s)
         if observer.gcs.ok:
             self._take_over(steady)
-        self._sync.run(believed, limits, now)
-        self._launching.learn(self._sync.started, self._sync.failed, now)
+        with self._ledger.transaction():  # one write to disk, however many nodes have moved
+            self._sync.run(believed, limits, now)
+            self._launching.learn(self._sync.started, self._sync.failed, now)
         if believed.nodes is not None:
             self._nodes = believed.nodes
         self._draining.carry_out(believed.nodes, now)
