@@ -120,6 +120,7 @@ class LocalProvider:
             ip=node.ip,
             launched_at=node.launched_at,
             status_since=node.launched_at,
+            ray_started_at=node.launched_at,
             price_per_hour=node.price_per_hour,
             detail=detail,
             log_path=str(self._files.log_path(node.instance_id)),

@@ -97,6 +97,8 @@ def _close_ledger(paths: ClusterPaths, provider: HeadProvider, *, workers_only: 
             ledger.close_all(now, "the cluster was taken down")
             # Floors, holds and a pause belong to the life that ends here.
             ledger.save_memory(Memory())
+    except LedgerError:
+        return  # As above: a full disk, or a damaged file.
     finally:
         ledger.close()
 

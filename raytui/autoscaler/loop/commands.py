@@ -119,7 +119,8 @@ def _count(controls: Controls, kind: NodeType) -> int:
 
 
 def _terminate(controls: Controls, command: Terminate, by: str, now: float) -> str:
-    members = [m for m in _members(controls, command.instance_ids) if m.status not in LEAVING]
+    named = _members(controls, command.instance_ids)
+    members = [m for m in named if m.status not in LEAVING or _is_stuck(m)]
     if not members:
         raise CommandRefused("they are leaving already")
     awaited = [member.id for member in members if member.status in _ON_ORDER]
@@ -139,6 +140,11 @@ _ON_ORDER = frozenset({InstanceStatus.QUEUED, InstanceStatus.REQUESTED})
 def _ordered(member: Member, by: str, deadline: float) -> Removal:
     node_id = member.node.node_id if member.node is not None else ""
     return Removal(member.id, member.node_type, because(Why.BY_COMMAND, by=by), node_id, deadline)
+
+
+def _is_stuck(member: Member) -> bool:
+    """Whether it is left alone on its way out; an order ends that."""
+    return member.instance is not None and bool(member.instance.quarantined)
 
 
 def _forget_holds(controls: Controls, removals: Sequence[Removal]) -> None:
