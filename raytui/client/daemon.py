@@ -13,7 +13,7 @@ from raytui.autoscaler.daemon.control import claimed_name
 from raytui.client.base import ClientError, Link, LinkState, ReadOnlyError
 from raytui.client.transport import ClusterDownError, Stream, Transport, TransportError
 from raytui.model import wire
-from raytui.model.command import Ack, Command, Impact
+from raytui.model.command import Ack, Command, Impact, Stop
 from raytui.model.plan import Decision
 from raytui.model.snapshot import Snapshot
 
@@ -25,7 +25,14 @@ _HELLO_WAIT_S = 30.0
 
 _ANSWER_WAIT_S = 60.0
 
+_BACK_WAIT_S = 5.0
+"""How long a command whose answer was lost waits for another connection."""
+
 A = TypeVar("A", wire.AckIs, wire.HistoryIs, wire.ImpactIs, wire.LogIs)
+
+
+class _AnswerLostError(ClientError):
+    """The connection broke between a question and its answer."""
 
 
 class DaemonClient:
@@ -41,6 +48,7 @@ class DaemonClient:
         self._boxes: set[_Mailbox] = set()
         self._link = LinkState(Link.CONNECTING)
         self._tried = asyncio.Event()
+        self._live = asyncio.Event()
         self._stream: Stream | None = None
         self._writing = asyncio.Lock()
         self._newest = wire.Newest()
@@ -78,8 +86,25 @@ class DaemonClient:
         """Give a command and wait for the answer; see ClusterClient."""
         if self.read_only:
             raise ReadOnlyError(f"{self._name} is open read-only")
-        question = wire.DoCommand(next(self._ids), command, self._by, secrets.token_hex(8))
+        command_id = secrets.token_hex(8)
+        try:
+            return await self._order(command, command_id)
+        except _AnswerLostError:
+            # The id makes a repetition harmless: what was done already is only answered.
+            if isinstance(command, Stop) or not await self._back():
+                raise
+            return await self._order(command, command_id)
+
+    async def _order(self, command: Command, command_id: str) -> Ack:
+        question = wire.DoCommand(next(self._ids), command, self._by, command_id)
         return (await self._ask(question, wire.AckIs)).ack
+
+    async def _back(self) -> bool:
+        """Wait a moment for a connection that broke; whether there is one again."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_BACK_WAIT_S):
+                await self._live.wait()
+        return self._live.is_set()
 
     async def history(self, before: int | None = None, limit: int = 100) -> Sequence[Decision]:
         """Older decisions, newest first, with ids below `before`."""
@@ -132,6 +157,7 @@ class DaemonClient:
             error = str(failure)
         finally:
             self._stream = None
+            self._live.clear()
             self._newest = wire.Newest()
             self._fail_open("the connection was lost before the answer came")
             words = await stream.close()
@@ -147,6 +173,7 @@ class DaemonClient:
             return
         self.hello = wire.check_hello(greeting)
         self._stream = stream
+        self._live.set()
         self._set_link(LinkState(Link.LIVE))
         if self._wants_snapshots:
             await self._write(wire.Subscribe())
@@ -214,7 +241,7 @@ class DaemonClient:
     def _fail_open(self, why: str) -> None:
         for waiting in self._open.values():
             if not waiting.done():
-                waiting.set_exception(ClientError(f"{self._name}: {why}"))
+                waiting.set_exception(_AnswerLostError(f"{self._name}: {why}"))
 
 
 _Question = wire.DoCommand | wire.History | wire.ImpactOf | wire.LogTail
