@@ -29,7 +29,7 @@ class RayView(Struct, frozen=True):
     session: str = ""
     """Ray's session name; changes when the head was started anew."""
     capped: bool = False
-    """It has exactly as many shapes as a node tells at most: there may be more that are not told."""
+    """It tells of as many shapes as a node tells at most: there may be more."""
 
 
 class AutoscalerReport(Struct, frozen=True):
