@@ -173,6 +173,26 @@ class TestRequests:
         assert len(world.workers()) == 3
 
 
+    def test_an_answer_that_makes_no_sense_costs_that_request_only(self, tmp_path: Path) -> None:
+        world = world_with(tmp_path)
+        launch = world.provider.launch
+
+        def speak_nonsense(request):
+            launch(request)
+            return [None]
+
+        world.provider.launch = speak_nonsense
+        world.order(SetFloor("small", 2))
+        world.run(3)
+        (event,) = [e for e in world.ledger.events(9) if e.level is Level.ERROR]
+        assert "its answer cannot be used: AttributeError" in event.text
+        assert "Traceback" in event.detail
+        world.provider.launch = launch
+        world.run_until(running(2))  # they came all the same, and the listing has them
+        world.run(60)
+        assert len(world.workers()) == 2
+
+
 class TestEnds:
     def test_one_that_does_not_end_is_asked_again_and_told_ever_more_seldom(
         self, tmp_path: Path

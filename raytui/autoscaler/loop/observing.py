@@ -107,8 +107,12 @@ class Observer:
             warning = _CAPPED if self.view.capped else ""
             self.gcs = SourceHealth("gcs", ok=True, last_ok_at=now, warning=warning)
         except RayError as error:
-            self.gcs = SourceHealth("gcs", False, self.gcs.last_ok_at, str(error))
+            self.ray_failed(error)
         self.pace.looked(began, self._steady())
+
+    def ray_failed(self, error: RayError) -> None:
+        """Ray did not take what it was told: it cannot be asked either, until it answers again."""
+        self.gcs = SourceHealth("gcs", False, self.gcs.last_ok_at, str(error))
 
     def _ask_provider(self) -> None:
         if self._future is None:

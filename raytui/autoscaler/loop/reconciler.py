@@ -33,21 +33,22 @@ from raytui.autoscaler.loop.quarantine import Quarantine
 from raytui.autoscaler.loop.questions import impact_of, log_end
 from raytui.autoscaler.loop.remembered import Remembered
 from raytui.autoscaler.loop.syncing import Sync
+from raytui.autoscaler.loop.telling import Telling
 from raytui.autoscaler.loop.waits import Waits
 from raytui.autoscaler.planning.planner import DEFAULT_BUDGET, plan
 from raytui.backends.base import NodeProvider, ProviderError
 from raytui.model.command import Ack, Command, Impact
-from raytui.model.lifecycle import STARTING, InstanceStatus
-from raytui.model.plan import Decision, Memory, Plan, Removal, Wait
+from raytui.model.lifecycle import InstanceStatus
+from raytui.model.plan import Decision, Memory, Plan, Removal
 from raytui.model.resources import Resources
 from raytui.model.snapshot import ClusterInfo, Level, Snapshot
 from raytui.model.spec import ClusterSpec
 from raytui.model.state import ClusterState, Instance, Node
 from raytui.model.text import first_line
-from raytui.ray.base import AutoscalerReport, RayCluster, RayError
+from raytui.ray.base import RayCluster, RayError
 
-_TAKE_OVER_EVERY_S = 10.0
 _PRUNE_EVERY_S = 10.0
+_HEAD_DOWN = "the head is down; run `raytui up` to start it again"
 
 
 class Reconciler:
@@ -86,8 +87,7 @@ class Reconciler:
         self.state = ClusterState(observed_at=clock())
         self._troubles: dict[str, str] = {}
         """Why nothing is done, by cause: the ledger, another autoscaler, a dead head."""
-        self._session = ""
-        self._take_over_at = float("-inf")
+        self._telling = Telling(ray)
         self._prune_at = float("-inf")
         self._woken = True
         self._nodes: Mapping[str, Node] = {}
@@ -135,7 +135,7 @@ class Reconciler:
         self.journal.say(now, level, text, detail=detail)
         self._launching.resume(now)
         self._begun, self._broken = True, None
-        self._troubles.pop("ledger", None)
+        self._set_trouble("ledger", "")
 
     def _reopen_ledger(self, broken: Exception, now: float) -> None:
         if isinstance(broken, LedgerDamagedError) and self._ledger.path is not None:
@@ -193,7 +193,7 @@ class Reconciler:
             tick_ms=round((self._steady() - began) * 1000, 2),
             now=now,
             plan_ms=round(solved_ms, 2),
-            session=self._session,
+            session=self._telling.session,
             moves=self._fleet.take_moves(),
         )
 
@@ -205,13 +205,19 @@ class Reconciler:
         solved_ms = (time.perf_counter() - started) * 1000
         if decided.acts and not self._troubles:
             self._act(decided, now, solved_ms)
-        self._report(decided)
+        self._telling.report(self._observer, decided, self._fleet, self.memory)
         self._prune(now)
         return decided, solved_ms
 
     @property
     def _trouble(self) -> str:
         return "; ".join(self._troubles.values())
+
+    def _set_trouble(self, cause: str, words: str) -> None:
+        if words:
+            self._troubles[cause] = words
+        else:
+            self._troubles.pop(cause, None)
 
     def command(self, command: Command, by: str, command_id: str = "") -> Ack:
         """See Engine. What a command changes and its answer are written together or not at all."""
@@ -266,7 +272,7 @@ class Reconciler:
             idle_timeout_s=spec.idle_timeout_s,
             drain_s=spec.removal.ordered_drain_s,
         )
-        self._session = ""
+        self._telling.session = ""
         self._woken = True
         text = f"reloaded: {', '.join(changes) or 'nothing changed'}"
         self.note(Level.INFO, text)
@@ -322,8 +328,9 @@ class Reconciler:
         believed = self._believing.weigh(observer, self._fleet, now, steady)
         if believed.jump_s:
             self._remembered.shift(believed.jump_s)
-        if observer.gcs.ok:
-            self._take_over(steady)
+        if observer.gcs.ok and observer.view:
+            refusal = self._telling.take_over(observer.view.session, self.spec, steady)
+            self._set_trouble("ray", refusal)
         with self._ledger.transaction():  # one write to disk, however many nodes have moved
             self._sync.run(believed, limits, now)
             self._launching.learn(self._sync.started, self._sync.failed, now)
@@ -354,34 +361,25 @@ class Reconciler:
             version=view.version if view else 0,
         )
 
-    def _take_over(self, steady: float) -> None:
-        """Tell a head that is new to us who scales it; try again later when it refuses."""
-        session = self._observer.view.session if self._observer.view else ""
-        if session == self._session or steady < self._take_over_at:
-            return
-        try:
-            self._ray.take_over(self.spec)
-            self._session = session
-            self._troubles.pop("ray", None)
-        except RayError as error:
-            self._troubles["ray"] = str(error)
-            self._take_over_at = steady + _TAKE_OVER_EVERY_S
-
     def _check_head(self) -> None:
         """Say it when the head is dead, and take that back when a new one lives."""
         head = next((m for m in self.state.members if m.is_head and m.instance is not None), None)
-        if head is not None and head.status is InstanceStatus.LOST:
-            self._troubles["head"] = "the head is down; run `raytui up` to start it again"
-        else:
-            self._troubles.pop("head", None)
+        is_down = head is not None and head.status is InstanceStatus.LOST
+        self._set_trouble("head", _HEAD_DOWN if is_down else "")
 
     def _collect(self, now: float, steady: float) -> None:
         """Take in the answers of provider calls."""
         for done in self._orders.collect():
-            if isinstance(done, LaunchDone):
-                self._asking.answered(done, now, steady)
-            else:
+            if not isinstance(done, LaunchDone):
                 self._draining.answered(done, now)
+                continue
+            try:
+                self._asking.answered(done, now, steady)
+            except LEDGER_FAILURES:
+                raise
+            except Exception as error:
+                self._read_ledger()  # forget what was half taken in
+                self._launching.answered(_unusable(done, error), now)
 
     # -- act ------------------------------------------------------------------------------------
 
@@ -399,29 +397,17 @@ class Reconciler:
         self._launching.carry_out(intents, now)
         self._draining.carry_out(self._nodes, now)
 
-    # -- tell -----------------------------------------------------------------------------------
-
-    def _report(self, decided: Plan) -> None:
-        """Let Ray's own status and libraries know; a Ray that is away hears it next time."""
-        if not self._observer.gcs.ok or not self._session:
-            return
-        report = AutoscalerReport(
-            seen_version=self.state.version,
-            starting=tuple(i for i in self._fleet if i.status in STARTING),
-            failures=self.memory.failures,
-            infeasible=tuple(o for o in decided.outcomes if o.wait is Wait.INFEASIBLE),
-        )
-        try:
-            self._ray.report(report)
-        except RayError as error:
-            self._observer.gcs = msgspec.structs.replace(
-                self._observer.gcs, ok=False, error=str(error)
-            )
-
     def _prune(self, now: float) -> None:
         if self._steady() >= self._prune_at:
             self._prune_at = self._steady() + _PRUNE_EVERY_S
             self._ledger.prune(now)
+
+
+def _unusable(done: LaunchDone, error: Exception) -> LaunchDone:
+    """An answer that broke the loop as a failed launch; its nodes, the listing will show."""
+    detail = "".join(traceback.format_exception(error))
+    failure = ProviderError(f"its answer cannot be used: {_words(error)}", detail=detail)
+    return LaunchDone(done.request, done.decision_id, (), failure)
 
 
 def _words(error: Exception) -> str:
