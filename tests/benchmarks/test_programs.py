@@ -17,7 +17,7 @@ import pytest
 from tests.support.needs import missing
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-PROGRAMS = ("planner", "screen", "startup", "tick")
+PROGRAMS = ("planner", "reconcile", "screen", "simulation", "startup")
 
 
 @cache
