@@ -71,6 +71,8 @@ class Memory(Struct, frozen=True):
     ceilings: dict[str, int] = {}
     """A person's limit per node type; it stands in place of a higher max_workers."""
     holds: tuple[Hold, ...] = ()
+    refusals: dict[str, float] = {}
+    """When (unix seconds) Ray refused to let an idle node go, because it had taken work."""
     orphans: dict[str, float] = {}
     """Since when (unix seconds) an instance is an orphan: ours by its tags, without a record."""
     paused_by: str = ""

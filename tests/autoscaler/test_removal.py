@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from raytui.autoscaler.explain import explain
 from raytui.backends.base import LaunchRequest, ProviderError, TransientError
 from raytui.model.command import HoldNodes, SetFloor, SweepOrphans, Terminate
 from raytui.model.leaving import OrphanPolicy, RemovalRules, Share
@@ -99,6 +100,18 @@ class TestDrains:
         assert name in world.provider.instances
         assert world.snapshot.row(name).member.status is InstanceStatus.RUNNING
         assert f"kept {name}: The node to be idle terminated is no longer idle." in world.text()
+        world.run()
+        assert explain(world.snapshot.row(name).reason, world.now).startswith("busy: work had come")
+
+    def test_what_ray_refused_is_not_asked_again_at_once(self, world: World) -> None:
+        (name,) = with_workers(world, 1)
+        drains = Drains(world)
+        drains.refusal = "The node to be idle terminated is no longer idle."
+        world.order(SetFloor("small", 0))
+        world.run(100)
+        assert 2 <= len(drains.calls) <= 4
+        drains.refusal = ""
+        world.run_until(gone(world, name), within=40)
 
     def test_the_deadline_holds_though_ray_cannot_be_told(self, busy: World) -> None:
         (name,) = busy.workers()

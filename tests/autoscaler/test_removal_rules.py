@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from raytui.autoscaler.explain import explain
 from raytui.autoscaler.planning.orphans import ORPHAN_GRACE_S
@@ -189,3 +191,52 @@ class TestOrphans:
         made = plan(state(ORPHAN), spec(wants), memory, NOW)
         assert made.launches == ()
         assert [o.label for o in made.outcomes] == ["floor of small"]
+
+
+shares = st.one_of(
+    st.none(),
+    st.builds(Share, st.integers(0, 12)),
+    st.builds(Share, st.integers(0, 100), st.just(True)),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    idle=st.integers(0, 12),
+    busy=st.integers(0, 6),
+    under_way=st.integers(0, 4),
+    top=st.integers(0, 12),
+    everyone=shares,
+    idlers_alone=shares,
+    over_limit=shares,
+)
+def test_no_budget_is_ever_overdrawn(
+    idle, busy, under_way, top, everyone, idlers_alone, over_limit
+) -> None:
+    rules = RemovalRules(
+        max_draining=everyone,
+        max_draining_idle=idlers_alone,
+        max_draining_over_limit=over_limit,
+    )
+    limited = kind("small", 0.2, CPU=4, max=top)
+    draining = [worker(SMALL, f"d{i}", status=InstanceStatus.DRAINING) for i in range(under_way)]
+    members = [
+        *idlers(idle),
+        *(worker(SMALL, f"b{i}", used={"CPU": 4}) for i in range(busy)),
+        *draining,
+    ]
+    memory = Memory(drains=tuple(leaving(member.id) for member in draining))
+    made = plan(state(*members), ruled(rules, limited), memory, NOW)
+    whys = [Why.IDLE_TIMEOUT] * under_way + [r.reason.why for r in made.removals]
+    for share, counted in (
+        (everyone, whys),
+        (idlers_alone, [w for w in whys if w is Why.IDLE_TIMEOUT]),
+        (over_limit, [w for w in whys if w is not Why.IDLE_TIMEOUT]),
+    ):
+        if share is not None and made.removals:
+            already = under_way if share is not over_limit else 0
+            assert len(counted) <= max(share.of(len(members)), already)
+    held_up = [k for k in made.kept if k.reason.why is Why.REMOVAL_BUDGET]
+    if rules == RemovalRules():
+        assert not held_up
+        assert len(made.removals) == max(idle, idle + busy - top)

@@ -14,6 +14,7 @@ from raytui.autoscaler.loop.ledger import Ledger
 from raytui.autoscaler.loop.orders import Orders, TerminateDone
 from raytui.autoscaler.loop.quarantine import Quarantine
 from raytui.autoscaler.loop.remembered import Remembered
+from raytui.autoscaler.planning.removing import REFUSAL_S
 from raytui.model.lifecycle import InstanceStatus
 from raytui.model.plan import DrainUnderWay, Removal
 from raytui.model.snapshot import Level
@@ -111,18 +112,21 @@ class Draining:
             if self._status(name) is _S.DRAINING and not self._is_quarantined(name):
                 with self._quarantine.guard(name, now):
                     steps[name] = self._step(drain, nodes, now)
+        known = self._remembered.memory.refusals
+        refusals = {name: at for name, at in known.items() if now - at < REFUSAL_S}
         with self._ledger.transaction():
             for name, step in steps.items():
                 if step is _Drain.DONE:
                     self._fleet.move(name, _S.TERMINATING, now, "drained")
                 elif step is _Drain.REFUSED:
                     self._fleet.move(name, _S.RUNNING, now, "Ray refused to drain it")
+                    refusals[name] = now
             leaving = tuple(
                 drain
                 for drain in self._remembered.memory.drains
                 if self._status(drain.instance_id) in (_S.DRAINING, _S.TERMINATING)
             )
-            self._remembered.change(drains=leaving)
+            self._remembered.change(drains=leaving, refusals=refusals)
         self._forget_all_but({drain.instance_id for drain in leaving})
         ending = [i for i in self._fleet if i.status is _S.TERMINATING and not i.quarantined]
         self.terminate((instance.instance_id for instance in ending), now)

@@ -15,6 +15,9 @@ from raytui.model.reason import Reason, Why, because
 from raytui.model.resources import UNITS_PER_ONE
 from raytui.model.state import Member, NodeStatus
 
+REFUSAL_S = 30.0
+"""How long Ray's word stands that a node is no longer idle, whatever its state says: that lags."""
+
 _ON_ORDER = frozenset({InstanceStatus.QUEUED, InstanceStatus.REQUESTED})
 """The provider has not given it yet, so it cannot be given back."""
 
@@ -109,9 +112,13 @@ class Removing:
             if m.idle
             and name not in needed
             and name not in self._left_alone
+            and not self._was_refused(name)
             and m.node is not None
             and m.node.status is NodeStatus.IDLE
         ]
+
+    def _was_refused(self, name: str) -> bool:
+        return self._now - self._memory.refusals.get(name, float("-inf")) < REFUSAL_S
 
     def _floor(self, node_type: str) -> tuple[int, Why]:
         own = self._memory.floors.get(node_type)
@@ -161,6 +168,8 @@ class Removing:
             return self._held_up[name]
         if node is None or not member.idle:
             return because(Why.BUSY, activity=_activity(member))
+        if self._was_refused(name):
+            return because(Why.BUSY, activity="work had come when it should leave")
         if name in needed:
             return needed[name]
         if spare.get(member.node_type, 1) <= 0:
