@@ -25,6 +25,9 @@ class Fleet:
     def __iter__(self) -> Iterator[Instance]:
         return iter(tuple(self._open.values()))
 
+    def __contains__(self, instance_id: object) -> bool:
+        return instance_id in self._open
+
     def get(self, instance_id: str) -> Instance | None:
         """An instance that has not ended, or None."""
         return self._open.get(instance_id)

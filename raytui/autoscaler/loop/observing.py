@@ -44,6 +44,10 @@ class Observer:
         """Ray's newest word; stays after Ray stopped answering."""
         self.listing: list[Instance] | None = None
         """The provider's newest word."""
+        self.nodes: Mapping[str, Node] = {}
+        """Ray's nodes by instance id; those that joined by hand have none."""
+        self.listed: Mapping[str, Instance] = {}
+        """The provider's instances by id."""
         self.gcs = SourceHealth("gcs", ok=False)
         self.provider = SourceHealth("provider", ok=False)
         self._future: Future[list[Instance]] | None = None
@@ -78,16 +82,6 @@ class Observer:
         return quiet or now - self._changed_at >= _LONGEST_BURST_S
 
     @property
-    def nodes(self) -> Mapping[str, Node]:
-        """Ray's nodes by instance id; those that joined by hand have none."""
-        return {n.instance_id: n for n in self.view.nodes if n.instance_id} if self.view else {}
-
-    @property
-    def listed(self) -> Mapping[str, Instance]:
-        """The provider's instances by id."""
-        return {i.instance_id: i for i in self.listing or ()}
-
-    @property
     def listing_age_s(self) -> float:
         """Seconds since the listing was asked for: so old it may be, however new its answer is."""
         return self._steady() - self._listing_asked_at
@@ -98,6 +92,10 @@ class Observer:
         self._planned_for = self._last_digest = self._digest.of(self.view)
         self._changed_at = None
         self._ask_provider()
+        self.nodes = (
+            {n.instance_id: n for n in self.view.nodes if n.instance_id} if self.view else {}
+        )
+        self.listed = {i.instance_id: i for i in self.listing or ()}
 
     def _ask_ray(self) -> None:
         """Refresh `view`."""

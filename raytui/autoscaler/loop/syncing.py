@@ -42,6 +42,8 @@ class Sync:
         self._waits = waits
         self._overdue = OverdueTerminations(journal, waits)
         self._limits = Timeouts()
+        self._strangers: set[str] = set()
+        """Orphans, of which the ledger was found to know nothing."""
         self.clear: list[str] = []
         """Instances that the provider should terminate or clear away."""
         self.started: list[tuple[Instance, float]] = []
@@ -55,14 +57,36 @@ class Sync:
         self.clear, self.started, self.failed = [], [], []
         self._limits = limits
         for instance in self._fleet:
-            if not instance.quarantined:
+            if not instance.quarantined and not self._is_well(instance, listing, nodes):
                 with self._quarantine.guard(instance.instance_id, now):
                     known = self._listing_for(instance, believed)
                     self._one(instance, known, nodes, now)
-        for instance_id, listed in (listing or {}).items():
-            if self._fleet.get(instance_id) is None:
-                self._unknown(listed, nodes or {}, now)
-        self._waits.keep(instance.instance_id for instance in self._fleet)
+        unknown = [i for i in (listing or {}).values() if i.instance_id not in self._fleet]
+        self._strangers &= {listed.instance_id for listed in unknown}
+        for listed in unknown:
+            self._unknown(listed, nodes or {}, now)
+        self._waits.keep(self._fleet)
+
+    def _is_well(
+        self,
+        instance: Instance,
+        listing: Mapping[str, Instance] | None,
+        nodes: Mapping[str, Node] | None,
+    ) -> bool:
+        """Whether it runs and nobody says anything new of it, as of most in most rounds."""
+        name = instance.instance_id
+        if instance.status is not _S.RUNNING or listing is None or name not in (nodes or ()):
+            return False
+        listed = listing.get(name)
+        if listed is None or listed.status is _S.LOST:
+            return False
+        self._waits.over(name, _UNLISTED)
+        self._waits.over(name, _UNSEEN)
+        return (
+            listed.ip in ("", instance.ip)
+            and listed.zone in ("", instance.zone)
+            and listed.log_path in ("", instance.log_path)
+        )
 
     def _listing_for(self, instance: Instance, believed: Believed) -> Mapping[str, Instance] | None:
         """The listing, unless it may be too old to have an instance that was just given."""
@@ -211,14 +235,18 @@ class Sync:
                 self.clear.append(name)
         elif listed.is_head:
             self._fleet.adopt(listed, now, "adopted: it is the head")
-        elif self._ledger.was_to_end(name):
+        elif name not in self._strangers and self._ledger.was_to_end(name):
             self._fleet.adopt(_ending(listed), now, "listed again after its end")
         elif name in nodes:
             self._fleet.adopt(listed, now, "adopted: it runs this cluster's Ray")
+        elif name in self._strangers:
+            return
         elif request_id and self._ledger.knows_request(request_id):
             self._fleet.adopt(listed, now, "came after its request was given up")
             text = f"{_named(listed)} came after its launch was given up; it is taken in"
             self._journal.say(now, Level.WARNING, text, instance_id=name)
+        else:
+            self._strangers.add(name)
 
 
 def _ending(listed: Instance) -> Instance:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container
 
 from raytui.model.state import Instance
 
@@ -17,14 +17,15 @@ class Waits:
 
     def __init__(self, steady: Callable[[], float]) -> None:
         self._steady = steady
-        self._began: dict[tuple[str, str], tuple[float, float]] = {}
+        self._began: dict[str, dict[str, tuple[float, float]]] = {}
+        """By instance and by what happened: when, in unix seconds, and in steady ones."""
 
     def since(self, instance_id: str, what: str, at: float, now: float) -> float:
         """Seconds since `what` happened to an instance, at `at`; both are unix seconds."""
-        key = (instance_id, what)
-        known = self._began.get(key)
+        began = self._began.setdefault(instance_id, {})
+        known = began.get(what)
         if known is None or known[0] != at:
-            known = self._began[key] = (at, self._steady() - max(0.0, now - at))
+            known = began[what] = (at, self._steady() - max(0.0, now - at))
         return self._steady() - known[1]
 
     def in_status(self, instance: Instance, now: float) -> float:
@@ -33,15 +34,16 @@ class Waits:
 
     def still(self, instance_id: str, what: str) -> float:
         """Seconds since `what` was first seen to be so, without `over` in between."""
-        key = (instance_id, what)
-        _, began = self._began.setdefault(key, (0.0, self._steady()))
-        return self._steady() - began
+        began = self._began.setdefault(instance_id, {})
+        return self._steady() - began.setdefault(what, (0.0, self._steady()))[1]
 
     def over(self, instance_id: str, what: str) -> None:
         """It is not so, or not any more."""
-        self._began.pop((instance_id, what), None)
+        began = self._began.get(instance_id)
+        if began is not None:
+            began.pop(what, None)
 
-    def keep(self, instance_ids: Iterable[str]) -> None:
+    def keep(self, instance_ids: Container[str]) -> None:
         """Forget all other instances."""
-        kept = set(instance_ids)
-        self._began = {key: began for key, began in self._began.items() if key[0] in kept}
+        for gone in [name for name in self._began if name not in instance_ids]:
+            del self._began[gone]
