@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from raytui.autoscaler.loop.ledger import Ledger
@@ -317,3 +318,16 @@ def test_long_life_under_faults_keeps_the_invariants(tmp_path: Path) -> None:
         rows = {i.instance_id for i in world.reconciler._fleet}
         assert set(world.provider.instances) <= rows
     assert not any(i.quarantined for i in world.reconciler._fleet)
+
+
+def test_a_node_of_an_ended_instance_is_nobody_who_joined_by_hand(world: World) -> None:
+    world.order(SetFloor("small", 1))
+    world.run_until(running(1))
+    nodes = world.ray.observe().nodes
+    world.order(SetFloor("small", 0))
+    world.run_until(running(0))
+    world.run(5)
+    observe = world.ray.observe
+    # Ray may show the node for a while after the machine is gone.
+    world.ray.observe = lambda: msgspec.structs.replace(observe(), nodes=nodes)
+    assert [row.member.node_type for row in world.run().rows] == ["head"]

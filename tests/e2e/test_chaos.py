@@ -116,10 +116,10 @@ def test_a_gcs_that_is_silent_and_one_that_dies(program: Program, drive: Drive) 
     before = set(workers(program))
 
     # Silent for longer than the idle timeout: nothing is removed in the dark.
-    assert program.run("scale", "small", "0", "-c", "deaf").returncode == 0
     gcs = gcs_of(program)
     gcs.send_signal(signal.SIGSTOP)
     eventually(lambda: not source(program, "deaf", "gcs")["ok"], 30)
+    assert program.run("scale", "small", "0", "-c", "deaf").returncode == 0
     quiet_until = time.monotonic() + 10
     while time.monotonic() < quiet_until:
         assert set(workers(program)) == before

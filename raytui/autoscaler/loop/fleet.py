@@ -13,6 +13,8 @@ from raytui.model.snapshot import Move
 from raytui.model.spec import NodeType
 from raytui.model.state import Holding, Instance
 
+_ENDED_KNOWN = 10_000
+
 
 class Fleet:
     """The instances that have not ended. What is not here has a final row in the ledger."""
@@ -21,6 +23,7 @@ class Fleet:
         self._ledger = ledger
         self._open = {instance.instance_id: instance for instance in ledger.open_instances()}
         self._moves: list[Move] = []
+        self._ended: dict[str, None] = {}
 
     def __iter__(self) -> Iterator[Instance]:
         return iter(tuple(self._open.values()))
@@ -31,6 +34,10 @@ class Fleet:
     def get(self, instance_id: str) -> Instance | None:
         """An instance that has not ended, or None."""
         return self._open.get(instance_id)
+
+    def has_ended(self, instance_id: str) -> bool:
+        """Whether it came to its end not long ago: Ray may still show its node for a while."""
+        return instance_id in self._ended
 
     def of_request(self, request_id: str) -> list[Instance]:
         """The instances of a launch request that have not ended."""
@@ -157,6 +164,9 @@ class Fleet:
         )
         if instance.status in FINAL:
             self._open.pop(instance.instance_id, None)
+            self._ended[instance.instance_id] = None
+            if len(self._ended) > _ENDED_KNOWN:
+                del self._ended[next(iter(self._ended))]
         else:
             self._open[instance.instance_id] = instance
 

@@ -23,7 +23,9 @@ def join(
         yield Member(instance, nodes.get(instance.instance_id))
     for node in all_nodes:
         name = node.instance_id
-        if fleet.get(name) is None and name not in listing and name not in orphans:
+        if fleet.get(name) is not None or fleet.has_ended(name):
+            continue
+        if name not in listing and name not in orphans:
             yield Member(None, node)
     for name, orphan in orphans.items():
         yield Member(orphan, nodes.get(name))
