@@ -57,4 +57,6 @@ def _health(source: SourceHealth, now: float) -> str:
     if source.ok:
         return "ok"
     since = f" since {duration_text(now - source.last_ok_at)}" if source.last_ok_at else ""
+    if source.doubt:
+        return f"is not believed yet: {source.doubt}"
     return f"does not answer{since}: {source.error}"

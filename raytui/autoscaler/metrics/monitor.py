@@ -112,7 +112,7 @@ class Monitor:
                 source.name: {
                     "ok": source.ok,
                     "age_s": round(now - source.last_ok_at, 3) if source.last_ok_at else None,
-                    "error": source.error,
+                    "error": source.error or source.doubt,
                 }
                 for source in snapshot.sources
             }
