@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from contextlib import closing
 
 import msgspec
 
@@ -121,13 +122,12 @@ def _outcomes(view: RayView, reason: Reason) -> Iterable[Outcome]:
 
 
 def _past(paths: ClusterPaths) -> tuple[Memory, list[Event], list[Decision]]:
+    """What the ledger can tell; nothing when there is none, or when it cannot be read."""
+    nothing: tuple[Memory, list[Event], list[Decision]] = (Memory(), [], [])
     if not paths.ledger.exists():
-        return Memory(), [], []
+        return nothing
     try:
-        ledger = Ledger(paths.ledger)
+        with closing(Ledger(paths.ledger)) as ledger:
+            return ledger.memory(), ledger.events(_EVENTS), ledger.decisions(limit=_EVENTS)
     except LedgerError:
-        return Memory(), [], []
-    try:
-        return ledger.memory(), ledger.events(_EVENTS), ledger.decisions(limit=_EVENTS)
-    finally:
-        ledger.close()
+        return nothing
