@@ -56,6 +56,7 @@ class Sync:
         listing, nodes = believed.listing, believed.nodes
         self.clear, self.started, self.failed = [], [], []
         self._limits = limits
+        self._end_replaced_head(listing or {}, now)
         for instance in self._fleet:
             if not instance.quarantined and not self._is_well(instance, listing, nodes):
                 with self._quarantine.guard(instance.instance_id, now):
@@ -66,6 +67,16 @@ class Sync:
         for listed in unknown:
             self._unknown(listed, nodes or {}, now)
         self._waits.keep(self._fleet)
+
+    def _end_replaced_head(self, listing: Mapping[str, Instance], now: float) -> None:
+        """There is one head: where another is listed, one that is not has ended for certain."""
+        gone = [i for i in self._fleet if i.is_head and i.instance_id not in listing]
+        if gone and any(i.is_head and i.status is not _S.LOST for i in listing.values()):
+            for head in gone:
+                cause = "another head has taken its place"
+                if head.status in STARTING or head.status is _S.RUNNING:
+                    self._fleet.move(head.instance_id, _S.LOST, now, cause)
+                self._fleet.move(head.instance_id, _S.TERMINATED, now, cause)
 
     def _is_well(
         self,
