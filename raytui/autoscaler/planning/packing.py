@@ -109,11 +109,14 @@ class Packing:
         self._names = frozenset(names)
         self._keys = frozenset(keys)
         self._bins: dict[tuple[object, ...], Bin] = {}
+        self._own: set[tuple[object, ...]] = set()
+        """Keys of bins that no copy shares: only these may grow in place."""
 
     def copy(self) -> Packing:
-        """An independent picture to try things on."""
+        """An independent picture to try things on; cheap, as bins are shared until they change."""
         twin = Packing(self._names, self._keys)
-        twin._bins = {key: replace(b, ids=list(b.ids)) for key, b in self._bins.items()}
+        twin._bins = dict(self._bins)
+        self._own = set()
         return twin
 
     def add(
@@ -133,10 +136,15 @@ class Packing:
         self._put(Bin(stage, node_type, kept, seen, list(ids), has_gpu))
 
     def _put(self, new: Bin) -> None:
-        if new.ids:
-            there = self._bins.setdefault(new.key, new)
-            if there is not new:
-                there.ids.extend(new.ids)
+        if not new.ids:
+            return
+        key = new.key
+        there = self._bins.get(key)
+        if there is not None and key in self._own:
+            there.ids.extend(new.ids)
+            return
+        self._own.add(key)
+        self._bins[key] = new if there is None else replace(there, ids=[*there.ids, *new.ids])
 
     def bins(self, selector: LabelSelector = ()) -> list[Bin]:
         """All bins whose nodes satisfy the selector."""
@@ -230,6 +238,7 @@ class Packing:
         one_per_node: bool,
         taken: frozenset[str],
     ) -> Placed | None:
+        bin_ = self._bins[bin_.key]  # it may have grown since the caller looked
         copies = 1 if one_per_node else bin_.copies(units)
         ids = [i for i in bin_.ids if i not in taken] if taken else bin_.ids
         if not ids:
