@@ -309,3 +309,17 @@ def test_facts_that_are_only_noted_come_back_after_a_restart(tmp_path: Path) -> 
     seen = world.run().row(name).member.instance
     assert (seen.ip, seen.log_path) == ("10.9.9.9", "/somewhere/node.log")
     assert seen.status is S.RUNNING
+
+
+def test_a_head_that_was_replaced_ends_at_once(tmp_path: Path) -> None:
+    world = world_with(tmp_path)
+    world.run(2)
+    old = world.provider.instances.pop("head-0")
+    new = msgspec.structs.replace(old, instance_id="head-1", request_id="head-1")
+    world.provider.instances["head-1"] = new
+    world.boot()
+    world.run()
+    assert [r.id for r in world.snapshot.rows if r.member.is_head and r.member.instance] == [
+        "head-1"
+    ]
+    assert past(world, "head-0")[-1] == "terminated"
