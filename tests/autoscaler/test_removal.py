@@ -268,6 +268,18 @@ class TestOrphans:
         assert statuses[-2:] == ["terminating", "terminated"]
         assert world.reconciler.memory.orphans == {}
 
+    def test_a_clock_that_is_set_does_not_age_it(self, world: World) -> None:
+        world.spec = msgspec.structs.replace(world.spec, orphans=OrphanPolicy.TERMINATE)
+        world.reconciler.reload(world.spec)
+        world.run(2)
+        name = stray(world)
+        world.run(5)
+        world.clock_set_by += 7200
+        world.run(60)
+        assert world.workers() == [name]
+        world.run(600)
+        assert world.workers() == []
+
     def test_a_person_ends_the_named_ones_and_no_other(self, world: World) -> None:
         world.run(2)
         one, other = stray(world, "one"), stray(world, "other")

@@ -47,4 +47,6 @@ class Remembered:
                 )
                 for d in memory.drains
             ),
+            refusals={name: at + seconds for name, at in memory.refusals.items()},
+            orphans={name: at + seconds for name, at in memory.orphans.items()},
         )
