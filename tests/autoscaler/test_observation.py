@@ -11,7 +11,7 @@ import pytest
 
 from raytui.autoscaler.explain import explain
 from raytui.autoscaler.loop.believing import CONFIRM_S
-from raytui.autoscaler.loop.syncing import UNLISTED_GRACE_S
+from raytui.autoscaler.loop.syncing import AGREED_GRACE_S, UNLISTED_GRACE_S
 from raytui.autoscaler.simulation.inline import Inline
 from raytui.model.command import HoldNodes, RequestResources, SetFloor, Terminate
 from raytui.model.lifecycle import InstanceStatus, Timeouts
@@ -93,10 +93,12 @@ class TestListing:
         assert not any(row.id == gone[0] and row.member.instance for row in world.snapshot.rows)
         assert f"lost small {gone[0]}: the provider no longer lists it" in world.text()
 
-    def test_what_ray_has_lost_too_is_believed_at_once(self, world: World) -> None:
+    def test_what_ray_has_lost_too_is_believed_soon(self, world: World) -> None:
         for name in world.workers()[:4]:
             del world.provider.instances[name]
-        world.run(3)
+        world.run(int(AGREED_GRACE_S) - 2)
+        assert "the provider no longer lists it" not in world.text()
+        world.run(5)
         assert source(world.snapshot, "provider").ok
         assert world.text().count("the provider no longer lists it") == 4
 

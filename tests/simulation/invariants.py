@@ -92,8 +92,8 @@ def every_instance_has_a_row(seen: Witness) -> Iterator[str]:
 def leaving_capacity_holds_no_demand(seen: Witness) -> Iterator[str]:
     """What Ray is said to run at once must fit into the free room of nodes that stay."""
     view = seen.gcs.shown
-    if seen.snapshot is None or view is None or seen.gcs.showed_stale:
-        return
+    if seen.snapshot is None or view is None or seen.gcs.showed_stale or seen.refused_writes:
+        return  # nothing was planned for what Ray was seen to have
     promised: Counter[str] = Counter()
     for outcome in seen.snapshot.outcomes:
         if outcome.wait is Wait.RAY and outcome.kind in (Request.DEMAND, Request.GANG):
@@ -112,6 +112,8 @@ def leaving_capacity_holds_no_demand(seen: Witness) -> Iterator[str]:
 
 def failed_calls_are_told(seen: Witness) -> Iterator[str]:
     """A failed call's own words reach the journal or the screen."""
+    if seen.refused_writes:
+        seen.unheard.clear()  # what cannot be written is asked for again
     if not seen.unheard or seen.snapshot is None or seen.snapshot.trouble:
         return
     said = [f"{e.text}\n{e.detail}" for e in seen.disk.events(60)]

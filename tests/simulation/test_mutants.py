@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from raytui.autoscaler.loop import commands, reconciler, syncing
+from raytui.autoscaler.loop import commands, reconciler
 from raytui.autoscaler.loop.draining import Draining, _Drain
 from raytui.autoscaler.loop.fleet import Fleet
 from raytui.autoscaler.loop.launching import Launching
@@ -17,6 +17,7 @@ from raytui.autoscaler.loop.ledger import Ledger
 from raytui.autoscaler.loop.observing import Observer
 from raytui.autoscaler.loop.orders import Orders
 from raytui.autoscaler.loop.reconciler import Reconciler
+from raytui.autoscaler.loop.syncing import Sync
 from raytui.autoscaler.planning import planner
 from raytui.autoscaler.planning.capacity import Capacity
 from raytui.autoscaler.planning.removing import Removing
@@ -153,7 +154,7 @@ MUTANTS = (
     ),
     Mutant(
         "a listing is believed at once",
-        syncing, "UNLISTED_GRACE_S", lambda _: 0.0, "every_instance_has_a_row",
+        Sync, "_unlisted_s", _always(99.0), "every_instance_has_a_row",
     ),
     Mutant(
         "an instance is adopted twice",

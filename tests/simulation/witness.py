@@ -18,6 +18,8 @@ from tests.simulation.cloud import Cloud, Ended, Machine
 from tests.simulation.people import Order
 from tests.simulation.raycluster import GcsDoor, RayTruth
 
+_ASKED = frozenset({InstanceStatus.QUEUED, InstanceStatus.REQUESTED})
+
 
 @dataclass
 class Decided:
@@ -43,6 +45,7 @@ class Witness:
     rows: dict[str, Instance] = field(default_factory=dict)
     """Open rows on disk, by instance id."""
     had_row: set[str] = field(default_factory=set)
+    """What has had a row as a machine that came, not only as one that was asked for."""
     ran: set[str] = field(default_factory=set)
     """Whose row has been RUNNING: before that nobody can know that work runs there."""
     orders: list[Order] = field(default_factory=list)
@@ -110,7 +113,7 @@ class Witness:
         """Read the disk after a step; `snapshot` is what the screen shows if there was a tick."""
         self.snapshot = snapshot
         self.rows = {instance.instance_id: instance for instance in self.disk.open_instances()}
-        self.had_row.update(self.rows)
+        self.had_row.update(n for n, row in self.rows.items() if row.status not in _ASKED)
         self.ran.update(n for n, row in self.rows.items() if row.status is InstanceStatus.RUNNING)
         self.read_requests()
         self.new_decisions = self._read_decisions()

@@ -5,9 +5,10 @@ from __future__ import annotations
 from msgspec import Struct
 from msgspec.structs import replace
 
+from raytui.autoscaler.loop.draining import Draining
 from raytui.autoscaler.loop.journal import Journal
 from raytui.autoscaler.loop.launching import Launching
-from raytui.autoscaler.loop.orders import LaunchDone, Orders
+from raytui.autoscaler.loop.orders import LaunchDone, Orders, TerminateDone
 from raytui.backends.base import LaunchRequest, TransientError
 from raytui.model.lifecycle import Timeouts
 from raytui.model.plan import FailureKind
@@ -32,17 +33,22 @@ class _Call(Struct, frozen=True):
 
 
 class Asking:
-    """Keeps the patience for every launch call. Belongs to the thread that ticks.
+    """Keeps the patience for every call. Belongs to the thread that ticks.
 
     A call without an answer, or whose answer was lost, may have brought nodes. To ask for others
     would double them, to ask under the same id does not. What comes after the last try, all the
     same, is taken in by `Sync`.
     """
 
-    def __init__(self, orders: Orders, launching: Launching, journal: Journal) -> None:
+    def __init__(
+        self, orders: Orders, launching: Launching, draining: Draining, journal: Journal
+    ) -> None:
         self._orders = orders
         self._launching = launching
+        self._draining = draining
         self._journal = journal
+        self._ending: dict[tuple[str, ...], float] = {}
+        """Terminate calls under way, by whom they are to end: since when, in steady seconds."""
         self._calls: dict[str, _Call] = {}
 
     def look(self, limits: Timeouts, now: float, steady: float) -> None:
@@ -58,6 +64,18 @@ class Asking:
                 self._orders.abandon(request_id)
                 error = TransientError(f"no answer for {duration_text(limits.request_s)}")
                 self.answered(LaunchDone(call.request, call.decision_id, (), error), now, steady)
+
+        self._look_at_terminations(limits, now, steady)
+
+    def _look_at_terminations(self, limits: Timeouts, now: float, steady: float) -> None:
+        """A terminate call without an answer has failed; whoever is still there is asked for."""
+        under_way = self._orders.terminations
+        self._ending = {ids: self._ending.get(ids, steady) for ids in under_way}
+        for ids, since in self._ending.items():
+            if steady - since > limits.request_s:
+                self._orders.abandon_termination(ids)
+                error = TransientError(f"no answer for {duration_text(limits.request_s)}")
+                self._draining.answered(TerminateDone(ids, error), now)
 
     def answered(self, done: LaunchDone, now: float, steady: float) -> None:
         """Take in an answer, or ask again when it leaves open what was done."""

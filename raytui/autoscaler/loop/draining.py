@@ -76,6 +76,8 @@ class Draining:
         self._unheard: set[str] = set()
         """Drains that Ray could not be told of, which was said once."""
         self._absent_since: dict[str, float] = {}
+        self.ended: set[str] = set()
+        """Instances that the provider has said it ends; it may list them for a while."""
 
     def intend(
         self, removals: Sequence[Removal], orphans: Mapping[str, Instance], now: float
@@ -232,6 +234,8 @@ class Draining:
         asked = _Asked(now + pause, apart=done.error is not None)
         self._asked.update((name, asked) for name in done.instance_ids)
         if done.error is None:
+            self.ended = {name for name in self.ended if name in self._fleet}
+            self.ended.update(done.instance_ids)
             return
         names, error = done.instance_ids, str(done.error)
         whom = ", ".join(names[:3]) + ("…" if len(names) > 3 else "")

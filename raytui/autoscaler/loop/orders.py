@@ -92,6 +92,15 @@ class Orders:
         return frozenset(i for ids, _ in self._terminations for i in ids)
 
     @property
+    def terminations(self) -> list[tuple[str, ...]]:
+        """Whom each terminate call under way is to end."""
+        return [ids for ids, _ in self._terminations]
+
+    def abandon_termination(self, instance_ids: tuple[str, ...]) -> None:
+        """Wait no longer for the answer of a terminate call."""
+        self._terminations = [pair for pair in self._terminations if pair[0] != instance_ids]
+
+    @property
     def any_done(self) -> bool:
         """Whether an answer waits to be collected."""
         return any(f.done() for _, _, f in self._launches.values()) or any(

@@ -108,7 +108,6 @@ class Reconciler:
         self._launching = Launching(
             self._fleet, ledger, self.journal, orders, self._remembered, self._new_id
         )
-        self._asking = Asking(orders, self._launching, self.journal)
         self._draining = Draining(
             self._fleet,
             ledger,
@@ -118,6 +117,7 @@ class Reconciler:
             self._ray,
             self._quarantine,
         )
+        self._asking = Asking(orders, self._launching, self._draining, self.journal)
 
     def _begin(self, now: float) -> None:
         """Say that it goes on, and repeat what was under way; as after a restart when it broke."""
@@ -332,7 +332,7 @@ class Reconciler:
             refusal = self._telling.take_over(observer.view.session, self.spec, steady)
             self._set_trouble("ray", refusal)
         with self._ledger.transaction():  # one write to disk, however many nodes have moved
-            self._sync.run(believed, limits, now)
+            self._sync.run(believed, self._draining.ended, limits, now)
             self._launching.learn(self._sync.started, self._sync.failed, now)
         if believed.nodes is not None:
             self._nodes = believed.nodes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 import msgspec
 
@@ -20,8 +20,10 @@ from raytui.model.text import duration_text, first_line
 
 MISSING_GRACE_S = 10.0
 """A listing may lack what was given this long before it was asked for (EC2 lags like that)."""
+AGREED_GRACE_S = 10.0
+"""An instance of which Ray says that it is gone may be missing from listings this long."""
 UNLISTED_GRACE_S = 30.0
-"""An instance of which Ray does not say that it is gone may be missing from listings this long."""
+"""The same for one of which Ray does not say so."""
 RAY_GRACE_S = 30.0
 """A running node may be missing from GCS this long (GCS restarts) before it counts as lost."""
 
@@ -42,6 +44,8 @@ class Sync:
         self._waits = waits
         self._overdue = OverdueTerminations(journal, waits)
         self._limits = Timeouts()
+        self._ended: Container[str] = ()
+        self._listing_age_s = 0.0
         self._strangers: set[str] = set()
         """Orphans, of which the ledger was found to know nothing."""
         self.clear: list[str] = []
@@ -51,11 +55,16 @@ class Sync:
         self.failed: list[Instance] = []
         """Instances whose set-up failed."""
 
-    def run(self, believed: Believed, limits: Timeouts, now: float) -> None:
-        """One comparison with what is believed of the provider's and Ray's words."""
+    def run(self, believed: Believed, ended: Container[str], limits: Timeouts, now: float) -> None:
+        """One comparison with what is believed of the provider's and Ray's words.
+
+        `ended` are the instances that the provider has said it ends.
+        """
         listing, nodes = believed.listing, believed.nodes
         self.clear, self.started, self.failed = [], [], []
         self._limits = limits
+        self._ended = ended
+        self._listing_age_s = believed.listing_age_s
         self._end_replaced_head(listing or {}, now)
         for instance in self._fleet:
             if not instance.quarantined and not self._is_well(instance, listing, nodes):
@@ -161,7 +170,8 @@ class Sync:
     ) -> None:
         """See a dying instance off: when it is no longer listed, it has ended."""
         name = instance.instance_id
-        if listing is not None and listed is None:
+        absent = listing is not None and listed is None
+        if absent and (name in self._ended or self._unlisted_s(name) >= AGREED_GRACE_S):
             self._fleet.move(name, _S.TERMINATED, now, "no longer listed by the provider")
             self._overdue.ended(name)
             return
@@ -194,7 +204,7 @@ class Sync:
         """Not in the provider's list, which may lag behind a launch, or be wrong for a while."""
         name = instance.instance_id
         ray_misses_it = nodes is not None and name not in nodes and instance.status not in STARTING
-        if not ray_misses_it and self._waits.still(name, _UNLISTED) < UNLISTED_GRACE_S:
+        if self._unlisted_s(name) < (AGREED_GRACE_S if ray_misses_it else UNLISTED_GRACE_S):
             return
         if instance.status is _S.DRAINING:
             self._fleet.move(name, _S.TERMINATED, now, "gone after its drain")
@@ -203,6 +213,10 @@ class Sync:
         self._fleet.move(name, _S.LOST, now, detail, detail)
         self._fleet.move(name, _S.TERMINATED, now, detail)
         self._lament(f"lost {_named(instance)}: {detail}", name, now)
+
+    def _unlisted_s(self, instance_id: str) -> float:
+        """How long an instance has been missing from listings: no longer than they were made."""
+        return self._waits.still(instance_id, _UNLISTED) - self._listing_age_s
 
     def _seen_by_ray(self, instance: Instance, now: float) -> None:
         name = instance.instance_id

@@ -81,7 +81,8 @@ class Avoided:
     def __init__(self, failures: Iterable[LaunchFailure], now: float) -> None:
         self._standing: dict[Scope, LaunchFailure] = {}
         for failure in failures:
-            if failure.retry_at > now:
+            # One from the future stands for nobody knows how long: the clock was set back.
+            if failure.failed_at <= now < failure.retry_at:
                 self._standing[scope_of_failure(failure)] = failure
 
     def offering(self, node_type: str, offering: Offering) -> LaunchFailure | None:

@@ -1,0 +1,85 @@
+"""What the simulation has found, each told again in the shortest way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from raytui.autoscaler.planning.avoided import Avoided
+from raytui.autoscaler.simulation.inline import Inline
+from raytui.backends.base import TransientError
+from raytui.model.command import SetFloor
+from raytui.model.lifecycle import InstanceStatus
+from raytui.model.plan import FailureKind, LaunchFailure
+from raytui.model.snapshot import Snapshot
+from raytui.model.spec import Offering
+from tests.support.clusters import kind, spec
+from tests.support.world import World
+
+SMALL = kind("small", 0.2, CPU=4, max=5)
+
+
+def running(count: int) -> Callable[[Snapshot], bool]:
+    return lambda shown: sum(r.running for r in shown.types if r.name == "small") == count
+
+
+def small_world(tmp_path: Path) -> World:
+    world = World(spec(SMALL, idle_s=20), tmp_path / "ledger.db")
+    world.order(SetFloor("small", 2))
+    world.run_until(running(2))
+    world.order(SetFloor("small", 0))
+    return world
+
+
+class LosesFirstTermination(Inline):
+    """The answer to the first terminate call never comes, and nothing is terminated by it."""
+
+    def __init__(self) -> None:
+        self.lost = 0
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        if fn.__name__ == "terminate" and not self.lost:
+            self.lost += 1
+            return Future()
+        return super().submit(fn, *args, **kwargs)
+
+
+def test_a_terminate_call_that_is_never_answered_is_made_again(tmp_path: Path) -> None:
+    world = small_world(tmp_path)
+    pool = LosesFirstTermination()
+    world.boot(pool)
+    world.run_until(lambda _: world.workers() == [])
+    assert pool.lost == 1
+    assert "not terminated: no answer for 2m00s" in world.text()
+
+
+def test_a_listing_that_lacks_what_is_to_end_is_no_proof_that_it_ended(tmp_path: Path) -> None:
+    world = small_world(tmp_path)
+    terminate, listing = world.provider.terminate, world.provider.list_instances
+
+    def refuse(instance_ids: Any) -> None:
+        raise TransientError("not now")
+
+    def only_the_head() -> list[Any]:
+        return [i for i in listing() if i.is_head]
+
+    world.provider.terminate = refuse
+    world.run_until(lambda shown: any(_is_terminating(r) for r in shown.rows))
+    world.provider.list_instances = only_the_head
+    world.run(5)
+    open_rows = {i.instance_id for i in world.ledger.open_instances()}
+    assert set(world.workers()) <= open_rows
+    world.provider.terminate, world.provider.list_instances = terminate, listing
+    world.run_until(lambda _: world.workers() == [])
+
+
+def _is_terminating(row: Any) -> bool:
+    return row.member.status is InstanceStatus.TERMINATING
+
+
+def test_a_failure_from_before_the_clock_was_set_back_avoids_nothing() -> None:
+    failure = LaunchFailure("small", FailureKind.CAPACITY, "no", failed_at=5000.0, retry_at=5030.0)
+    assert Avoided([failure], 5010.0).offering("small", Offering()) is failure
+    assert Avoided([failure], 1400.0).offering("small", Offering()) is None
