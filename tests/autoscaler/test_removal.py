@@ -9,12 +9,16 @@ import msgspec
 import pytest
 
 from raytui.autoscaler.explain import explain
+from raytui.autoscaler.loop.fleet import Fleet
+from raytui.autoscaler.loop.ledger import Ledger
+from raytui.autoscaler.loop.orphans import orphans_in
 from raytui.backends.base import LaunchRequest, ProviderError, TransientError
 from raytui.model.command import HoldNodes, SetFloor, SweepOrphans, Terminate
 from raytui.model.leaving import OrphanPolicy, RemovalRules, Share
 from raytui.model.lifecycle import InstanceStatus
 from raytui.model.reason import Why
 from raytui.model.spec import Offering
+from raytui.model.state import Instance
 from raytui.ray.base import DrainAnswer, RayError
 from tests.support.clusters import kind, spec
 from tests.support.world import World, tasks
@@ -300,21 +304,15 @@ class TestOrphans:
         world.run(2)
         assert sorted(world.workers()) == sorted([name, orphan])
 
-    def test_what_a_launch_call_has_not_answered_for_is_no_orphan(self, tmp_path: Path) -> None:
-        world = World(spec(kind("small", 0.2, CPU=4, min=2)), tmp_path / "l.db")
-        launch = world.provider.launch
-        seen: list[list[str]] = []
-
-        def slow(request):
-            came = launch(request)
-            # The listing shows them before the call has answered.
-            world.reconciler._observe(world.now)
-            seen.append([m.id for m in world.reconciler.state.members if m.instance.orphan])
-            return came
-
-        world.provider.launch = slow
-        world.run(2)
-        assert seen == [[]]
+    def test_what_a_launch_call_has_not_answered_for_is_no_orphan(self) -> None:
+        fleet = Fleet(Ledger(None))
+        request = LaunchRequest("r1", "small", 1)
+        (row,) = fleet.intend(request, SMALL, [()], 1.0)
+        fleet.move(row.instance_id, InstanceStatus.REQUESTED, 1.0, "asked")
+        listing = {"i-1": Instance("i-1", "small", InstanceStatus.ALLOCATED, request_id="r1")}
+        assert orphans_in(listing, fleet) == {}
+        fleet.move(row.instance_id, InstanceStatus.LAUNCH_FAILED, 2.0, "no answer")
+        assert list(orphans_in(listing, fleet)) == ["i-1"]
 
 
 def test_a_node_that_leaves_cannot_be_held_any_more(busy: World) -> None:
