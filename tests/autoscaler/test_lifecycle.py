@@ -172,7 +172,6 @@ class TestRequests:
         world.run(20)
         assert len(world.workers()) == 3
 
-
     def test_an_answer_that_makes_no_sense_costs_that_request_only(self, tmp_path: Path) -> None:
         world = world_with(tmp_path)
         launch = world.provider.launch
