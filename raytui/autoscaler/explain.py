@@ -45,13 +45,17 @@ def _limit(args: _Arguments) -> str:
     return "the ceiling" if "ceiling" in args else "max_workers"
 
 
+def _fallback(args: _Arguments) -> str:
+    return f", as its fallback {args['fallback']}" if "fallback" in args else ""
+
+
 def _waits_for_starting(args: _Arguments, now: float) -> str:
     ready = args.number("ready_at")
     if not ready:
-        return f"on {args['nodes']} starting"
+        return f"on {args['nodes']} starting{_fallback(args)}"
     left = ready - now
     when = f"ready in about {duration_text(left)}" if left > 0 else "any moment now"
-    return f"on {args['nodes']} starting ({when})"
+    return f"on {args['nodes']} starting{_fallback(args)} ({when})"
 
 
 def _too_large(args: _Arguments, _now: float) -> str:
@@ -111,7 +115,9 @@ def _draining(args: _Arguments, now: float) -> str:
 
 
 _WORDS: dict[Why, Callable[[_Arguments, float], str]] = {
-    Why.FITS_RUNNING: lambda a, _: "room on running nodes; Ray is about to place it",
+    Why.FITS_RUNNING: lambda a, _: (
+        f"room on running nodes{_fallback(a)}; Ray is about to place it"
+    ),
     Why.WAITS_FOR_STARTING: _waits_for_starting,
     Why.MAX_WORKERS_TYPE: lambda a, _: (
         f"{_limit(a)} of {a['node_type']} is {a['max']}, {a['now']} in use"
@@ -142,7 +148,7 @@ _WORDS: dict[Why, Callable[[_Arguments, float], str]] = {
     Why.MIN_WORKERS: lambda a, _: f"min_workers of {a['node_type']} is {a['floor']}",
     Why.USER_FLOOR: lambda a, _: f"the floor of {a['node_type']} is {a['floor']}",
     Why.FOR_DEMAND: lambda a, _: f"{a['count']} × {a['shape']} found no room",
-    Why.FOR_GANG: lambda a, _: f"placement group {a['gang']} found no room",
+    Why.FOR_GANG: lambda a, _: f"placement group {a['gang']} found no room{_fallback(a)}",
     Why.FOR_CONSTRAINT: lambda a, _: f"request_resources wants {a['shape']}",
     Why.CHEAPEST: lambda a, _: "cheapest",
     Why.ONLY_FIT: lambda a, _: "the only type that fits",

@@ -161,7 +161,7 @@ def _with_demands(state: ClusterState, added: tuple[Demand, ...]) -> ClusterStat
 def _refuse_size(state: ClusterState) -> None:
     """Refuse what would take minutes: the cost of a plan grows with the number of shapes."""
     bundles = {bundle for constraint in state.constraints for bundle, _ in constraint.bundles}
-    in_groups = {bundle for gang in state.gangs for bundle in gang.bundles}
+    in_groups = {bundle for gang in state.gangs for way in gang.ways for bundle in way}
     sizes = {
         "different shapes of pending demand": (len(state.demands), MOST_SHAPES),
         "different bundles of placement groups": (len(in_groups), MOST_SHAPES),

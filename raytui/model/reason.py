@@ -11,8 +11,8 @@ class Why(StrEnum):
     """Every reason raytui can give. The comment names the arguments."""
 
     # Why a demand waits, or where it goes.
-    FITS_RUNNING = "fits-running"  # nodes
-    WAITS_FOR_STARTING = "waits-for-starting"  # nodes (text "2 × cpu-small"), ready_at (0: ?)
+    FITS_RUNNING = "fits-running"  # nodes, fallback (which way of a placement group; when not the first)
+    WAITS_FOR_STARTING = "waits-for-starting"  # nodes (text "2 × cpu"), ready_at (0: ?), fallback
     MAX_WORKERS_TYPE = "max-workers-type"  # node_type, now, max, ceiling (when a person set it)
     MAX_WORKERS_GLOBAL = "max-workers-global"  # now, max
     UPSCALING_SPEED = "upscaling-speed"  # node_type, allowed, speed
@@ -31,7 +31,7 @@ class Why(StrEnum):
     MIN_WORKERS = "min-workers"  # node_type, floor
     USER_FLOOR = "user-floor"  # node_type, floor, by
     FOR_DEMAND = "for-demand"  # count, shape
-    FOR_GANG = "for-gang"  # gang, strategy
+    FOR_GANG = "for-gang"  # gang, strategy, fallback
     FOR_CONSTRAINT = "for-constraint"  # count, shape
 
     # Why a node type was taken or not.

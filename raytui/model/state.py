@@ -127,6 +127,13 @@ class Gang(Struct, frozen=True, omit_defaults=True):
     bundles: tuple[Bundle, ...]
     placed_on: tuple[str, ...] = ()
     """Hex ids of Ray nodes that hold its other bundles, when some were lost with their nodes."""
+    fallbacks: tuple[tuple[Bundle, ...], ...] = ()
+    """Other bundles that it would take instead, in the order to try them, each a whole group."""
+
+    @property
+    def ways(self) -> tuple[tuple[Bundle, ...], ...]:
+        """All ways to place it, the preferred one first."""
+        return (self.bundles, *self.fallbacks)
 
 
 class Constraint(Struct, frozen=True):

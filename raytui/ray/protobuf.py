@@ -185,16 +185,17 @@ def _gang(gang: Any, hosts: Mapping[str, Sequence[str]]) -> Gang:
     """A placement group; Ray's details read `<id>:STRICT_SPREAD|PENDING`.
 
     Of a group that lost a node (`RESCHEDULING`) Ray lists the lost bundles only. Newer Rays list
-    the bundles per way to place them, the preferred way first.
+    the bundles per way to place them, the preferred way first; 2.60 itself never sends a second.
     """
     listed = _newer(gang, "bundle_selectors", ())
     ways = [way.resource_requests for way in listed if way.resource_requests]
-    requests = ways[0] if ways else gang.requests
+    requests, *others = ways or [gang.requests]
     gang_id, _, rest = gang.details.partition(":")
     word = rest.partition("|")[0]
     strategy = Strategy(word) if word in set(Strategy) else _strategy_of(requests)
     bundles = tuple(_bundle(request) for request in requests)
-    return Gang(gang_id, strategy, bundles, tuple(sorted(hosts.get(gang_id, ()))))
+    fallbacks = tuple(tuple(_bundle(request) for request in way) for way in others)
+    return Gang(gang_id, strategy, bundles, tuple(sorted(hosts.get(gang_id, ()))), fallbacks)
 
 
 def _strategy_of(requests: Iterable[Any]) -> Strategy:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 import pytest
 from hypothesis import given, settings
+from msgspec.structs import replace
 
 from raytui.autoscaler.planning.planner import plan
 from raytui.model.lifecycle import COUNTED, STARTING, InstanceStatus
@@ -157,8 +158,13 @@ def _gang_items(world: ClusterState, made: Plan, places: Places) -> list[exact.I
         if outcome.wait in STAGES:
             # A group goes where the last of its bundles goes; the others may be there sooner.
             sooner = STAGES[: STAGES.index(outcome.wait) + 1]
-            items += _bundles(gang, _on(places, sooner))
+            items += _bundles(_as_it_goes(gang, outcome), _on(places, sooner))
     return items
+
+
+def _as_it_goes(gang: Gang, outcome: Outcome) -> Gang:
+    """The group with the bundles of the way that its outcome tells."""
+    return replace(gang, bundles=gang.ways[int(outcome.reason.args.get("fallback", 0))])
 
 
 def _outcome_of(gang: Gang, made: Plan) -> Outcome:

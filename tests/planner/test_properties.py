@@ -247,6 +247,10 @@ def _bundle_shuffled(bundle: Bundle, chance: random.Random) -> Bundle:
     return replace(bundle, resources=_amounts_shuffled(bundle.resources, chance))
 
 
+def _bundles_shuffled(bundles: tuple[Bundle, ...], chance: random.Random) -> tuple[Bundle, ...]:
+    return _shuffled(tuple(_bundle_shuffled(bundle, chance) for bundle in bundles), chance)
+
+
 def _member_shuffled(member: Member, chance: random.Random) -> Member:
     node = member.node
     if node is None:
@@ -263,7 +267,11 @@ def _member_shuffled(member: Member, chance: random.Random) -> Member:
 def _world_shuffled(world: ClusterState, chance: random.Random) -> ClusterState:
     demands = [replace(d, resources=_amounts_shuffled(d.resources, chance)) for d in world.demands]
     gangs = [
-        replace(g, bundles=_shuffled(tuple(_bundle_shuffled(b, chance) for b in g.bundles), chance))
+        replace(
+            g,
+            bundles=_bundles_shuffled(g.bundles, chance),
+            fallbacks=tuple(_bundles_shuffled(way, chance) for way in g.fallbacks),
+        )
         for g in world.gangs
     ]
     constraints = [

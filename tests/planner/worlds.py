@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from raytui.model.lifecycle import InstanceStatus
 from raytui.model.plan import DrainUnderWay, FailureKind, Hold, LaunchFailure, Memory
 from raytui.model.reason import Why, because
+from raytui.model.resources import Resources
 from raytui.model.spec import ClusterSpec
-from raytui.model.state import ClusterState, SourceHealth
+from raytui.model.state import Bundle, ClusterState, SourceHealth
 from tests.support.clusters import NOW, bundle, constraint, demand, gang, kind, spec, state, worker
 
 few = st.integers(0, 6)
@@ -56,6 +57,12 @@ shapes = st.fixed_dictionaries(
 )
 
 
+ways = st.lists(st.builds(Bundle, shapes.map(Resources.of), selectors), min_size=1, max_size=3).map(
+    tuple
+)
+"""Bundles that a placement group would take."""
+
+
 @st.composite
 def states(draw: st.DrawFn) -> ClusterState:
     """Clusters in all conditions, with all kinds of requests."""
@@ -80,6 +87,7 @@ def states(draw: st.DrawFn) -> ClusterState:
             draw(st.sampled_from(["PACK", "SPREAD", "STRICT_PACK", "STRICT_SPREAD"])),
             *[bundle(draw(selectors), **draw(shapes)) for _ in range(draw(st.integers(1, 4)))],
             name=f"g{index}",
+            fallbacks=tuple(draw(st.lists(ways, max_size=2))) if draw(st.booleans()) else (),
         )
         for index in range(draw(st.integers(0, 3)))
     ]

@@ -221,6 +221,23 @@ def test_bundle_selectors_are_preferred_to_the_old_list() -> None:
     assert bundle.selector == (("disk", "in", ("ssd",)),)
 
 
+def test_the_later_ways_to_place_a_group_are_its_fallbacks() -> None:
+    ways = [[asks(1, GPU=1).request] * 2, [], [asks(1, CPU=8).request], [asks(1, CPU=4).request]]
+    (read,) = view(
+        pending_gang_resource_requests=[
+            gang(
+                "ab12:PACK|PENDING",
+                bundle_selectors=[pb.BundleSelector(resource_requests=way) for way in ways],
+            )
+        ]
+    ).gangs
+    assert [bundle.resources for bundle in read.bundles] == [Resources.of(GPU=1)] * 2
+    assert [[b.resources for b in way] for way in read.fallbacks] == [
+        [Resources.of(CPU=8)],
+        [Resources.of(CPU=4)],
+    ]
+
+
 def test_a_strategy_that_is_not_told_is_read_from_the_constraints() -> None:
     apart = pb.PlacementConstraint(
         anti_affinity=pb.AntiAffinityConstraint(label_name="g", label_value="")

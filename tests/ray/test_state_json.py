@@ -14,7 +14,7 @@ from raytui.config.problems import ConfigErrors
 from raytui.model.lifecycle import InstanceStatus
 from raytui.model.resources import Resources
 from raytui.model.spec import Market
-from raytui.model.state import ClusterState, Demand, NodeStatus, Strategy
+from raytui.model.state import Bundle, ClusterState, Demand, NodeStatus, Strategy
 from raytui.ray.state_json import StateFile, read_state
 
 NOW = 1_000_000.0
@@ -140,6 +140,21 @@ def test_a_placement_group():
     (read_gang,) = read({"pending_gang_resource_requests": [gang]}).gangs
     assert (read_gang.gang_id, read_gang.strategy) == ("4f2a", Strategy.STRICT_SPREAD)
     assert [bundle.resources for bundle in read_gang.bundles] == [Resources.of(GPU=1)] * 2
+
+
+@pytest.mark.parametrize("camel", [False, True])
+def test_the_fallbacks_of_a_placement_group(camel: bool):
+    listed, requests = (
+        ("bundleSelectors", "resourceRequests")
+        if camel
+        else ("bundle_selectors", "resource_requests")
+    )
+    shape = "resourcesBundle" if camel else "resources_bundle"
+    ways = [{requests: [{shape: {"GPU": 1}}] * 2}, {requests: [{shape: {"CPU": 8}}] * 2}]
+    groups = "pendingGangResourceRequests" if camel else "pending_gang_resource_requests"
+    (gang,) = read({groups: [{"details": "4f2a:PACK|PENDING", listed: ways}]}).gangs
+    assert [bundle.resources for bundle in gang.bundles] == [Resources.of(GPU=1)] * 2
+    assert gang.fallbacks == ((Bundle(Resources.of(CPU=8)),) * 2,)
 
 
 def test_where_the_other_bundles_of_a_placement_group_are():
@@ -453,7 +468,10 @@ def ray_state() -> Any:
             pb.GangResourceRequest(requests=[bundle, bundle]),
             pb.GangResourceRequest(
                 details="4f2a:SPREAD|PENDING",
-                bundle_selectors=[pb.BundleSelector(resource_requests=[asked, chosen])],
+                bundle_selectors=[
+                    pb.BundleSelector(resource_requests=[asked, chosen]),
+                    pb.BundleSelector(resource_requests=[asked]),
+                ],
             ),
         ],
         cluster_resource_constraints=[
@@ -484,6 +502,7 @@ def test_protobufs_own_json_means_what_the_message_means(
     assert tuple(member.node for member in file.state.members) == view.nodes
     assert file.state.demands == view.demands
     assert file.state.gangs == view.gangs
+    assert [len(gang.fallbacks) for gang in file.state.gangs] == [0, 1]
     assert file.state.constraints == view.constraints
 
 

@@ -136,8 +136,13 @@ def demand(count: int, *selectors: LabelSelector, **resources: float) -> Demand:
     return Demand(Resources.of(resources), count, selectors)
 
 
-def gang(strategy: str, *bundles: Bundle, name: str = "abc123") -> Gang:
-    return Gang(name, Strategy(strategy), bundles)
+def gang(
+    strategy: str,
+    *bundles: Bundle,
+    name: str = "abc123",
+    fallbacks: tuple[tuple[Bundle, ...], ...] = (),
+) -> Gang:
+    return Gang(name, Strategy(strategy), bundles, fallbacks=fallbacks)
 
 
 def bundle(selector: LabelSelector = (), **resources: float) -> Bundle:

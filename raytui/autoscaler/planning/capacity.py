@@ -262,7 +262,7 @@ def _busy_first(entry: tuple[str, Member]) -> tuple[float, str]:
 
 def _mentioned(state: ClusterState) -> tuple[set[str], set[str]]:
     """Resource names and label keys that any request speaks of; nothing else tells nodes apart."""
-    bundles = [b for gang in state.gangs for b in gang.bundles]
+    bundles = [b for gang in state.gangs for way in gang.ways for b in set(way)]
     bundles += [b for constraint in state.constraints for b, _ in constraint.bundles]
     selectors = [selector for demand in state.demands for selector in demand.selectors]
     selectors += [bundle.selector for bundle in bundles]

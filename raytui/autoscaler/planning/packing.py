@@ -119,6 +119,18 @@ class Packing:
         self._own = set()
         return twin
 
+    def parted(self, stage: Stage) -> tuple[Packing, Packing]:
+        """Two independent pictures: of the nodes at that stage, and of all others."""
+        these, others = self.copy(), self.copy()
+        these._bins = {key: b for key, b in self._bins.items() if b.stage is stage}
+        others._bins = {key: b for key, b in self._bins.items() if b.stage is not stage}
+        return these, others
+
+    def join(self, other: Packing) -> None:
+        """Add all nodes of another picture."""
+        for bin_ in other._bins.values():
+            self._put(replace(bin_, ids=list(bin_.ids)))
+
     def add(
         self,
         stage: Stage,

@@ -69,8 +69,9 @@ def _groups_with(
     """
     sketch, way = placing.copy(), placing.copy()
     for_groups: list[Wanted] = []
-    for group in groups_of(sketch, gangs):
-        layout, sketch.room = lay(group.gang.strategy, group.rest, sketch.room, group.avoided)
+    groups = groups_of(sketch, gangs)
+    for group in groups:
+        layout, sketch.room = lay(group.strategy, group.rest, sketch.room, group.avoided)
         for_groups += layout.missing
     for_tasks = unpromised(demands, promised)
     for want in for_tasks:
@@ -84,7 +85,7 @@ def _groups_with(
     if not chosen:
         return None
     way.note(asked)
-    reason = reason_for(min(gangs, key=lambda gang: (-len(gang.bundles), gang.gang_id)))
+    reason = reason_for(min(groups, key=lambda group: (-group.size, group.gang.gang_id)))
     nodes: Counter[str] = Counter()
     for lot in chosen:
         nodes[lot.supply.node_type] += lot.nodes

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from raytui.model.lifecycle import InstanceStatus
+from raytui.model.plan import FailureKind, LaunchFailure, Memory
 from raytui.model.reason import Why
-from raytui.model.state import Bundle, Gang, Strategy
+from raytui.model.resources import Resources
+from raytui.model.state import Bundle, Gang, Member, Share, Strategy
 from tests.planner.rules.rule import (
     AT_TYPE_MAX,
     GPU,
     LARGE,
     NEW_FOR_GANG,
+    NO_TYPE_HAS,
     NO_TYPE_LABELS,
     ON_NEW,
     ON_RUNNING,
@@ -20,7 +25,7 @@ from tests.planner.rules.rule import (
     TOO_LARGE,
     Rule,
 )
-from tests.support.clusters import bundle, demand, gang, kind, spec, state, worker
+from tests.support.clusters import NOW, bundle, demand, gang, kind, spec, state, worker
 
 ALPHA = kind("alpha", 0.1, CPU=4, labels={"zone": "a"})
 BETA = kind("beta", 0.5, CPU=4, labels={"zone": "b", "disk": "ssd"})
@@ -411,6 +416,127 @@ PARTLY_PLACED = [
     ),
 ]
 
+ON_GPUS = (bundle(CPU=2, GPU=1),) * 2
+ON_CPUS = (bundle(CPU=2),) * 2
+EITHER = gang("PACK", *ON_GPUS, fallbacks=(ON_CPUS,))
+ONE_GPU = kind("gpu", 1.2, CPU=8, GPU=1, max=1)
+
+
+def _meant_for_fallback():
+    """A node that was bought for the fallback of EITHER and starts."""
+    starting = worker(SMALL, "a", status=InstanceStatus.REQUESTED)
+    meant = (Share(Resources.of(CPU=2), 2, EITHER.gang_id),)
+    return Member(replace(starting.instance, meant_for=meant))
+
+
+FALLBACKS = [
+    Rule(
+        "a group goes its first way where that can be had, though a fallback is cheaper",
+        state(gangs=[EITHER]),
+        spec(SMALL, GPU),
+        launches={"gpu": 2},
+        fates={NEW_FOR_GANG: 1},
+        args={"fallback": None},
+    ),
+    Rule(
+        "a group takes running room by its fallback rather than launch for its first way",
+        state(worker(SMALL, "a", idle_for=1), gangs=[EITHER]),
+        spec(SMALL, GPU),
+        fates={ON_RUNNING: 1},
+        kept={"a": Why.EXPECTED},
+        args={"fallback": 1},
+    ),
+    Rule(
+        "a group waits for starting room by its first way rather than run by its fallback",
+        state(
+            worker(SMALL, "a", idle_for=1),
+            *[worker(GPU, name, status=InstanceStatus.ALLOCATED) for name in "bc"],
+            gangs=[EITHER],
+        ),
+        spec(SMALL, GPU),
+        fates={ON_STARTING: 1},
+        args={"fallback": None},
+    ),
+    Rule(
+        "a group is launched for by its fallback when its first way is infeasible",
+        state(gangs=[EITHER]),
+        spec(SMALL),
+        launches={"small": 1},
+        fates={NEW_FOR_GANG: 1},
+        args={"fallback": 1},
+    ),
+    Rule(
+        "a group does not wait for a first way that limits block",
+        state(gangs=[EITHER]),
+        spec(SMALL, ONE_GPU),
+        launches={"small": 1},
+        fates={NEW_FOR_GANG: 1},
+        args={"fallback": 1},
+    ),
+    Rule(
+        "a group does not wait for a first way whose launches fail",
+        state(gangs=[EITHER]),
+        spec(SMALL, GPU),
+        Memory(failures=(LaunchFailure("gpu", FailureKind.CAPACITY, "no", NOW, NOW + 60),)),
+        launches={"small": 1},
+        fates={NEW_FOR_GANG: 1},
+        args={"fallback": 1},
+    ),
+    Rule(
+        "a group does not wait for a first way that the budget does not pay for",
+        state(gangs=[EITHER]),
+        replace(spec(SMALL, GPU), budget_per_hour=1.5),
+        launches={"small": 1},
+        fates={NEW_FOR_GANG: 1},
+        args={"fallback": 1},
+    ),
+    Rule(
+        "fallbacks of a group are tried in order",
+        state(gangs=[gang("STRICT_PACK", bundle(TPU=1), fallbacks=(ON_CPUS, (bundle(CPU=1),)))]),
+        spec(kind("tiny", 0.1, CPU=1), SMALL),
+        launches={"small": 1},
+        fates={NEW_FOR_GANG: 1},
+        args={"fallback": 1},
+    ),
+    Rule(
+        "a fallback may have other numbers of bundles and other labels",
+        state(
+            gangs=[
+                gang(
+                    "STRICT_SPREAD",
+                    *[bundle(IN_A, CPU=4, GPU=1)] * 2,
+                    fallbacks=((bundle(IN_A, CPU=2),) * 2 + (bundle(IN_B, CPU=2),),),
+                )
+            ]
+        ),
+        spec(ALPHA, BETA),
+        launches={"alpha": 2, "beta": 1},
+        fates={NEW_FOR_GANG: 1},
+        args={"fallback": 1},
+    ),
+    Rule(
+        "a group with room by no way is told what blocks the first that a type could hold",
+        state(worker(ONE, "a"), gangs=[gang("PACK", bundle(TPU=1), fallbacks=(ON_CPUS,))]),
+        spec(ONE),
+        fates={AT_TYPE_MAX: 1},
+        args={"node_type": "small"},
+    ),
+    Rule(
+        "a group that no type could hold by any way is told what its first way lacks",
+        state(gangs=[gang("PACK", bundle(TPU=1), fallbacks=((bundle(GPU=1),),))]),
+        spec(SMALL),
+        fates={NO_TYPE_HAS: 1},
+        args={"resource": "TPU"},
+    ),
+    Rule(
+        "nodes bought for a group's fallback stay with it when its first way can be had again",
+        state(_meant_for_fallback(), gangs=[EITHER], demands=[demand(1, CPU=4)]),
+        spec(SMALL, GPU),
+        launches={"small": 1},
+        fates={ON_STARTING: 1, ON_NEW: 1},
+    ),
+]
+
 ALTOGETHER = [
     Rule(
         "room for half of a group stays free for work that can use it",
@@ -483,4 +609,4 @@ ALTOGETHER = [
     ),
 ]
 
-RULES = [*STRICT_PACK, *PACK, *SPREAD, *STRICT_SPREAD, *PARTLY_PLACED, *ALTOGETHER]
+RULES = [*STRICT_PACK, *PACK, *SPREAD, *STRICT_SPREAD, *PARTLY_PLACED, *FALLBACKS, *ALTOGETHER]

@@ -53,8 +53,8 @@ class Rule:
     """How many requests had which fate; placement groups and constraints count as one each."""
     kept: Mapping[str, Why] = field(default_factory=dict)
     """Why some of the nodes are here; the others are not looked at."""
-    args: Mapping[str, str | int | float] = field(default_factory=dict)
-    """Arguments that the reason of the last fate must have."""
+    args: Mapping[str, str | int | float | None] = field(default_factory=dict)
+    """Arguments that the reason of the last fate must have, or (None) must not have."""
     offerings: tuple[str, ...] = ()
     """What the launches buy, as `instance type, zone, market`; not looked at when empty."""
 
