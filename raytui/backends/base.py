@@ -123,8 +123,30 @@ class CommandResult(Struct, frozen=True):
     output: str
 
 
+class SyncRules(Struct, frozen=True, omit_defaults=True):
+    """What a copy leaves out: `rsync_exclude` and `rsync_filter` of the cluster file."""
+
+    exclude: tuple[str, ...] = ()
+    """Patterns, as rsync's --exclude."""
+    filter: tuple[str, ...] = ()
+    """Names of files that list patterns for the directory they lie in, e.g. `.gitignore`."""
+
+    def rsync_options(self) -> list[str]:
+        """The rules in rsync's words and in Ray's order."""
+        excluded = [word for pattern in self.exclude for word in ("--exclude", pattern)]
+        filtered = [word for name in self.filter for word in ("--filter", f"dir-merge,- {name}")]
+        return excluded + filtered
+
+
+ALL_FILES = SyncRules()
+
+
 class CommandRunner(Protocol):
-    """Runs commands on one machine: here, over SSH, in a container, in a pod."""
+    """Runs commands on one machine: here, over SSH, in a container, in a pod.
+
+    What ends with an exit code is a result, whatever the code; what could not be tried at all
+    (no connection, no login) raises a ProviderError.
+    """
 
     def run(
         self,
@@ -137,6 +159,49 @@ class CommandRunner(Protocol):
         """Run to the end, handing each line of output to `on_line` as it comes."""
         ...
 
+    def run_shell(
+        self,
+        text: str,
+        *,
+        env: Mapping[str, str] | None = None,
+        timeout_s: float | None = None,
+        on_line: LineSink | None = None,
+    ) -> CommandResult:
+        """Run a command of the cluster file, in the shell that Ray gives it (login_shell.py)."""
+        ...
+
+    def put(
+        self,
+        source: str,
+        target: str,
+        *,
+        rules: SyncRules = ALL_FILES,
+        timeout_s: float | None = None,
+        on_line: LineSink | None = None,
+    ) -> CommandResult:
+        """Copy a path of this machine to one of that machine with rsync.
+
+        A `/` at the end of `source` means what is in the directory, as rsync has it. `target` may
+        begin with `~/`, that machine's home; directories that are missing above it are made.
+        """
+        ...
+
+    def get(
+        self,
+        source: str,
+        target: str,
+        *,
+        rules: SyncRules = ALL_FILES,
+        timeout_s: float | None = None,
+        on_line: LineSink | None = None,
+    ) -> CommandResult:
+        """Copy a path of that machine to one of this machine; otherwise as `put`."""
+        ...
+
     def stream_command(self, command: Sequence[str]) -> list[str]:
         """A local argv whose stdin and stdout are those of `command` on the machine."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the machine. Commands under way are ended and come back as failed."""
         ...

@@ -7,16 +7,24 @@ import signal
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-from raytui.backends.base import CommandResult, LineSink, TransientError
+from raytui.backends.base import ALL_FILES, CommandResult, LineSink, SyncRules, TransientError
+from raytui.backends.login_shell import is_shell_noise, login_shell
 
 _TIMED_OUT = 124
 """Exit code of a command that was stopped because its time was up, as of timeout(1)."""
 _NOT_FOUND = 127
+_NO_DIRECTORY = 11
+"""rsync's own code for trouble with files."""
 
 
 class LocalRunner:
-    """Runs argument lists, never a shell, each in a session of its own."""
+    """Runs argument lists, each in a session of its own, so that it ends with its children."""
+
+    def __init__(self) -> None:
+        self._running: set[subprocess.Popen[str]] = set()
+        self._lock = threading.Lock()
 
     def run(
         self,
@@ -46,6 +54,8 @@ class LocalRunner:
             return CommandResult(_NOT_FOUND, f"{error.filename}: not found")
         except OSError as error:
             raise TransientError(f"{command[0]} could not be run: {error.strerror}") from error
+        with self._lock:
+            self._running.add(process)
         out_of_time = threading.Event()
 
         def give_up() -> None:
@@ -69,11 +79,72 @@ class LocalRunner:
             if process.poll() is None:
                 _kill_group(process.pid)
                 process.wait()
+            with self._lock:
+                self._running.discard(process)
         return CommandResult(_TIMED_OUT if out_of_time.is_set() else code, "".join(lines))
+
+    def run_shell(
+        self,
+        text: str,
+        *,
+        env: Mapping[str, str] | None = None,
+        timeout_s: float | None = None,
+        on_line: LineSink | None = None,
+    ) -> CommandResult:
+        """See CommandRunner; without a terminal, and without the shell's words about that."""
+
+        def heard(line: str) -> None:
+            if on_line and not is_shell_noise(line):
+                on_line(line)
+
+        result = self.run(login_shell(text), env=env, timeout_s=timeout_s, on_line=heard)
+        lines = result.output.splitlines(keepends=True)
+        output = "".join(line for line in lines if not is_shell_noise(line))
+        return CommandResult(result.exit_code, output)
+
+    def put(
+        self,
+        source: str,
+        target: str,
+        *,
+        rules: SyncRules = ALL_FILES,
+        timeout_s: float | None = None,
+        on_line: LineSink | None = None,
+    ) -> CommandResult:
+        """See CommandRunner; that machine is this one."""
+        destination = Path(target).expanduser()
+        try:
+            destination.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            return CommandResult(_NO_DIRECTORY, f"{destination.parent}: {error.strerror}")
+        # pathlib drops a slash at the end, which tells rsync a directory from what is in it.
+        slash = "/" if target.endswith("/") else ""
+        command = ["rsync", "-av", *rules.rsync_options(), "--"]
+        paths = [os.path.expanduser(source), f"{destination}{slash}"]  # noqa: PTH111
+        return self.run([*command, *paths], timeout_s=timeout_s, on_line=on_line)
+
+    def get(
+        self,
+        source: str,
+        target: str,
+        *,
+        rules: SyncRules = ALL_FILES,
+        timeout_s: float | None = None,
+        on_line: LineSink | None = None,
+    ) -> CommandResult:
+        """See CommandRunner; that machine is this one."""
+        return self.put(source, target, rules=rules, timeout_s=timeout_s, on_line=on_line)
 
     def stream_command(self, command: Sequence[str]) -> list[str]:
         """The command itself: its stdin and stdout are already here."""
         return list(command)
+
+    def close(self) -> None:
+        """See CommandRunner."""
+        with self._lock:
+            for process in self._running:
+                if process.poll() is None:
+                    _kill_group(process.pid)
 
 
 def _kill_group(leader: int) -> None:

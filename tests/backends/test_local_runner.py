@@ -1,8 +1,13 @@
 """Running commands on this machine."""
 
 import sys
+import threading
 import time
+from pathlib import Path
 
+import pytest
+
+from raytui.backends.base import CommandResult, SyncRules
 from raytui.backends.local_runner import LocalRunner
 
 RUNNER = LocalRunner()
@@ -45,3 +50,59 @@ def test_a_command_that_is_not_there_says_so() -> None:
 def test_no_shell_reads_the_arguments() -> None:
     result = RUNNER.run(["echo", "$HOME; exit 1"])
     assert (result.exit_code, result.output) == (0, "$HOME; exit 1\n")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "home").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def test_a_shell_command_sees_bashrc_and_rays_settings(home: Path) -> None:
+    (home / ".bashrc").write_text("export FROM_BASHRC=yes\n")
+    text = 'echo "$FROM_BASHRC $OMP_NUM_THREADS $WORD" # a comment'
+    heard: list[str] = []
+    result = RUNNER.run_shell(text, env={"WORD": "x y"}, on_line=heard.append)
+    assert (result.exit_code, result.output, heard) == (0, "yes 1 x y\n", ["yes 1 x y"])
+
+
+def test_a_shell_command_tells_its_exit_code(home: Path) -> None:
+    assert RUNNER.run_shell("echo no; exit 3") == CommandResult(3, "no\n")
+
+
+def test_a_directory_is_copied_without_what_the_rules_leave_out(home: Path, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    (source / "sub").mkdir(parents=True)
+    for name in ("kept.py", "left.pyc", "sub/ignored.log", "sub/kept.txt"):
+        (source / name).write_text(name)
+    (source / "sub" / ".gitignore").write_text("*.log\n")
+    rules = SyncRules(exclude=("*.pyc",), filter=(".gitignore",))
+    result = RUNNER.put(f"{source}/", "~/deep/target/", rules=rules)
+    assert result.exit_code == 0, result.output
+    target = home / "deep" / "target"
+    copied = {str(p.relative_to(target)) for p in target.rglob("*") if p.is_file()}
+    assert copied == {"kept.py", "sub/.gitignore", "sub/kept.txt"}
+
+
+def test_a_copy_of_nothing_fails_in_rsyncs_words(tmp_path: Path) -> None:
+    result = RUNNER.get(str(tmp_path / "missing"), str(tmp_path / "target"))
+    assert result.exit_code != 0
+    assert "No such file" in result.output
+
+
+def test_closing_ends_what_runs() -> None:
+    runner = LocalRunner()
+    results: list[CommandResult] = []
+    begun = threading.Event()
+
+    def work() -> None:
+        command = ["sh", "-c", "echo begun; sleep 60"]
+        results.append(runner.run(command, on_line=lambda _: begun.set()))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert begun.wait(10)
+    runner.close()
+    thread.join(10)
+    assert [result.exit_code for result in results] == [-9]
