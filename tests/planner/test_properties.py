@@ -199,6 +199,16 @@ def test_packing_problems_with_one_more_node_lose_nothing(tight: bool) -> None:
             assert _unplaced(plan(world, cluster, Memory(), NOW)) <= before, (case, kind.name)
 
 
+@pytest.mark.parametrize(("seed", "running"), [(957, 3), (1807, 8)])
+def test_the_tightest_room_is_left_where_another_request_needs_it(seed: int, running: int) -> None:
+    """Limits bind, and only existing and new nodes chosen together serve as much as before."""
+    case = cases.make(seed, tight=True, running=running)
+    before = _unplaced(plan(case.state, case.spec, Memory(), NOW))
+    for kind in case.kinds:
+        world, cluster = _with_one_more(case.state, case.spec, kind)
+        assert _unplaced(plan(world, cluster, Memory(), NOW)) <= before, kind.name
+
+
 def _unplaced(made: Plan) -> int:
     lost = (Wait.BLOCKED, Wait.INFEASIBLE)
     return sum(o.count for o in made.outcomes if o.kind is Request.DEMAND and o.wait in lost)

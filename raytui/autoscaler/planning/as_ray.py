@@ -16,6 +16,7 @@ from raytui.autoscaler.planning.buying import (
     Wanted,
     Way,
     fill,
+    there,
 )
 from raytui.autoscaler.planning.packing import Bin, Packing, Placed, Stage, matches
 from raytui.model.resources import Resources
@@ -82,7 +83,7 @@ def _try(
     bin_: Bin, order: Sequence[Wanted], room_of: Callable[[str], Resources]
 ) -> tuple[Score, Pattern, str]:
     """What one of the bin's nodes would take, and how well it would be used then."""
-    node = Supply(bin_.node_type, Resources(bin_.room), bin_.labels, 0.0, len(bin_.ids))
+    node = there(bin_)
     pattern = fill(node, [want for want in order if want.count])
     total = room_of(bin_.node_type) or node.room
     return _score(node, pattern, total), pattern, bin_.ids[0]

@@ -1,6 +1,6 @@
-"""Where tasks and actors could go, in our way and in Ray's; the better counts.
+"""Where tasks and actors could go, in our ways and in Ray's; the best counts.
 
-An attempt changes nothing but its own picture of the room, so that two can be compared.
+An attempt changes nothing but its own picture of the room, so that they can be compared.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from raytui.autoscaler.planning import as_ray
-from raytui.autoscaler.planning.buying import NODE_CHARGE, Bought, Wanted
+from raytui.autoscaler.planning import as_ray, together
+from raytui.autoscaler.planning.buying import Bought, Wanted
 from raytui.autoscaler.planning.capacity import Capacity
 from raytui.autoscaler.planning.fallbacks import buy_in_turn
 from raytui.autoscaler.planning.improving import is_small
@@ -42,17 +42,18 @@ class Attempt:
     @property
     def rank(self) -> tuple[int, float, int]:
         """Sort key, best first: the fewest unserved, then the cheapest, then the fewest nodes."""
-        cost = sum(lot.nodes * (lot.supply.price + NODE_CHARGE) for lot in self.lots)
+        cost = sum(lot.nodes * lot.supply.cost for lot in self.lots)
         return self.unserved, round(cost, 9), sum(lot.nodes for lot in self.lots)
 
 
 def best_attempt(
     wanted: Sequence[Wanted], room: Packing, capacity: Capacity, budget: int
 ) -> Attempt:
-    """The better of two ways to place the requests; uses up `room`, changes nothing else.
+    """The best of a few ways to place the requests; uses up `room`, changes nothing else.
 
-    Ours takes shape by shape to the tightest room. Ray's is tried too where ours used existing room
-    and yet needs new nodes, if these are few or limited: there a lucky order saves one.
+    Ours takes shape by shape to the tightest room. Where that used existing room and yet needs new
+    nodes, it is tried too to choose both together, if these nodes are few or limited: there another
+    order saves one. With too many ways to do that, it is Ray's way that is tried.
     """
     start = room.copy() if wanted and as_ray.is_affordable(room, wanted) else None
     ours = _shape_by_shape(wanted, room, capacity, budget)
@@ -61,22 +62,39 @@ def best_attempt(
     by_price = capacity.spec.expander[0] is Expander.PRICE
     if not ours.unserved and not (by_price and is_small(ours.lots)):
         return ours
-    theirs = _node_by_node(wanted, start, capacity, budget)
+    other = _together(wanted, start, capacity, budget)
+    if other is None:
+        other = _node_by_node(wanted, start, capacity, budget)
     if by_price:
-        return min(ours, theirs, key=lambda attempt: attempt.rank)
-    return min(ours, theirs, key=lambda attempt: attempt.unserved)
+        return min(ours, other, key=lambda attempt: attempt.rank)
+    return min(ours, other, key=lambda attempt: attempt.unserved)
 
 
 def _shape_by_shape(
     wanted: Sequence[Wanted], room: Packing, capacity: Capacity, budget: int
 ) -> Attempt:
     left = copies_of(wanted)
+    return _completed(left, room, _tightly(left, room), capacity, budget)
+
+
+def _together(
+    wanted: Sequence[Wanted], room: Packing, capacity: Capacity, budget: int
+) -> Attempt | None:
+    left = copies_of(wanted)
+    placed = together.place(room, left, capacity, budget)
+    if placed is None:
+        return None
+    return _completed(left, room, placed + _tightly(left, room), capacity, budget)
+
+
+def _tightly(wanted: Sequence[Wanted], room: Packing) -> Parts:
+    """Shape by shape to the tightest room; takes from `wanted[].count`."""
     placed: Parts = []
-    for want in left:
+    for want in wanted:
         for part in room.place(want.shape, want.count, want.selectors):
             want.count -= part.count
             placed.append((want, part))
-    return _completed(left, room, placed, capacity, budget)
+    return placed
 
 
 def _node_by_node(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from raytui.autoscaler.planning.packing import PLENTY, matches
+from raytui.autoscaler.planning.packing import PLENTY, Bin, matches
 from raytui.model.resources import Resources
 from raytui.model.spec import Expander
 from raytui.model.state import LabelSelector
@@ -65,10 +65,23 @@ class Supply:
     left: int
     """How many more may be launched now."""
     priority: int = 0
+    there: bool = False
+    """Whether these nodes exist: then they cost nothing, and only `left` limits them."""
+
+    @property
+    def cost(self) -> float:
+        """What a node counts for where fleets are compared, in USD per hour."""
+        return 0.0 if self.there else self.price + NODE_CHARGE
 
     def fits(self, want: Wanted) -> bool:
         """Whether an empty node of the type could take the request."""
         return want.shape.fits(self.room) and want.accepts(self.labels)
+
+
+def there(bin_: Bin) -> Supply:
+    """The nodes of a bin as something to fill."""
+    room = Resources(bin_.room)
+    return Supply(bin_.node_type, room, bin_.labels, 0.0, len(bin_.ids), there=True)
 
 
 Pattern = tuple[tuple[Wanted, int], ...]

@@ -1,7 +1,9 @@
-"""Choose new nodes well: the greedy, then column generation over node patterns; and a bound.
+"""Choose new nodes well: the greedy, then an integer program over node patterns; and a bound.
 
-Without HiGHS the greedy's purchase stands and no bound is told. All effort is counted in rounds
-and nodes, never in seconds, so the same input gives the same purchase on every machine.
+Where nodes can be filled in few ways, all of these are the patterns and the purchase is the best
+there is; where in many, column generation finds the ones worth having. Without HiGHS the greedy's
+purchase stands and no bound is told. All effort is counted in rounds and nodes, never in seconds,
+so the same input gives the same purchase on every machine.
 """
 
 from __future__ import annotations
@@ -12,7 +14,6 @@ from dataclasses import dataclass, replace
 
 from raytui.autoscaler.planning import as_ray, linear
 from raytui.autoscaler.planning.buying import (
-    NODE_CHARGE,
     Bought,
     Supply,
     Wanted,
@@ -20,6 +21,7 @@ from raytui.autoscaler.planning.buying import (
     buy,
     way_of,
 )
+from raytui.autoscaler.planning.fillings import Counts, fillings
 from raytui.model.spec import Expander
 
 _LITTLE = 1e-7
@@ -29,13 +31,12 @@ _UNSERVED = 10.0
 _STEPS_PER_ROUND = 8_000
 """Requests that one round looks at where twenty shapes and ten types are at hand. Where there are
 more, the budget lasts for fewer rounds."""
+_FEW_WAYS = 300
+"""Ways to fill a node up to which all are chosen among, so that no purchase is better."""
 _WIDE = 600
 """Pairs of request and type from which on only the most promising patterns are tried."""
 _NODES_PER_ROUND = 20
 """Branch-and-bound nodes that the integer search may use, for each round of the budget."""
-
-Counts = tuple[int, ...]
-"""How many of each request, in the order of the requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class _Problem:
         self.supplies = list(supplies)
         self.total = total
         self.demand = tuple(want.count for want in wanted)
-        self.costs = [supply.price + NODE_CHARGE for supply in supplies]
+        self.costs = [supply.cost for supply in supplies]
         self.fits = [
             [index for index, want in enumerate(wanted) if supply.left > 0 and supply.fits(want)]
             for supply in supplies
@@ -105,8 +106,8 @@ def purchase(
 
     First the greedy by the expander's policies; where a limit leaves requests unserved, or a few
     nodes are all that is bought, also by other policies and Ray's way, and the best counts. When
-    price comes first, `budget` rounds of column generation (0: none) look for something better
-    still. Better means more served, then cheaper.
+    price comes first, `budget` rounds of search (0: none) look for something better still. Better
+    means more served, then cheaper.
     """
     problem = _Problem(wanted, supplies, total_left, way_of(expander))
     everything = _Rest(problem)
@@ -133,7 +134,39 @@ def is_small(lots: Sequence[Bought]) -> bool:
     return sum(lot.nodes for lot in lots) <= _FEW_NODES
 
 
+def share_out(
+    wanted: Sequence[Wanted], supplies: Sequence[Supply], total_left: int, budget: int
+) -> list[Bought] | None:
+    """Fill nodes that are there and new ones, chosen together as well as can be; takes nothing.
+
+    None where there are too many ways to do it.
+    """
+    if not budget or not linear.available():
+        return None
+    return _exactly(_Problem(wanted, supplies, total_left, way_of((Expander.PRICE,))), budget)
+
+
+def _exactly(problem: _Problem, budget: int) -> list[Bought] | None:
+    """The best there is, where all ways to fill a node are few enough to choose among; or None."""
+    patterns: list[_Pattern] = []
+    for index, supply in enumerate(problem.supplies):
+        ways = fillings(supply, problem.wanted, _FEW_WAYS) if supply.left > 0 else []
+        if ways is None:
+            return None
+        patterns += [_Pattern(index, counts) for counts in ways]
+        if len(patterns) > _FEW_WAYS:
+            return None
+    rest = _Rest(problem)
+    answer = rest.integer(patterns, budget * _NODES_PER_ROUND)
+    if answer is None:
+        return None
+    return [lot for pattern, count in answer for lot in rest.take(pattern, count)]
+
+
 def _improved(problem: _Problem, greedy: list[Bought], budget: int) -> list[Bought]:
+    exact = _exactly(problem, budget)
+    if exact is not None:
+        return exact
     patterns = _first_patterns(problem, greedy)
     answer = _master(problem, patterns)
     steps = budget * _STEPS_PER_ROUND
@@ -196,7 +229,8 @@ def _master_program(problem: _Problem, patterns: Sequence[_Pattern]) -> linear.P
     for pattern in patterns:
         column = {row: float(count) for row, count in enumerate(pattern.counts) if count}
         column[first_type + pattern.supply] = -1.0
-        column[total] = -1.0
+        if not problem.supplies[pattern.supply].there:
+            column[total] = -1.0
         program.variable(problem.costs[pattern.supply], column)
     # A request may stay unserved where limits force it, at more than any node costs.
     dearest = _UNSERVED * max(problem.costs, default=1.0)
@@ -242,21 +276,26 @@ class _Rest:
     def take(self, pattern: _Pattern, count: int) -> list[Bought]:
         """Buy up to `count` nodes of a pattern, none of them for requests that are all served."""
         lots = []
-        while count > 0 and self._left[pattern.supply] > 0 and self._total > 0:
+        while count > 0 and (most := self._most(pattern.supply)) > 0:
             takes = [
                 min(want, left) for want, left in zip(pattern.counts, self._demand, strict=True)
             ]
             if not any(takes):
                 break
             nodes = min(left // n for n, left in zip(takes, self._demand, strict=True) if n)
-            nodes = min(nodes, count, self._left[pattern.supply], self._total)
+            nodes = min(nodes, count, most)
             for index, copies in enumerate(takes):
                 self._demand[index] -= copies * nodes
             self._left[pattern.supply] -= nodes
-            self._total -= nodes
+            self._total -= 0 if self._problem.supplies[pattern.supply].there else nodes
             count -= nodes
             lots.append(self._bought(pattern.supply, nodes, takes))
         return lots
+
+    def _most(self, supply: int) -> int:
+        """How many nodes of a type may still be had."""
+        left = self._left[supply]
+        return left if self._problem.supplies[supply].there else min(left, self._total)
 
     def _bought(self, supply: int, nodes: int, takes: Sequence[int]) -> Bought:
         wanted = self._problem.wanted
@@ -286,7 +325,7 @@ class _Rest:
 
     def rank(self, lots: Sequence[Bought]) -> tuple[int, float, int]:
         """Sort key, best first: the fewest unserved, then the cheapest, then the fewest nodes."""
-        cost = sum(lot.nodes * (lot.supply.price + NODE_CHARGE) for lot in lots)
+        cost = sum(lot.nodes * lot.supply.cost for lot in lots)
         return self.unserved_by(lots), round(cost, 9), sum(lot.nodes for lot in lots)
 
     def integer(
