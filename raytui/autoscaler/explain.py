@@ -115,9 +115,7 @@ def _draining(args: _Arguments, now: float) -> str:
 
 
 _WORDS: dict[Why, Callable[[_Arguments, float], str]] = {
-    Why.FITS_RUNNING: lambda a, _: (
-        f"room on running nodes{_fallback(a)}; Ray is about to place it"
-    ),
+    Why.FITS_RUNNING: lambda a, _: f"room on running nodes{_fallback(a)}; Ray is about to place it",
     Why.WAITS_FOR_STARTING: _waits_for_starting,
     Why.MAX_WORKERS_TYPE: lambda a, _: (
         f"{_limit(a)} of {a['node_type']} is {a['max']}, {a['now']} in use"

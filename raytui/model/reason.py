@@ -11,7 +11,7 @@ class Why(StrEnum):
     """Every reason raytui can give. The comment names the arguments."""
 
     # Why a demand waits, or where it goes.
-    FITS_RUNNING = "fits-running"  # nodes, fallback (which way of a placement group; when not the first)
+    FITS_RUNNING = "fits-running"  # nodes, fallback (of a placement group, when it goes by one)
     WAITS_FOR_STARTING = "waits-for-starting"  # nodes (text "2 × cpu"), ready_at (0: ?), fallback
     MAX_WORKERS_TYPE = "max-workers-type"  # node_type, now, max, ceiling (when a person set it)
     MAX_WORKERS_GLOBAL = "max-workers-global"  # now, max

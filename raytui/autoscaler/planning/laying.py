@@ -76,7 +76,10 @@ def _on_one_node(bundles: Counted, room: Packing, taken: frozenset[str]) -> Layo
 
 
 def _on_few_nodes(bundles: Counted, room: Packing, taken: frozenset[str]) -> Layout:
-    """Ray's order: the hardest bundle's node takes of the others what it can."""
+    """Ray's order: the hardest bundle's node takes of the others what it can.
+
+    Where nodes take as much, those that hold bundles of the group already come first.
+    """
     wanted = _wanted(bundles)
     layout = Layout(missing=wanted)
     while any(want.count for want in wanted):
@@ -84,13 +87,15 @@ def _on_few_nodes(bundles: Counted, room: Packing, taken: frozenset[str]) -> Lay
         fitting = room.choices(hardest.shape, hardest.selectors)
         if not fitting:
             break
-        best = min(fitting, key=lambda b: _fewest(b, wanted, hardest))
-        node_id = best.ids[0]
-        for want, copies in _takes(best, wanted):
-            part = room.place_on(node_id, want.shape, copies)
-            if part is not None:
-                want.count -= part.count
-                layout.parts.append((want.shape, part))
+        best = min(fitting, key=lambda b: _fewest(b, wanted, hardest, taken))
+        pattern = _takes(best, wanted)
+        # Counts only fall, so alike nodes are the best choice for as long as these allow.
+        nodes = min(want.count // copies for want, copies in pattern)
+        near = [node_id for node_id in best.ids if node_id in taken] if taken else []
+        ids = (near or best.ids)[:nodes]
+        parts = room.place_each(best, ((want.shape, copies) for want, copies in pattern), ids)
+        for (want, _), part in zip(pattern, parts, strict=True):
+            _served(layout, want, [part])
     return _without_served(layout)
 
 
@@ -99,10 +104,13 @@ def _takes(bin_: Bin, wanted: Sequence[Wanted]) -> Sequence[tuple[Wanted, int]]:
     return fill(node, wanted)
 
 
-def _fewest(bin_: Bin, wanted: Sequence[Wanted], hardest: Wanted) -> tuple[object, ...]:
-    """Sort key of nodes: holds most, soonest, no GPUs in vain, tightest."""
+def _fewest(
+    bin_: Bin, wanted: Sequence[Wanted], hardest: Wanted, taken: frozenset[str]
+) -> tuple[object, ...]:
+    """Sort key of nodes: holds most, is in use by the group, soonest, no GPUs in vain, tightest."""
     return (
         -sum(copies for _, copies in _takes(bin_, wanted)),
+        not taken or taken.isdisjoint(bin_.ids),
         bin_.stage,
         bin_.has_gpu and not any("GPU" in want.shape for want in wanted),
         bin_.copies(dict(hardest.needs)),
@@ -141,17 +149,20 @@ def _apart(bundles: Counted, room: Packing, taken: frozenset[str]) -> Layout:
     wanted = _wanted(bundles)
     layout = Layout(missing=wanted)
     for bin_, guests in _matched(wanted, room, taken):
-        free = (node_id for node_id in bin_.ids if node_id not in taken)
-        for want, node_id in zip(guests, free, strict=False):
-            part = room.place_on(node_id, want.shape, 1)
-            _served(layout, want, [part] if part is not None else [])
+        free = [node_id for node_id in bin_.ids if node_id not in taken]
+        for want, count in guests:
+            ids, free = free[:count], free[count:]
+            _served(layout, want, room.place_each(bin_, [(want.shape, 1)], ids))
     return _without_served(layout)
 
 
 def _matched(
     wanted: Sequence[Wanted], room: Packing, taken: frozenset[str]
-) -> list[tuple[Bin, list[Wanted]]]:
-    """Which bins take which bundles, one a node; a bundle makes way where it has another choice."""
+) -> list[tuple[Bin, list[tuple[Wanted, int]]]]:
+    """Which bins take how many of which bundles, one a node.
+
+    A bundle makes way for another where it has another choice.
+    """
     choices = [room.choices(want.shape, want.selectors, apart=True) for want in wanted]
     bins = {id(bin_): bin_ for fitting in choices for bin_ in fitting}
     free = {key: sum(i not in taken for i in bin_.ids) for key, bin_ in bins.items()}
@@ -181,7 +192,10 @@ def _matched(
         left = want.count
         while left and (found := settle(index, left, set())):
             left -= found
-    return [(bins[key], [wanted[i] for i in taking.elements()]) for key, taking in guests.items()]
+    return [
+        (bins[key], [(wanted[i], count) for i, count in taking.items() if count])
+        for key, taking in guests.items()
+    ]
 
 
 def _wanted(bundles: Counted) -> list[Wanted]:

@@ -229,6 +229,22 @@ class Packing:
         others = frozenset(bin_.ids) - {node_id}
         return self._place_on(bin_, units, count, one_per_node=False, taken=others)
 
+    def place_each(
+        self, bin_: Bin, pattern: Iterable[tuple[Resources, int]], ids: Sequence[str]
+    ) -> list[Placed]:
+        """Place so many of each shape on each of these nodes, which are the bin's and have room."""
+        there = self._bins.pop(bin_.key)
+        filled = replace(there, ids=list(ids))
+        placed = []
+        for shape, copies in pattern:
+            filled = filled.without(dict(shape.items()), copies, list(ids))
+            part = Placed(there.stage, there.node_type, copies * len(ids), list(ids), copies)
+            placed.append(part)
+        gone = set(ids)
+        self._put(filled)
+        self._put(replace(there, ids=[i for i in there.ids if i not in gone]))
+        return placed
+
     def _bin_of(self, node_id: str) -> Bin | None:
         return next((b for b in self._bins.values() if node_id in b.ids), None)
 

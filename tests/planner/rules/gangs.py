@@ -34,6 +34,7 @@ IN_B = (("zone", "in", ("b",)),)
 NOT_IN_A = (("zone", "not-in", ("a",)),)
 ON_SSD = (("disk", "in", ("ssd",)),)
 HIGH = kind("high", 0.3, CPU=4, memory=8e9, max=1)
+TINY = kind("tiny", 0.1, CPU=1)
 ONE = kind("small", 0.2, CPU=4, max=1)
 
 
@@ -414,6 +415,67 @@ PARTLY_PLACED = [
         fates={TIED: 1},
         args={"strategy": "STRICT_PACK", "node": "a"},
     ),
+    Rule(
+        "the rest of a STRICT_SPREAD group takes what runs and launches what is missing",
+        state(
+            worker(SMALL, "a", used={"CPU": 1}),
+            worker(SMALL, "b", used={"CPU": 1}),
+            gangs=[_rest("STRICT_SPREAD", *[bundle(CPU=1)] * 3, on="a")],
+        ),
+        spec(SMALL),
+        launches={"small": 2},
+        fates={NEW_FOR_GANG: 1},
+    ),
+    Rule(
+        "the rest of a STRICT_SPREAD group waits when the limits allow no node beside its own",
+        state(
+            worker(ONE, "a", used={"CPU": 1}),
+            gangs=[_rest("STRICT_SPREAD", bundle(CPU=1), on="a")],
+        ),
+        spec(ONE),
+        fates={TOO_FEW_NODES: 1},
+        args={"wanted": 1, "possible": 0, "node_type": "small"},
+    ),
+    Rule(
+        "the rest of a SPREAD group prefers a node without a bundle of it",
+        state(
+            worker(LARGE, "a", used={"CPU": 1}),
+            worker(SMALL, "b", idle_for=1),
+            gangs=[_rest("SPREAD", bundle(CPU=1), on="a")],
+        ),
+        spec(SMALL, LARGE),
+        fates={ON_RUNNING: 1},
+        kept={"b": Why.EXPECTED},
+    ),
+    Rule(
+        "the rest of a PACK group prefers the node of its others, so that another one can leave",
+        state(
+            worker(SMALL, "a", used={"CPU": 1}),
+            worker(TINY, "b", idle_for=100),
+            gangs=[_rest("PACK", bundle(CPU=1), on="a")],
+        ),
+        spec(SMALL, TINY),
+        removals=("b",),
+        fates={ON_RUNNING: 1},
+    ),
+    Rule(
+        "the rest of a PACK group runs elsewhere when the node of its others is full",
+        state(
+            worker(SMALL, "a"),
+            worker(SMALL, "b", idle_for=1),
+            gangs=[_rest("PACK", *[bundle(CPU=2)] * 2, on="a")],
+        ),
+        spec(SMALL),
+        fates={ON_RUNNING: 1},
+        kept={"b": Why.EXPECTED},
+    ),
+    Rule(
+        "the rest of a PACK group is launched for when nothing has room",
+        state(worker(SMALL, "a"), gangs=[_rest("PACK", bundle(CPU=1), on="a")]),
+        spec(SMALL),
+        launches={"small": 1},
+        fates={NEW_FOR_GANG: 1},
+    ),
 ]
 
 ON_GPUS = (bundle(CPU=2, GPU=1),) * 2
@@ -493,7 +555,7 @@ FALLBACKS = [
     Rule(
         "fallbacks of a group are tried in order",
         state(gangs=[gang("STRICT_PACK", bundle(TPU=1), fallbacks=(ON_CPUS, (bundle(CPU=1),)))]),
-        spec(kind("tiny", 0.1, CPU=1), SMALL),
+        spec(TINY, SMALL),
         launches={"small": 1},
         fates={NEW_FOR_GANG: 1},
         args={"fallback": 1},
@@ -547,6 +609,23 @@ ALTOGETHER = [
         ),
         spec(ONE),
         fates={AT_TYPE_MAX: 1, ON_RUNNING: 4},
+    ),
+    Rule(
+        "many equal groups share new nodes",
+        state(gangs=[gang("PACK", *[bundle(CPU=2)] * 3, name=f"g{i}") for i in range(20)]),
+        spec(kind("small", 0.2, CPU=4, max=99)),
+        launches={"small": 30},
+        fates={NEW_FOR_GANG: 20},
+    ),
+    Rule(
+        "of many equal groups as many are launched for as the limits allow",
+        state(
+            gangs=[gang("STRICT_PACK", *[bundle(CPU=1)] * 3, name=f"g{i:02}") for i in range(30)]
+        ),
+        spec(kind("small", 0.2, CPU=4, max=17)),
+        launches={"small": 17},
+        fates={NEW_FOR_GANG: 17, AT_TYPE_MAX: 13},
+        args={"node_type": "small", "now": 17, "max": 17},
     ),
     Rule(
         "two groups share one new node",
