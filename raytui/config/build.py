@@ -53,6 +53,7 @@ def build(values: Values, source: str) -> ClusterSpec:
         metrics=_metrics(values),
         timeouts=_timeouts(values),
         source=source,
+        written=values,
     )
 
 

@@ -149,6 +149,9 @@ class ClusterSpec(Struct, frozen=True):
     """`metadata.raytui.orphans`: what becomes of instances that nobody remembers."""
     source: str = ""
     """Path of the file this came from; empty when built in code."""
+    written: dict[str, Any] = {}
+    """The file's own keys with Ray's fill-in: Ray's hashes are over them. Empty when built in
+    code."""
 
     @property
     def head(self) -> NodeType:
