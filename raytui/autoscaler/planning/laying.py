@@ -9,11 +9,11 @@ leave bundles without room, they go where they fit best: it never costs a node.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from raytui.autoscaler.planning.bundles import Counted, conditions_of, selectors_of, total_of
-from raytui.autoscaler.planning.buying import Supply, Wanted, fill
+from raytui.autoscaler.planning.buying import Pattern, Supply, Wanted, fill
 from raytui.autoscaler.planning.packing import Bin, Packing, Placed
 from raytui.model.resources import Resources
 from raytui.model.state import Strategy
@@ -87,8 +87,8 @@ def _on_few_nodes(bundles: Counted, room: Packing, taken: frozenset[str]) -> Lay
         fitting = room.choices(hardest.shape, hardest.selectors)
         if not fitting:
             break
-        best = min(fitting, key=lambda b: _fewest(b, wanted, hardest, taken))
-        pattern = _takes(best, wanted)
+        fitting.sort(key=lambda b: _rank(b, wanted, hardest, taken))
+        best, pattern = _takes_most(fitting, wanted)
         # Counts only fall, so alike nodes are the best choice for as long as these allow.
         nodes = min(want.count // copies for want, copies in pattern)
         near = [node_id for node_id in best.ids if node_id in taken] if taken else []
@@ -99,17 +99,28 @@ def _on_few_nodes(bundles: Counted, room: Packing, taken: frozenset[str]) -> Lay
     return _without_served(layout)
 
 
-def _takes(bin_: Bin, wanted: Sequence[Wanted]) -> Sequence[tuple[Wanted, int]]:
-    node = Supply(bin_.node_type, Resources(bin_.room), bin_.labels, 0.0, 1)
-    return fill(node, wanted)
+def _takes_most(ranked: Iterable[Bin], wanted: Sequence[Wanted]) -> tuple[Bin, Pattern]:
+    """The bin a node of which takes most, the first of those, and what that is."""
+    total = sum(want.count for want in wanted)
+    best: tuple[int, Bin, Pattern] | None = None
+    for bin_ in ranked:
+        node = Supply(bin_.node_type, Resources(bin_.room), bin_.labels, 0.0, 1)
+        pattern = fill(node, wanted)
+        here = sum(copies for _, copies in pattern)
+        if best is None or here > best[0]:
+            best = (here, bin_, pattern)
+        if here == total:
+            break
+    if best is None:
+        raise ValueError("no node to choose from")
+    return best[1], best[2]
 
 
-def _fewest(
+def _rank(
     bin_: Bin, wanted: Sequence[Wanted], hardest: Wanted, taken: frozenset[str]
 ) -> tuple[object, ...]:
-    """Sort key of nodes: holds most, is in use by the group, soonest, no GPUs in vain, tightest."""
+    """Sort key of nodes: in use by the group, soonest, no GPUs in vain, tightest."""
     return (
-        -sum(copies for _, copies in _takes(bin_, wanted)),
         not taken or taken.isdisjoint(bin_.ids),
         bin_.stage,
         bin_.has_gpu and not any("GPU" in want.shape for want in wanted),

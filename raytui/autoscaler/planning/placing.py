@@ -113,7 +113,7 @@ class Placing:
         for lot in self._unfilled:
             shapes = ((want.shape, copies) for want, copies in lot.pattern)
             uses[lot.supply.node_type].add(lot.nodes, shapes)
-        return judge(self._bought_for, self.capacity, uses)
+        return judge(merged(self._bought_for), self.capacity, uses)
 
     @property
     def cost_per_hour(self) -> float:
@@ -125,7 +125,7 @@ class Placing:
         """What these launches must cost at least; None when not known, or when some must wait."""
         if not self._bought_for or not self.budget or self.throttled:
             return None
-        bound = lower_bound(self._served, self.capacity.catalogue())
+        bound = lower_bound(merged(self._served), self.capacity.catalogue())
         floors = (Why.MIN_WORKERS, Why.USER_FLOOR)
         given = [launch for launch in self.launches if launch.reason.why in floors]
         return None if bound is None else round(bound + self._cost_of(given), 6)
@@ -240,6 +240,14 @@ class Placing:
 def copies_of(wanted: Iterable[Wanted]) -> list[Wanted]:
     """The same requests, to keep their counts while the originals are served."""
     return [Wanted(want.shape, want.count, want.selectors) for want in wanted]
+
+
+def merged(wanted: Iterable[Wanted]) -> list[Wanted]:
+    """Equal requests as one: what looks at each of them need not look at a thousand groups."""
+    counts: Counter[tuple[Resources, tuple[LabelSelector, ...]]] = Counter()
+    for want in wanted:
+        counts[want.shape, want.selectors] += want.count
+    return [Wanted(shape, count, selectors) for (shape, selectors), count in counts.items()]
 
 
 def wait_for(reason: Reason) -> Wait:

@@ -17,7 +17,7 @@ from raytui.autoscaler.planning.demands import Promised, place_demands, unpromis
 from raytui.autoscaler.planning.fallbacks import buy_in_turn
 from raytui.autoscaler.planning.gangs import Aim, place_gangs, reason_for
 from raytui.autoscaler.planning.laying import lay
-from raytui.autoscaler.planning.placing import Placing, copies_of
+from raytui.autoscaler.planning.placing import Placing, copies_of, merged
 from raytui.autoscaler.planning.reserved import groups_of
 from raytui.model.plan import Request, Wait
 from raytui.model.reason import Why
@@ -68,11 +68,12 @@ def _groups_with(
     None when the groups then leave one of the nodes empty.
     """
     sketch, way = placing.copy(), placing.copy()
-    for_groups: list[Wanted] = []
+    missing: list[Wanted] = []
     groups = groups_of(sketch, gangs)
     for group in groups:
         layout, sketch.room = lay(group.strategy, group.rest, sketch.room, group.avoided)
-        for_groups += layout.missing
+        missing += layout.missing
+    for_groups = merged(missing)
     for_tasks = unpromised(demands, promised)
     for want in for_tasks:
         parts = sketch.room.place(want.shape, want.count, want.selectors)
