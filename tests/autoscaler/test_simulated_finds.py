@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from raytui.autoscaler.planning.avoided import Avoided
+from raytui.autoscaler.planning.planner import plan
 from raytui.autoscaler.simulation.inline import Inline
 from raytui.backends.base import TransientError
 from raytui.model.command import SetFloor
 from raytui.model.lifecycle import InstanceStatus
-from raytui.model.plan import FailureKind, LaunchFailure
+from raytui.model.plan import FailureKind, LaunchFailure, Memory
 from raytui.model.snapshot import Snapshot
 from raytui.model.spec import Offering
-from tests.support.clusters import kind, spec
+from raytui.model.state import Instance, Member
+from tests.support.clusters import NOW, kind, spec, state, worker
 from tests.support.world import World
 
 SMALL = kind("small", 0.2, CPU=4, max=5)
@@ -77,6 +79,14 @@ def test_a_listing_that_lacks_what_is_to_end_is_no_proof_that_it_ended(tmp_path:
 
 def _is_terminating(row: Any) -> bool:
     return row.member.status is InstanceStatus.TERMINATING
+
+
+def test_nobody_leaves_for_the_sake_of_an_orphan() -> None:
+    kinds = spec(kind("small", 0.2, CPU=4, min=2, max=2), max_workers=2)
+    ours = [worker(SMALL, "a"), worker(SMALL, "b", status=InstanceStatus.ALLOCATED)]
+    orphan = Member(Instance("c", "small", InstanceStatus.ALLOCATED, orphan=True))
+    decided = plan(state(*ours, orphan), kinds, Memory(), NOW)
+    assert (decided.removals, decided.launches) == ((), ())
 
 
 def test_a_failure_from_before_the_clock_was_set_back_avoids_nothing() -> None:

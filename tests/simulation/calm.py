@@ -5,13 +5,23 @@ from __future__ import annotations
 import math
 from collections import Counter
 
-from raytui.model.command import HoldNodes, ReleaseNodes, RequestResources, Resume, SetFloor
+from raytui.model.command import (
+    Command,
+    HoldNodes,
+    ReleaseNodes,
+    RequestResources,
+    Resume,
+    SetCeiling,
+    SetFloor,
+)
+from raytui.model.leaving import OrphanPolicy
 from raytui.model.lifecycle import InstanceStatus
 from raytui.model.plan import Wait
 from raytui.model.reason import Why
 from raytui.model.resources import Resources
 from raytui.model.spec import NodeType
 from raytui.model.state import Strategy
+from tests.simulation.cloud import Machine
 from tests.simulation.invariants import BrokenInvariant
 from tests.simulation.raycluster import Group, Work, matches
 from tests.simulation.story import Story
@@ -49,14 +59,15 @@ def _calm_down(story: Story) -> None:
             machine.listed_until = min(machine.listed_until, story.clock.now + 10)
     while story.daemon is None:
         story.step(5.0, people=False)
-    story.order(Resume(), "end@laptop")
-    story.order(RequestResources(()), "end@laptop")
+    orders: list[Command] = [Resume(), RequestResources(())]
     for kind in story.spec.worker_types:
-        story.order(SetFloor(kind.name, None), "end@laptop")
+        orders += [SetFloor(kind.name, None), SetCeiling(kind.name, None)]
     held = [o.command for o in story.seen.orders if isinstance(o.command, HoldNodes)]
     ids = tuple(dict.fromkeys(i for command in held for i in command.instance_ids))
     if ids:
-        story.order(ReleaseNodes(ids), "end@laptop")
+        orders.append(ReleaseNodes(ids))
+    for number, order in enumerate(orders):
+        story.order(order, f"end-{number}@laptop")
 
 
 def _wait(story: Story, name: str, obstacle: object) -> None:
@@ -82,11 +93,24 @@ def _leaking(story: Story) -> str:
         return f"there is trouble: {story.snapshot.trouble if story.snapshot else 'no tick'}"
     if seen.disk.open_requests():
         return f"requests are open: {[r.request_id for r, _ in seen.disk.open_requests()]}"
-    there, rows = set(seen.cloud.alive), set(seen.rows)
+    there, rows = set(_ours(story)), set(seen.rows)
     if there != rows:
         return f"without a row: {sorted(there - rows)}; without a machine: {sorted(rows - there)}"
     moving = [n for n, row in seen.rows.items() if row.status is not InstanceStatus.RUNNING]
     return f"not running: {moving}" if moving else ""
+
+
+def _ours(story: Story) -> dict[str, Machine]:
+    """Machines that are alive, without the orphans that policy keeps."""
+    assert story.snapshot is not None
+    kept = {
+        row.id
+        for row in story.snapshot.rows
+        if row.member.instance is not None and row.member.instance.orphan
+    }
+    if story.spec.orphans is OrphanPolicy.TERMINATE:
+        kept.clear()
+    return {name: m for name, m in story.cloud.alive.items() if name not in kept}
 
 
 def _unsettled(story: Story) -> str:
@@ -151,11 +175,12 @@ def _above_floors(story: Story) -> str:
     if leaking:
         return leaking
     spec = story.spec
-    there = Counter(m.instance.node_type for m in story.cloud.alive.values())
+    there = Counter(m.instance.node_type for m in _ours(story).values())
     floors = {kind.name: kind.min_workers for kind in spec.worker_types}
     for name, floor in floors.items():
         if there[name] > floor:
             return f"{there[name]} {name} stay, {floor} are the floor"
-        if there[name] < floor and sum(floors.values()) <= spec.max_workers:
+        orphans = len(story.cloud.alive) - len(_ours(story))  # they take places
+        if there[name] < floor and sum(floors.values()) <= spec.max_workers and not orphans:
             return f"{there[name]} {name} are there, {floor} are the floor"
     return ""

@@ -61,6 +61,7 @@ class Machine:
     ended_at: float = _NEVER
     missed: int = 0
     """Rounds for which nothing in the daemon knew of it."""
+    is_stranger: bool = False
     terminated: bool = False
     """Whether a terminate call ended it."""
 
@@ -111,6 +112,7 @@ class Cloud:
     alive: dict[str, Machine] = field(default_factory=dict)
     answers: dict[str, tuple[int, list[Machine]]] = field(default_factory=dict)
     """Per request that was done: how many it made, and which."""
+    strangers: int = 0
     node_dies: Callable[[str], None] = lambda _: None
     on_launched: Callable[[LaunchRequest, Sequence[Machine]], None] = lambda *_: None
     on_terminate: Callable[[Machine], None] = lambda _: None
@@ -126,6 +128,15 @@ class Cloud:
             self.machines[machine.id] = self.alive[machine.id] = machine
         self.on_launched(request, made)
         return made
+
+    def add_stranger(self, node_type: str) -> Machine:
+        """A machine with our tags that nobody here asked for; it never joins our Ray."""
+        self.strangers += 1
+        machine = self._born(LaunchRequest(f"stranger-{self.strangers}", node_type, 1), 0)
+        machine.is_stranger = True
+        machine.boots_at = _NEVER
+        self.machines[machine.id] = self.alive[machine.id] = machine
+        return machine
 
     def _born(self, request: LaunchRequest, index: int) -> Machine:
         number = len(self.machines) + index

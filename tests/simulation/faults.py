@@ -49,6 +49,8 @@ TAKEN_BACK = Fault("taken-back", 0.08, "a machine: the provider takes it back wi
 RAYLET_DIES = Fault("raylet-dies", 0.05, "a machine: its raylet dies, the machine stays")
 DIES_DRAINING = Fault("dies-draining", 0.1, "a drain: the machine dies in it")
 
+STRANGER = Fault("stranger", 0.01, "a step: a machine with our tags that nobody here asked for")
+
 # Ray's GCS.
 GCS_ERROR = Fault("gcs-error", 0.02, "a question: it fails")
 GCS_SILENT = Fault("gcs-silent", 0.01, "a step: GCS is away for seconds or minutes")
@@ -60,6 +62,9 @@ NEW_SESSION = Fault("new-session", 0.005, "a step: the head is started anew; no 
 DRAIN_REFUSED = Fault("drain-refused", 0.1, "a drain: refused")
 DRAIN_REPLY_LOST = Fault("drain-reply-lost", 0.05, "a drain: accepted, but the answer is an error")
 TAKE_OVER_REFUSED = Fault("take-over-refused", 0.1, "a taking over: Ray's own monitor runs")
+
+# People's connections.
+ORDERED_TWICE = Fault("ordered-twice", 0.1, "a step: the last order comes again, as it was")
 
 # The daemon and its machine.
 KILLED_BEFORE_WRITE = Fault("killed-before-write", 0.004, "a write of the ledger: not begun")

@@ -17,9 +17,12 @@ from raytui.model.command import (
     ReleaseNodes,
     RequestResources,
     Resume,
+    SetCeiling,
     SetFloor,
+    SweepOrphans,
     Terminate,
 )
+from raytui.model.leaving import OrphanPolicy, RemovalRules, Share
 from raytui.model.resources import Resources
 from raytui.model.snapshot import Snapshot
 from raytui.model.spec import ClusterSpec, Market, NodeType, Offering, ProviderSpec
@@ -37,6 +40,13 @@ _SHAPES = (
     ({"CPU": 64}, 1),
 )
 """Shapes of work and how often they come; nothing can ever hold the last two."""
+
+_REMOVAL = (
+    RemovalRules(),
+    RemovalRules(),
+    RemovalRules(drain_deadline_s=30.0, max_draining=Share(1)),
+    RemovalRules(max_draining=Share(50, percent=True), max_draining_idle=Share(1)),
+)
 
 _ZONE_A: LabelSelector = (("zone", "in", ("a",)),)
 _NOT_ZONE_A: LabelSelector = (("zone", "not-in", ("a",)),)
@@ -77,6 +87,8 @@ def made_up_spec(dice: Random) -> ClusterSpec:
         max_workers=dice.randint(2, 8),
         upscaling_speed=dice.choice((0.0, 0.5, 1.0, 5.0)),
         idle_timeout_s=dice.choice((5.0, 20.0, 45.0)),
+        removal=dice.choice(_REMOVAL),
+        orphans=dice.choice(tuple(OrphanPolicy)),
     )
 
 
@@ -151,7 +163,7 @@ class Jobs:
 class Order:
     """A command as it was given: by whom, when, and what came of it."""
 
-    command: Command | ClusterSpec
+    command: Command
     by: str
     at: float
     ack: Ack | None = None
@@ -177,8 +189,9 @@ class Operators:
         self._seen: tuple[str, ...] = ()
         self._serial = 0
         self._kinds: list[Callable[[ClusterSpec], Command | ClusterSpec | None]] = [
-            self._floor, self._floor, self._terminate, self._terminate, self._hold, self._release,
-            self._request, lambda _: Pause(), lambda _: Resume(), lambda _: Resume(), self._edit,
+            self._floor, self._ceiling, self._terminate, self._terminate, self._sweep, self._hold,
+            self._release, self._request, lambda _: Pause(), lambda _: Resume(),
+            lambda _: Resume(), self._edit,
         ]  # fmt: skip
 
     def look(self, snapshot: Snapshot) -> None:
@@ -199,6 +212,14 @@ class Operators:
     def _floor(self, spec: ClusterSpec) -> Command:
         kind = self._dice.choice(list(spec.node_types.values()))
         return SetFloor(kind.name, self._dice.choice((None, 0, 1, kind.max_workers)))
+
+    def _ceiling(self, spec: ClusterSpec) -> Command:
+        kind = self._dice.choice(list(spec.node_types.values()))
+        return SetCeiling(kind.name, self._dice.choice((None, None, 0, 1, kind.max_workers)))
+
+    def _sweep(self, spec: ClusterSpec) -> Command | None:
+        ids = self._some()
+        return SweepOrphans(ids) if ids else None
 
     def _terminate(self, spec: ClusterSpec) -> Command | None:
         ids = self._some()

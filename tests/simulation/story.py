@@ -16,7 +16,7 @@ from raytui.autoscaler.loop.ledger import Ledger
 from raytui.autoscaler.loop.reconciler import Reconciler
 from raytui.autoscaler.planning.planner import DEFAULT_BUDGET
 from raytui.backends.base import LaunchRequest
-from raytui.model.command import Ack, Command
+from raytui.model.command import Command, SetCeiling
 from raytui.model.snapshot import ClusterInfo, Snapshot
 from raytui.model.spec import ClusterSpec
 from tests.simulation import faults
@@ -140,7 +140,7 @@ class Story:
                 self._start()
             if self.daemon is not None:
                 if people and "people" not in self.seed.without:
-                    self._order(self.operators.order(self.spec))
+                    self._people()
                 self._tick(self.daemon)
         self.seen.look(self.snapshot)
         check(self.seen)
@@ -171,6 +171,11 @@ class Story:
         if weather.strikes(faults.NEW_SESSION):
             self.truth.new_session()
             self.say("the head is started anew")
+        if weather.strikes(faults.STRANGER):
+            dice = weather.dice(faults.STRANGER)
+            kind = dice.choice([kind.name for kind in self.spec.worker_types])
+            stranger = self.cloud.add_stranger(kind)
+            self.say(f"somebody starts {stranger.id}")
         if weather.strikes(faults.DISK_FULL):
             self._disk_full_until = now + weather.between(faults.DISK_FULL, 1.0, 120.0)
             self.say(f"the disk is full until {self._disk_full_until}")
@@ -248,24 +253,42 @@ class Story:
         members = " ".join(f"{row.id}={row.member.status}" for row in snapshot.rows)
         self.say(f"tick {members} {snapshot.trouble}")
 
-    def order(self, command: Command | ClusterSpec, by: str) -> Ack | None:
+    def order(self, command: Command | ClusterSpec, by: str) -> None:
         """Have an order carried out; a ClusterSpec is an edited file."""
         assert self.daemon is not None
-        order = Order(command, by, self.clock.now)
-        self.seen.orders.append(order)
         self.say(f"{by} orders {_named(command)}")
         if isinstance(command, ClusterSpec):
-            self.seen.spec_changes(command)
+            self.seen.limits_change(command)
             self.spec = self.truth.spec = command
             self.daemon.reload(command)
-            return None
-        order.ack = self.daemon.command(command, by)
-        self.say(f"  {order.ack.text}")
-        return order.ack
+            return
+        if isinstance(command, SetCeiling):
+            self.seen.limits_change(self.spec)
+        self.seen.orders.append(Order(command, by, self.clock.now))
+        self._carry_out(self.seen.orders[-1])
 
-    def _order(self, given: tuple[Command | ClusterSpec, str] | None) -> None:
-        if given is not None:
-            self.order(*given)
+    def _carry_out(self, order: Order) -> None:
+        """The order's id is its giver's name: no giver orders twice."""
+        assert self.daemon is not None
+        order.at = self.clock.now
+        order.ack = self.daemon.command(order.command, order.by, order.by)
+        self.say(f"  {order.ack.text}")
+
+    def _people(self) -> None:
+        """Somebody gives an order, or gives one again whose answer did not come, or twice."""
+        last = self.seen.orders[-1] if self.seen.orders else None
+        if last is not None and last.ack is None:
+            self._carry_out(last)
+        elif last is not None and last.done and self.weather.strikes(faults.ORDERED_TWICE):
+            before = last.ack
+            self._carry_out(last)
+            if last.ack != before:
+                words = f"the same order of {last.by} was answered {before} and {last.ack}"
+                raise BrokenInvariant("orders_act_on_their_ids_alone", words)
+        else:
+            given = self.operators.order(self.spec)
+            if given is not None:
+                self.order(*given)
 
     # -- the whole ------------------------------------------------------------------------------
 

@@ -134,8 +134,8 @@ class Witness:
             self._newest_decision = found[0].decision_id
         return found[::-1]
 
-    def spec_changes(self, spec: ClusterSpec) -> None:
-        """Somebody edits the limits: what is there or ordered now may be above them for a while."""
+    def limits_change(self, spec: ClusterSpec) -> None:
+        """Somebody lowers a limit: what is there or asked for may be above it until it drained."""
         there = self.standing()
         for name in ("", *self.spec.node_types):
             self.allowed[name] = max(self.allowed[name], there[name])
@@ -145,7 +145,8 @@ class Witness:
     def standing(self) -> Counter[str]:
         """Workers that are not on their way out, per type and (under "") of all.
 
-        Rows without a machine count too: they are asked for. So do machines without a row.
+        Rows without a machine count too: they are asked for. So do machines without a row, except
+        those that nobody here asked for.
         """
         kinds = [
             row.node_type
@@ -155,7 +156,9 @@ class Witness:
         kinds += [
             machine.instance.node_type
             for name, machine in self.cloud.alive.items()
-            if name not in self.rows and not machine.instance.is_head and not self.expected(machine)
+            if not (machine.instance.is_head or machine.is_stranger)
+            and name not in self.rows
+            and not self.expected(machine)
         ]
         counts = Counter(kinds)
         counts[""] = len(kinds)

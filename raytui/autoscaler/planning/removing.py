@@ -48,11 +48,14 @@ class Removing:
         """Nodes above max_workers: not yet running first, then idle, then the least used.
 
         A busy one is drained until `deadline`, never cut (Ray's order, Ray's flaw mended). One that
-        was asked for and has not come counts, but is decided on when it has.
+        was asked for and has not come counts, but is decided on when it has. An orphan takes a
+        place that no other may have, but nobody leaves for its sake.
         """
         capacity, spec = self._capacity, self._capacity.spec
+        orphans = Counter(m.node_type for m in capacity.staying.values() if _is_orphan(m))
         surplus = capacity.surplus()
-        over_all = capacity.total - spec.max_workers
+        surplus.subtract(orphans)
+        over_all = capacity.total - orphans.total() - spec.max_workers
         if over_all <= 0 and not any(count > 0 for count in surplus.values()):
             return ()
         staying = [m for name, m in capacity.staying.items() if name not in self._left_alone]
@@ -177,6 +180,10 @@ class Removing:
             return because(why, node_type=member.node_type, floor=floor)
         leaves_at = node.idle_since + self._capacity.spec.idle_timeout(member.node_type)
         return because(Why.IDLE, since=node.idle_since, leaves_at=leaves_at)
+
+
+def _is_orphan(member: Member) -> bool:
+    return member.instance is not None and member.instance.orphan
 
 
 def _removal(member: Member, reason: Reason, deadline: float) -> Removal:
