@@ -62,14 +62,28 @@ def place_gangs(placing: Placing, gangs: Iterable[Gang], aim: Aim = Aim.CHEAP) -
     for group in groups_of(placing, gangs):
         alike.setdefault(group.kind, []).append(group)
     for same in alike.values():
+        # Always in the same order, so that groups for which room was kept meanwhile, and those
+        # that need none, find on the other nodes what they found there before.
+        waiting: list[Group] = []
         for group in same:
             if group.kept:
                 _place(placing, group, aim)
-        _place_alike(placing, [group for group in same if not group.kept], aim)
+            elif waiting or not _fits(placing, group, aim):
+                waiting.append(group)
+        _place_alike(placing, waiting, aim)
+
+
+def _fits(placing: Placing, group: Group, aim: Aim) -> bool:
+    """Place a group if all of it finds room that is there."""
+    found, _ = _laid(group, placing.room, aim)
+    if found is not None:
+        _carry_out(placing, found)
+        _settle(placing, found.group, found.parts)
+    return found is not None
 
 
 def _place_alike(placing: Placing, alike: list[Group], aim: Aim) -> None:
-    """Equal groups for which no room is kept: one by one, and in common where that is the same."""
+    """Equal groups, the first of which needs new nodes: one by one, or in common."""
     if len(alike) > 1 and aim is not Aim.LARGE and _is_uniform_spread(alike[0]):
         alike = _spread_alike(placing, alike)
     refusal: Reason | None = None
@@ -106,13 +120,9 @@ def _seek(placing: Placing, group: Group, room: Packing, aim: Aim) -> Found | Re
 
     As for tasks, the first way that can be had counts: none waits for a better one that cannot.
     """
-    laid: list[tuple[Group, Layout, Packing]] = []
-    for one in group.tries():
-        wishes = aim is not Aim.TIGHT
-        layout, left = lay(one.strategy, one.rest, room, one.avoided, wishes=wishes)
-        if not layout.missing:
-            return Found(one, layout.parts, left)
-        laid.append((one, layout, left))
+    whole, laid = _laid(group, room, aim)
+    if whole is not None:
+        return whole
     refusals = []
     for one, layout, left in laid:
         asked = copies_of(layout.missing)
@@ -125,6 +135,20 @@ def _seek(placing: Placing, group: Group, room: Packing, aim: Aim) -> Found | Re
             return Found(one, parts, left, fresh, asked)
         refusals.append(_why_not(placing.capacity, one, asked, unmet))
     return next((why for why in refusals if wait_for(why) is Wait.BLOCKED), refusals[0])
+
+
+def _laid(
+    group: Group, room: Packing, aim: Aim
+) -> tuple[Found | None, list[tuple[Group, Layout, Packing]]]:
+    """A group on room that is there, by the first way that leaves nothing out; or all ways."""
+    laid: list[tuple[Group, Layout, Packing]] = []
+    for one in group.tries():
+        wishes = aim is not Aim.TIGHT
+        layout, left = lay(one.strategy, one.rest, room, one.avoided, wishes=wishes)
+        if not layout.missing:
+            return Found(one, layout.parts, left), []
+        laid.append((one, layout, left))
+    return None, laid
 
 
 def _carry_out(placing: Placing, found: Found, more: int = 0) -> None:
@@ -174,28 +198,18 @@ def _is_uniform_spread(group: Group) -> bool:
 def _spread_alike(placing: Placing, alike: list[Group]) -> list[Group]:
     """Many equal STRICT_SPREAD groups together, so that they share nodes; returns the rest.
 
-    First those that find enough nodes with room; of what is left, the first is for the caller
-    (it may use up the last existing nodes), and the others get new nodes in common.
+    The first is for the caller: it may use up the last existing nodes.
     """
     ((bundle, size),) = alike[0].bundles
+    together = alike[1:]
     chosen = selectors_of(bundle)
-    waiting: list[Group] = []
-    for group in alike:
-        if waiting or placing.room.count_nodes(bundle.resources, chosen) < size:
-            waiting.append(group)
-            continue
-        parts = placing.room.place(bundle.resources, size, chosen, one_per_node=True)
-        _settle(placing, group, [(bundle.resources, part) for part in parts])
-    together = waiting[1:]
-    if not together:
-        return waiting
     want = Wanted(bundle.resources, size * len(together), chosen)
     supplies = placing.capacity.supplies()
     want.settle(supplies)
     asked = copies_of([want])
     lots = buy_shared(want, supplies, placing.capacity.total_left(), len(together), size)
     if not lots or exceeds(cost(lots), placing.capacity.money_left()):
-        return waiting
+        return alike
     placing.note(asked)
     fresh = _named(placing, lots)
     _fill(placing.room, fresh)
@@ -207,7 +221,7 @@ def _spread_alike(placing: Placing, alike: list[Group]) -> list[Group]:
         dealt_ids = [ids[(index * size + i) % len(ids)] for i in range(size)]
         part = Placed(Stage.NEW, node_type, size, dealt_ids)
         _settle(placing, group, [(bundle.resources, part)])
-    return waiting[:1]
+    return alike[:1]
 
 
 def _buy(
