@@ -18,7 +18,7 @@ from raytui.model.snapshot import Snapshot
 from raytui.model.spec import Offering
 from raytui.model.state import Instance, Member
 from tests.support.clusters import NOW, kind, spec, state, worker
-from tests.support.world import World
+from tests.support.world import Swallow, World
 
 SMALL = kind("small", 0.2, CPU=4, max=5)
 
@@ -79,6 +79,21 @@ def test_a_listing_that_lacks_what_is_to_end_is_no_proof_that_it_ended(tmp_path:
 
 def _is_terminating(row: Any) -> bool:
     return row.member.status is InstanceStatus.TERMINATING
+
+
+def test_a_refusal_after_a_restart_is_not_the_last_word(tmp_path: Path) -> None:
+    """The call from before the restart may yet arrive: to ask for others would double it."""
+    world = World(spec(kind("small", 0.2, CPU=4, min=3)), tmp_path / "ledger.db")
+    world.boot(Swallow())
+    world.run(2)
+    ((request, _),) = world.ledger.open_requests()
+    world.provider.short_of = frozenset({"small"})
+    world.boot()
+    world.run(1)
+    world.provider.short_of = frozenset()
+    world.run_until(running(3))
+    assert {world.provider.instances[i].request_id for i in world.workers()} == {request.request_id}
+    assert "asking again for the same 3 (2 of 3)" in world.text()
 
 
 def test_nobody_leaves_for_the_sake_of_an_orphan() -> None:

@@ -12,6 +12,9 @@ from tests.simulation import faults
 from tests.simulation.clock import Clock
 from tests.simulation.faults import Weather
 
+_LINGERS_S = 3.0
+"""What a dead daemon has sent arrives within this long, or never."""
+
 
 class Promise(Future[Any]):
     """A future that nobody can wait for: virtual time stands while the loop runs."""
@@ -35,6 +38,7 @@ class Network:
         self._serial = count()
         self._living = 0
         """Which life of the daemon waits for answers."""
+        self._died_at = 0.0
 
     def executor(self) -> Calls:
         """The executor of a daemon that starts now."""
@@ -43,6 +47,7 @@ class Network:
     def daemon_dies(self) -> None:
         """Nobody waits for the answers under way; some calls were not even sent."""
         self._living += 1
+        self._died_at = self._clock.now
 
     @property
     def quiet(self) -> bool:
@@ -76,7 +81,10 @@ class Network:
     def _arrive(
         self, life: int, promise: Promise, name: str, call: Callable[[], Any], back: float
     ) -> None:
-        if life != self._living and self._weather.strikes(faults.LOST_BY_DEATH):
+        if life != self._living and (
+            self._clock.now > self._died_at + _LINGERS_S
+            or self._weather.strikes(faults.LOST_BY_DEATH)
+        ):
             return
         try:
             answer, error = call(), None

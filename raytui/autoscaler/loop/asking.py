@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -41,8 +43,17 @@ class Asking:
     """
 
     def __init__(
-        self, orders: Orders, launching: Launching, draining: Draining, journal: Journal
+        self,
+        orders: Orders,
+        launching: Launching,
+        draining: Draining,
+        journal: Journal,
+        resumed: Iterable[str],
     ) -> None:
+        """`resumed` are requests that were asked for in an earlier life.
+
+        That call may yet arrive, so a refusal of the new one is not the last word.
+        """
         self._orders = orders
         self._launching = launching
         self._draining = draining
@@ -50,6 +61,7 @@ class Asking:
         self._ending: dict[tuple[str, ...], float] = {}
         """Terminate calls under way, by whom they are to end: since when, in steady seconds."""
         self._calls: dict[str, _Call] = {}
+        self._resumed = frozenset(resumed)
 
     def look(self, limits: Timeouts, now: float, steady: float) -> None:
         """Make the calls that are due again; wait no longer for those without an answer."""
@@ -81,7 +93,8 @@ class Asking:
         """Take in an answer, or ask again when it leaves open what was done."""
         request_id, error = done.request.request_id, done.error
         call = self._calls.pop(request_id, None) or _Call(done.request, done.decision_id, steady)
-        is_open = error is not None and error.kind in _OPEN and not done.launched
+        unsure = error is not None and (error.kind in _OPEN or request_id in self._resumed)
+        is_open = unsure and not done.launched
         if not is_open or call.tries >= TRIES:
             self._launching.answered(done, now)
             return

@@ -117,7 +117,8 @@ class Reconciler:
             self._ray,
             self._quarantine,
         )
-        self._asking = Asking(orders, self._launching, self._draining, self.journal)
+        resumed = [request.request_id for request, _ in ledger.open_requests()]
+        self._asking = Asking(orders, self._launching, self._draining, self.journal, resumed)
 
     def _begin(self, now: float) -> None:
         """Say that it goes on, and repeat what was under way; as after a restart when it broke."""
