@@ -176,7 +176,7 @@ def _matched(
     """
     choices = [room.choices(want.shape, want.selectors, apart=True) for want in wanted]
     bins = {id(bin_): bin_ for fitting in choices for bin_ in fitting}
-    free = {key: sum(i not in taken for i in bin_.ids) for key, bin_ in bins.items()}
+    free = {key: len(b.ids) - len(taken.intersection(b.ids)) for key, b in bins.items()}
     guests: dict[int, Counter[int]] = {key: Counter() for key in bins}
 
     def settle(index: int, count: int, seen: set[int]) -> int:
@@ -206,6 +206,7 @@ def _matched(
     return [
         (bins[key], [(wanted[i], count) for i, count in taking.items() if count])
         for key, taking in guests.items()
+        if taking
     ]
 
 
