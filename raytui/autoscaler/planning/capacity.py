@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 
 from raytui.autoscaler.planning.avoided import Avoided
 from raytui.autoscaler.planning.buying import Supply, estimated_price
@@ -13,7 +14,7 @@ from raytui.autoscaler.planning.ceilings import with_ceilings
 from raytui.autoscaler.planning.money import fleet_price, limit_to
 from raytui.autoscaler.planning.orphans import is_forlorn
 from raytui.autoscaler.planning.packing import Packing, Stage
-from raytui.model.lifecycle import COUNTED, STARTING, InstanceStatus
+from raytui.model.lifecycle import STARTING, InstanceStatus
 from raytui.model.plan import LaunchFailure, Memory
 from raytui.model.resources import EMPTY, UNITS_PER_ONE, Resources
 from raytui.model.spec import ClusterSpec, NodeType, Offering
@@ -21,6 +22,7 @@ from raytui.model.state import (
     ClusterState,
     Holding,
     Member,
+    Node,
     NodeStatus,
 )
 
@@ -34,6 +36,8 @@ NODE_GROUP_LABEL = "ray.io/node-group"
 _RUNNING = InstanceStatus.RUNNING
 """Asked for first where every member is looked at: `in` has to hash an enum, `is` has not."""
 
+_GOING = (NodeStatus.DRAINING, NodeStatus.DEAD)
+
 IMPLICIT = "node:__internal_implicit_resource_"
 """Every node has one of each resource of this prefix, though none lists it (Ray Serve spreads
 replicas with them)."""
@@ -46,21 +50,22 @@ class Capacity:
         self.spec = spec = with_ceilings(spec, memory.ceilings)
         self.ceilings = memory.ceilings
         # Everything is looked at in an order of its own, so that the order of the input is not.
-        self.members = {m.id: m for m in sorted(state.members, key=lambda member: member.id)}
+        by_id = {member.id: member for member in state.members}
+        self.members = {member_id: by_id[member_id] for member_id in sorted(by_id)}
         self.worker_types = tuple(sorted(spec.worker_types, key=lambda kind: kind.name))
         self.draining = {drain.instance_id: drain for drain in memory.drains}
         self.avoided = Avoided(memory.failures, now)
         self._gone = {
             member_id
             for member_id, member in self.members.items()
-            if member.instance is not None and is_forlorn(member.instance, memory, now)
+            if member.instance is not None
+            and member.instance.orphan
+            and is_forlorn(member.instance, memory, now)
         }
         self._forlorn = Counter(self.members[member_id].node_type for member_id in self._gone)
+        self._asked = bool(state.demands or state.gangs or state.constraints)
         self._names, self._keys = _mentioned(state)
         self._implicit = {name: UNITS_PER_ONE for name in self._names if name.startswith(IMPLICIT)}
-        self._rooms = self._rooms_of(spec)
-        self._counts: Counter[str] = Counter()
-        self._starting: Counter[str] = Counter()
         self._count()
         self.planned: Counter[str] = Counter()
         """Nodes of each type that this plan launches."""
@@ -97,18 +102,21 @@ class Capacity:
         return estimated_price(resources) if known is None else known
 
     def _count(self) -> None:
-        leaving = self._gone | self.draining.keys()
-        self.staying = {
-            member_id: member
-            for member_id, member in self.members.items()
-            if member.instance is not None
-            and (member.instance.status is _RUNNING or member.instance.status in COUNTED)
-            and member_id not in leaving
-            and not member.is_head
-        }
+        self.staying: dict[str, Member] = {}
         """Workers of ours that count against limits: not leaving, not given up by this plan."""
-        self._counts = Counter(m.node_type for m in self.staying.values())
-        self._starting = Counter(m.node_type for m in self.staying.values() if m.status in STARTING)
+        self._counts: Counter[str] = Counter()
+        self._starting: Counter[str] = Counter()
+        leaving = self._gone | self.draining.keys()
+        for member_id, member in self.members.items():
+            instance = member.instance
+            if instance is None or member_id in leaving or member.is_head:
+                continue
+            if instance.status is not _RUNNING:
+                if instance.status not in STARTING:
+                    continue
+                self._starting[instance.node_type] += 1
+            self._counts[instance.node_type] += 1
+            self.staying[member_id] = member
 
     def give_up(self, instance_ids: Iterable[str]) -> None:
         """Treat these as gone: capacity that is going away holds no demand."""
@@ -121,9 +129,10 @@ class Capacity:
         """What an empty node of the type offers."""
         return self._rooms.get(node_type, EMPTY)
 
-    def _rooms_of(self, spec: ClusterSpec) -> dict[str, Resources]:
+    @cached_property
+    def _rooms(self) -> dict[str, Resources]:
         """Each type's own resources, and what its running nodes have besides (memory, mostly)."""
-        seen: dict[str, dict[str, int]] = {name: {} for name in spec.node_types}
+        seen: dict[str, dict[str, int]] = {name: {} for name in self.spec.node_types}
         for member in self.members.values():
             least = seen.get(member.node_type)
             if least is None or member.node is None or member.is_head:
@@ -133,7 +142,7 @@ class Capacity:
                     least[name] = units
         return {
             name: Resources({**self._implicit, **seen[name], **dict(kind.resources.items())})
-            for name, kind in spec.node_types.items()
+            for name, kind in self.spec.node_types.items()
         }
 
     def labels_of(self, node_type: str) -> Mapping[str, str]:
@@ -149,24 +158,51 @@ class Capacity:
         return self.labels_of(member.node_type) if known else {}
 
     def packing(self, *, as_if_idle: bool = False) -> Packing:
-        """All room of running and starting nodes; with `as_if_idle` their totals."""
+        """All room of running and starting nodes; with `as_if_idle` their totals.
+
+        Empty when nothing waits: nobody asks for room then.
+        """
         packing = Packing(self._names, self._keys)
+        alike: dict[tuple[object, ...], tuple[str, Node, list[str]]] = {}
+        starting: dict[str, list[str]] = {}
+        for member_id, member in self._usable():
+            node, node_type = member.node, member.node_type
+            if member.status is not _RUNNING:
+                starting.setdefault(node_type, []).append(member_id)
+            elif node is not None:
+                looks = (node_type, *self._looks(node, as_if_idle))
+                alike.setdefault(looks, (node_type, node, []))[2].append(member_id)
+        for node_type, node, ids in alike.values():
+            room, gpu = self._room_on(node, as_if_idle), "GPU" in node.total
+            packing.add(Stage.RUNNING, node_type, room, node.labels, ids, has_gpu=gpu)
+        for node_type, ids in starting.items():
+            self.add_empty(packing, Stage.STARTING, node_type, ids)
+        return packing
+
+    def _usable(self) -> Iterator[tuple[str, Member]]:
+        """Nodes with room for requests, now or soon; none where there are no requests."""
+        if not self._asked:
+            return
         for member_id, member in sorted(self.members.items(), key=_busy_first):
-            node, status, node_type = member.node, member.status, member.node_type
             if member_id not in self.staying and member.instance is not None and not member.is_head:
                 continue
-            if status is _RUNNING and node is not None:
-                if node.status in (NodeStatus.DRAINING, NodeStatus.DEAD):
-                    continue
-                room = node.total if as_if_idle else node.available
-                if self._implicit:
-                    unused = {n: u for n, u in self._implicit.items() if n not in node.total}
-                    room = room + Resources(unused)
-                gpu = "GPU" in node.total
-                packing.add(Stage.RUNNING, node_type, room, node.labels, [member_id], has_gpu=gpu)
-            elif status in STARTING and node_type in self._rooms:
-                self.add_empty(packing, Stage.STARTING, node_type, [member_id])
-        return packing
+            if member.status is _RUNNING:
+                if member.node is not None and member.node.status not in _GOING:
+                    yield member_id, member
+            elif member.status in STARTING and member.node_type in self.spec.node_types:
+                yield member_id, member
+
+    def _looks(self, node: Node, as_if_idle: bool) -> tuple[object, ...]:
+        """All that the requests can tell a running node from others by."""
+        units, labels = self._room_on(node, as_if_idle).units, node.labels.get
+        return ("GPU" in node.total, *map(units, self._names), *map(labels, self._keys))
+
+    def _room_on(self, node: Node, as_if_idle: bool) -> Resources:
+        room = node.total if as_if_idle else node.available
+        if self._implicit:
+            unused = {n: u for n, u in self._implicit.items() if n not in node.total}
+            room = room + Resources(unused)
+        return room
 
     def add_empty(self, packing: Packing, stage: Stage, node_type: str, ids: list[str]) -> None:
         """Add empty nodes of a type to a packing."""
@@ -249,8 +285,10 @@ class Capacity:
 def meant_for(member: Member) -> Holding:
     """What a node on its way is meant to hold; nothing more once Ray uses it, in its own way."""
     instance, node = member.instance, member.node
+    if instance is None or not instance.meant_for:
+        return ()
     used = node is not None and node.available != node.total
-    return () if instance is None or used else instance.meant_for
+    return () if used else instance.meant_for
 
 
 def _busy_first(entry: tuple[str, Member]) -> tuple[float, str]:

@@ -64,9 +64,10 @@ def keep_promises(placing: Placing, demands: Iterable[Demand]) -> Promised:
     waiting: dict[Resources, list[Wanted]] = {}
     for want in _merged(demands):
         waiting.setdefault(want.shape, []).append(want)
-    for member_id, member in placing.capacity.staying.items():
-        labels = placing.capacity.labels_at(member_id)
-        for share in meant_for(member):
+    for member_id, member in placing.capacity.staying.items() if waiting else ():
+        holding = meant_for(member)
+        labels = placing.capacity.labels_at(member_id) if holding else {}
+        for share in holding:
             count = 0 if share.gang else share.count
             alike = waiting.get(share.resources, [])
             for want in sorted(alike, key=lambda want: want.selectors != share.selectors):

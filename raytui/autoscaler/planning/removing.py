@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import cache
 
 from raytui.autoscaler.planning.capacity import Capacity
 from raytui.autoscaler.planning.ceilings import about_limit
@@ -13,7 +14,7 @@ from raytui.model.lifecycle import LEAVING, InstanceStatus
 from raytui.model.plan import Kept, Memory, Removal
 from raytui.model.reason import Reason, Why, because
 from raytui.model.resources import UNITS_PER_ONE
-from raytui.model.state import Member, NodeStatus
+from raytui.model.state import Instance, Member, Node, NodeStatus
 
 REFUSAL_S = 30.0
 """How long Ray's word stands that a node is no longer idle, whatever its state says: that lags."""
@@ -41,6 +42,10 @@ class Removing:
         leaving = [drain for drain in memory.drains if drain.instance_id in capacity.members]
         workers = len(capacity.staying) + len(leaving)
         self._pace = Pace(capacity.spec.removal, leaving, workers, now)
+        self._refused = {name for name, at in memory.refusals.items() if now - at < REFUSAL_S}
+        # What many nodes have in common is found out once.
+        self._timeout_of = cache(capacity.spec.idle_timeout)
+        self._busy = cache(_why_busy)
         self._held_up: dict[str, Reason] = {}
         """Nodes that should leave, and why they may not yet."""
 
@@ -52,12 +57,13 @@ class Removing:
         place that no other may have, but nobody leaves for its sake.
         """
         capacity, spec = self._capacity, self._capacity.spec
-        orphans = Counter(m.node_type for m in capacity.staying.values() if _is_orphan(m))
         surplus = capacity.surplus()
-        surplus.subtract(orphans)
-        over_all = capacity.total - orphans.total() - spec.max_workers
+        over_all = capacity.total - spec.max_workers
         if over_all <= 0 and not any(count > 0 for count in surplus.values()):
             return ()
+        orphans = Counter(m.node_type for m in capacity.staying.values() if _is_orphan(m))
+        surplus.subtract(orphans)
+        over_all -= orphans.total()
         staying = [m for name, m in capacity.staying.items() if name not in self._left_alone]
         staying.sort(key=_dispensable)
         chosen: dict[str, Removal] = {}
@@ -93,14 +99,14 @@ class Removing:
 
     def idle(self, needed: Mapping[str, Reason]) -> tuple[Removal, ...]:
         """Nodes idle beyond their timeout that no request needs and no floor keeps."""
-        capacity, spec = self._capacity, self._capacity.spec
+        capacity = self._capacity
         spare = Counter({t.name: self._spare(t.name) for t in capacity.worker_types})
         removals = []
         for member in sorted(self._idlers(needed), key=_idle_since):
-            timeout_s = spec.idle_timeout(member.node_type)
-            idle_s = self._now - _idle_since(member)
-            if idle_s >= timeout_s and spare[member.node_type] > 0:
+            if spare[member.node_type] > 0:
                 spare[member.node_type] -= 1
+                timeout_s = self._timeout_of(member.node_type)
+                idle_s = self._now - _idle_since(member)
                 reason = because(Why.IDLE_TIMEOUT, idle_s=idle_s, timeout_s=timeout_s)
                 removal = _removal(member, reason, 0.0)
                 if self._may_leave(removal):
@@ -109,19 +115,19 @@ class Removing:
         return tuple(removals)
 
     def _idlers(self, needed: Mapping[str, Reason]) -> list[Member]:
+        """Nodes idle beyond their timeout that may leave if no floor keeps them."""
         return [
             m
             for name, m in self._capacity.staying.items()
-            if m.idle
+            if (node := m.node) is not None
+            and node.idle_since
+            and self._now - node.idle_since >= self._timeout_of(m.node_type)
+            and m.idle
+            and node.status is NodeStatus.IDLE
             and name not in needed
             and name not in self._left_alone
-            and not self._was_refused(name)
-            and m.node is not None
-            and m.node.status is NodeStatus.IDLE
+            and name not in self._refused
         ]
-
-    def _was_refused(self, name: str) -> bool:
-        return self._now - self._memory.refusals.get(name, float("-inf")) < REFUSAL_S
 
     def _floor(self, node_type: str) -> tuple[int, Why]:
         own = self._memory.floors.get(node_type)
@@ -136,15 +142,27 @@ class Removing:
     def kept(self, needed: Mapping[str, Reason], removals: Iterable[Removal]) -> tuple[Kept, ...]:
         """The reason of every member: why it stays, or why it leaves."""
         leaving = {removal.instance_id: removal.reason for removal in removals}
-        spare = {t.name: self._spare(t.name) for t in self._capacity.worker_types}
+        floors = self._reached_floors()
         return tuple(
-            Kept(name, leaving.get(name) or self._why_here(name, member, needed, spare))
-            for name, member in self._capacity.members.items()
+            [
+                Kept(name, leaving.get(name) or self._why_here(name, member, needed, floors))
+                for name, member in self._capacity.members.items()
+            ]
         )
 
+    def _reached_floors(self) -> dict[str, Reason]:
+        """The floors of the node types that have no node to spare, as reasons to stay."""
+        floors = {}
+        for kind in self._capacity.worker_types:
+            if self._spare(kind.name) <= 0:
+                floor, why = self._floor(kind.name)
+                floors[kind.name] = because(why, node_type=kind.name, floor=floor)
+        return floors
+
     def _why_here(
-        self, name: str, member: Member, needed: Mapping[str, Reason], spare: Mapping[str, int]
+        self, name: str, member: Member, needed: Mapping[str, Reason], floors: Mapping[str, Reason]
     ) -> Reason:
+        """`floors` are the node types that have no node to spare."""
         if member.is_head:
             return because(Why.HEAD)
         instance, node = member.instance, member.node
@@ -157,29 +175,33 @@ class Removing:
             cause = drain.reason.why.value.replace("-", " ")
             return because(Why.DRAINING, cause=cause, deadline=drain.deadline)
         if instance.status is not InstanceStatus.RUNNING:
-            if instance.status in LEAVING:
-                limit_s = self._capacity.spec.timeouts.terminate_s
-                return _why_leaving(member, limit_s, self._now)
-            if instance.orphan:
-                return why_orphan(instance, self._capacity.spec, self._memory)
-            since = instance.launched_at or instance.status_since
-            return because(Why.STARTING, status=instance.status.value, since=since)
+            return self._why_not_running(instance)
         hold = self._held.get(name)
         if hold is not None:
             return because(Why.HELD, by=hold.by, until=hold.until)
         if name in self._held_up:
             return self._held_up[name]
-        if node is None or not member.idle:
-            return because(Why.BUSY, activity=_activity(member))
-        if self._was_refused(name):
+        if node is None:
+            return because(Why.BUSY, activity="not seen by Ray now")
+        if not node.idle_since:
+            return self._busy(_in_use(node), node.activity)
+        if name in self._refused:
             return because(Why.BUSY, activity="work had come when it should leave")
         if name in needed:
             return needed[name]
-        if spare.get(member.node_type, 1) <= 0:
-            floor, why = self._floor(member.node_type)
-            return because(why, node_type=member.node_type, floor=floor)
-        leaves_at = node.idle_since + self._capacity.spec.idle_timeout(member.node_type)
+        if instance.node_type in floors:
+            return floors[instance.node_type]
+        leaves_at = node.idle_since + self._timeout_of(instance.node_type)
         return because(Why.IDLE, since=node.idle_since, leaves_at=leaves_at)
+
+    def _why_not_running(self, instance: Instance) -> Reason:
+        if instance.status in LEAVING:
+            limit_s = self._capacity.spec.timeouts.terminate_s
+            return _why_leaving(instance, limit_s, self._now)
+        if instance.orphan:
+            return why_orphan(instance, self._capacity.spec, self._memory)
+        since = instance.launched_at or instance.status_since
+        return because(Why.STARTING, status=instance.status.value, since=since)
 
 
 def _is_orphan(member: Member) -> bool:
@@ -210,28 +232,31 @@ def _dispensable(member: Member) -> tuple[int, float]:
     return (2, max(shares, default=0.0))
 
 
-def _why_leaving(member: Member, limit_s: float, now: float) -> Reason:
-    instance = member.instance
-    detail = instance.detail if instance is not None else ""
-    ending = instance is not None and instance.status is InstanceStatus.TERMINATING
-    since = instance.status_since if instance is not None else 0.0
-    if ending and since and now - since > limit_s:
+def _why_leaving(instance: Instance, limit_s: float, now: float) -> Reason:
+    status, since = instance.status, instance.status_since
+    if status is InstanceStatus.TERMINATING and since and now - since > limit_s:
         return because(Why.TIMED_OUT, status="terminating", after_s=limit_s)
-    if member.status is InstanceStatus.SETUP_FAILED:
-        return because(Why.SETUP_FAILED, message=detail)
-    if member.status is InstanceStatus.LOST:
-        return because(Why.LOST, message=detail)
+    if status is InstanceStatus.SETUP_FAILED:
+        return because(Why.SETUP_FAILED, message=instance.detail)
+    if status is InstanceStatus.LOST:
+        return because(Why.LOST, message=instance.detail)
     return because(Why.DRAINING, cause="terminating", deadline=0.0)
 
 
-def _activity(member: Member) -> str:
-    node = member.node
-    if node is None:
-        return "not seen by Ray now"
+def _in_use(node: Node) -> tuple[tuple[str, int, int], ...]:
+    """CPUs and GPUs of which some are given out: name, units given out, units in all."""
     room, total = node.available, node.total
-    parts = []
-    for name in ("CPU", "GPU"):
-        most = total.units(name)
-        if most and (used := most - room.units(name)):
-            parts.append(f"{used / UNITS_PER_ONE:g}/{most / UNITS_PER_ONE:g} {name}")
-    return ", ".join(parts) or "; ".join(node.activity) or "in use"
+    return tuple(
+        [
+            (name, used, most)
+            for name in ("CPU", "GPU")
+            if (most := total.units(name)) and (used := most - room.units(name))
+        ]
+    )
+
+
+def _why_busy(in_use: tuple[tuple[str, int, int], ...], activity: tuple[str, ...]) -> Reason:
+    parts = [
+        f"{used / UNITS_PER_ONE:g}/{most / UNITS_PER_ONE:g} {name}" for name, used, most in in_use
+    ]
+    return because(Why.BUSY, activity=", ".join(parts) or "; ".join(activity) or "in use")
