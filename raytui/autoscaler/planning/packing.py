@@ -111,6 +111,8 @@ class Packing:
         self._bins: dict[tuple[object, ...], Bin] = {}
         self._own: set[tuple[object, ...]] = set()
         """Keys of bins that no copy shares: only these may grow in place."""
+        self._places: dict[str, tuple[object, ...]] | None = None
+        """In which bin each node is, by its key; found out when one is first asked for."""
 
     def copy(self) -> Packing:
         """An independent picture to try things on; cheap, as bins are shared until they change."""
@@ -151,6 +153,8 @@ class Packing:
         if not new.ids:
             return
         key = new.key
+        if self._places is not None:
+            self._places.update(dict.fromkeys(new.ids, key))
         there = self._bins.get(key)
         if there is not None and key in self._own:
             there.ids.extend(new.ids)
@@ -223,11 +227,16 @@ class Packing:
     def place_on(self, node_id: str, shape: Resources, count: int) -> Placed | None:
         """Place up to `count` requests on one node; None when it has no room for any."""
         bin_ = self._bin_of(node_id)
-        units = dict(shape.items())
-        if bin_ is None or not bin_.copies(units):
+        if bin_ is None:
             return None
-        others = frozenset(bin_.ids) - {node_id}
-        return self._place_on(bin_, units, count, one_per_node=False, taken=others)
+        units = dict(shape.items())
+        most = bin_.copies(units)
+        copies = count if most >= PLENTY else min(count, most)
+        if copies <= 0:
+            return None
+        if most < PLENTY:
+            self._change(bin_, node_id, bin_.without(units, copies, [node_id]))
+        return Placed(bin_.stage, bin_.node_type, copies, [node_id], copies)
 
     def place_each(
         self, bin_: Bin, pattern: Iterable[tuple[Resources, int]], ids: Sequence[str]
@@ -246,7 +255,21 @@ class Packing:
         return placed
 
     def _bin_of(self, node_id: str) -> Bin | None:
-        return next((b for b in self._bins.values() if node_id in b.ids), None)
+        if self._places is None:
+            self._places = {i: key for key, b in self._bins.items() for i in b.ids}
+        key = self._places.get(node_id)
+        return None if key is None else self._bins[key]
+
+    def _change(self, bin_: Bin, node_id: str, changed: Bin) -> None:
+        """Take a node out of its bin, as `changed`."""
+        key, others = bin_.key, bin_.ids.copy()
+        others.remove(node_id)
+        if others:
+            self._bins[key] = replace(bin_, ids=others)
+            self._own.add(key)
+        else:
+            del self._bins[key]
+        self._put(changed)
 
     def give_back(self, shape: Resources, part: Placed) -> None:
         """Take requests off the nodes that they were placed on."""
@@ -254,9 +277,7 @@ class Packing:
         for node_id, copies in part.on_each():
             bin_ = self._bin_of(node_id)
             if bin_ is not None:
-                del self._bins[bin_.key]
-                self._put(bin_.without(units, -copies, [node_id]))
-                self._put(replace(bin_, ids=[i for i in bin_.ids if i != node_id]))
+                self._change(bin_, node_id, bin_.without(units, -copies, [node_id]))
 
     def _place_on(
         self,
@@ -282,3 +303,12 @@ class Packing:
         self._put(replace(bin_, ids=[i for i in bin_.ids if i not in touched]))
         nodes = [*filled, *partly]
         return Placed(bin_.stage, bin_.node_type, full * copies + rest, nodes, copies)
+
+    def count_nodes(self, shape: Resources, selectors: Sequence[LabelSelector] = ()) -> int:
+        """How many nodes have room for at least one request of this shape."""
+        units = dict(shape.items())
+        return sum(
+            len(b.ids)
+            for b in self._bins.values()
+            if b.copies(units) and (not selectors or any(matches(s, b.labels) for s in selectors))
+        )
