@@ -303,12 +303,3 @@ class Packing:
         self._put(replace(bin_, ids=[i for i in bin_.ids if i not in touched]))
         nodes = [*filled, *partly]
         return Placed(bin_.stage, bin_.node_type, full * copies + rest, nodes, copies)
-
-    def count_nodes(self, shape: Resources, selectors: Sequence[LabelSelector] = ()) -> int:
-        """How many nodes have room for at least one request of this shape."""
-        units = dict(shape.items())
-        return sum(
-            len(b.ids)
-            for b in self._bins.values()
-            if b.copies(units) and (not selectors or any(matches(s, b.labels) for s in selectors))
-        )
