@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+from raytui.autoscaler.loop.telling import Telling
 from raytui.autoscaler.planning.avoided import Avoided
 from raytui.autoscaler.planning.planner import plan
 from raytui.autoscaler.simulation.inline import Inline
@@ -17,6 +18,7 @@ from raytui.model.plan import FailureKind, LaunchFailure, Memory
 from raytui.model.snapshot import Snapshot
 from raytui.model.spec import Offering
 from raytui.model.state import Instance, Member
+from raytui.ray.base import RayError
 from tests.support.clusters import NOW, kind, spec, state, worker
 from tests.support.world import Swallow, World
 
@@ -94,6 +96,20 @@ def test_a_refusal_after_a_restart_is_not_the_last_word(tmp_path: Path) -> None:
     world.run_until(running(3))
     assert {world.provider.instances[i].request_id for i in world.workers()} == {request.request_id}
     assert "asking again for the same 3 (2 of 3)" in world.text()
+
+
+def test_a_refusal_is_over_when_the_head_that_took_us_is_back(tmp_path: Path) -> None:
+    """An answer of GCS that was out of date named the head before: it refused, of course."""
+    world = World(spec(SMALL), tmp_path / "ledger.db")
+    telling = Telling(world.ray)
+    assert telling.take_over("new", world.spec, 0.0) == ""
+
+    def refuse(_: Any) -> None:
+        raise RayError("another one scales this cluster")
+
+    world.ray.take_over = refuse
+    assert telling.take_over("old", world.spec, 1.0) == "another one scales this cluster"
+    assert telling.take_over("new", world.spec, 2.0) == ""
 
 
 def test_nobody_leaves_for_the_sake_of_an_orphan() -> None:

@@ -61,6 +61,8 @@ class Machine:
     ended_at: float = _NEVER
     missed: int = 0
     """Rounds for which nothing in the daemon knew of it."""
+    known_at: float = 0.0
+    """When something last did."""
     is_stranger: bool = False
     terminated: bool = False
     """Whether a terminate call ended it."""
@@ -156,7 +158,9 @@ class Cloud:
             ip=f"10.0.{number >> 8 & 255}.{number & 255}",
             launched_at=EPOCH + now,
         )
-        machine = Machine(instance, born=now, boots_at=now + self.dice.uniform(2.0, 30.0))
+        machine = Machine(
+            instance, born=now, known_at=now, boots_at=now + self.dice.uniform(2.0, 30.0)
+        )
         if request.is_head:
             machine.boots_at = now
         else:

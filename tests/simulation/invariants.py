@@ -26,6 +26,8 @@ from tests.simulation.people import Order
 from tests.simulation.witness import Witness
 
 _MISSED_ROUNDS = 8
+_MISSED_S = 30.0
+"""A machine may be unknown for so many rounds, and so long: listings come late."""
 _OVER_LIMIT = (Why.OVER_MAX_TYPE, Why.OVER_MAX_GLOBAL, Why.TYPE_GONE)
 
 
@@ -86,10 +88,10 @@ def every_instance_has_a_row(seen: Witness) -> Iterator[str]:
     reliable = seen.snapshot is not None and all(s.ok for s in seen.snapshot.sources)
     for name, machine in seen.cloud.alive.items():
         if name in seen.rows or name in orphans or seen.expected(machine):
-            machine.missed = 0
+            machine.missed, machine.known_at = 0, seen.clock.now
         elif reliable and machine.listed_from < seen.clock.now:
             machine.missed += 1
-            if machine.missed > _MISSED_ROUNDS:
+            if machine.missed > _MISSED_ROUNDS and seen.clock.now - machine.known_at > _MISSED_S:
                 yield f"nothing knows of {name}"
         if name in seen.had_row and name not in seen.rows:
             yield f"{name} is alive and its row has ended"

@@ -29,7 +29,10 @@ class Telling:
 
         Returns why it refuses; empty when it does not.
         """
-        if session == self.session or steady < self._not_before:
+        if session == self.session:
+            self._refusal = ""
+            return ""
+        if steady < self._not_before:
             return self._refusal
         try:
             self._ray.take_over(spec)
