@@ -46,7 +46,7 @@ def _limit(args: _Arguments) -> str:
 
 
 def _fallback(args: _Arguments) -> str:
-    return f", as its fallback {args['fallback']}" if "fallback" in args else ""
+    return f" (fallback {args['fallback']})" if "fallback" in args else ""
 
 
 def _waits_for_starting(args: _Arguments, now: float) -> str:
@@ -55,7 +55,7 @@ def _waits_for_starting(args: _Arguments, now: float) -> str:
         return f"on {args['nodes']} starting{_fallback(args)}"
     left = ready - now
     when = f"ready in about {duration_text(left)}" if left > 0 else "any moment now"
-    return f"on {args['nodes']} starting{_fallback(args)} ({when})"
+    return f"on {args['nodes']} starting ({when}){_fallback(args)}"
 
 
 def _too_large(args: _Arguments, _now: float) -> str:
@@ -146,7 +146,7 @@ _WORDS: dict[Why, Callable[[_Arguments, float], str]] = {
     Why.MIN_WORKERS: lambda a, _: f"min_workers of {a['node_type']} is {a['floor']}",
     Why.USER_FLOOR: lambda a, _: f"the floor of {a['node_type']} is {a['floor']}",
     Why.FOR_DEMAND: lambda a, _: f"{a['count']} × {a['shape']} found no room",
-    Why.FOR_GANG: lambda a, _: f"placement group {a['gang']} found no room{_fallback(a)}",
+    Why.FOR_GANG: lambda a, _: f"placement group {a['gang']}{_fallback(a)} found no room",
     Why.FOR_CONSTRAINT: lambda a, _: f"request_resources wants {a['shape']}",
     Why.CHEAPEST: lambda a, _: "cheapest",
     Why.ONLY_FIT: lambda a, _: "the only type that fits",

@@ -191,6 +191,19 @@ def test_label_selectors_come_out_as_people_write_them(planned: Callable[..., An
     assert entry["fallback_label_selectors"] == [{"spot": "!true"}]
 
 
+def test_a_placement_group_goes_by_its_fallback_where_its_first_way_is_too_large(
+    planned: Callable[..., Any],
+):
+    ways = [{"resource_requests": [{"resources_bundle": {"CPU": n}}] * 2} for n in (99, 8)]
+    group = {"details": "4f2a:STRICT_PACK|PENDING", "bundleSelectors": ways}
+    made = planned({"pendingGangResourceRequests": [group]})
+    launched = [one for one in made["launches"] if one["reason"]["code"] == "needed_by_gang"]
+    assert [(one["node_type"], one["count"]) for one in launched] == [("big", 1)]
+    assert launched[0]["reason"]["text"] == (
+        "placement group PG 4f2a STRICT_PACK 2 × {CPU: 8} (fallback 1) found no room"
+    )
+
+
 def test_request_resources_keeps_the_nodes_it_needs(planned: Callable[..., Any]):
     wanted = {"resource_requests": [demand(1, CPU=4)]}
     tree = {"node_states": [HEAD, idle(1, 900)], "cluster_resource_constraints": [wanted]}
@@ -487,13 +500,17 @@ NODE = st.fixed_dictionaries(
         "labels": st.dictionaries(st.sampled_from(["zone", "spot"]), st.just("a"), max_size=2),
     },
 )
+WAYS = st.lists(
+    st.fixed_dictionaries({"resource_requests": st.lists(REQUEST, max_size=3)}), max_size=3
+)
 GANG = st.fixed_dictionaries(
     {
         "requests": st.lists(REQUEST, max_size=4),
         "details": st.sampled_from(
             ["", "a:PACK|P", "b:SPREAD|P", "c:STRICT_SPREAD|", "STRICT_PACK"]
         ),
-    }
+    },
+    optional={"bundle_selectors": WAYS},
 )
 INSTANCE = st.fixed_dictionaries(
     {

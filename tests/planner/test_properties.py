@@ -190,6 +190,19 @@ def test_packing_problems_with_groups_come_to_rest(tight: bool, budget: int) -> 
 
 
 @pytest.mark.parametrize("tight", [False, True], ids=["loose", "tight"])
+def test_packing_problems_with_many_equal_groups_come_to_rest(tight: bool) -> None:
+    for seed in range(100, 130):
+        case = cases.make(seed, tight=tight, gangs=3)
+        named = [(g, f"{g.gang_id}-{i:02}") for g in case.state.gangs for i in range(12)]
+        state = replace(case.state, gangs=tuple(replace(g, gang_id=name) for g, name in named))
+        cluster = replace(case.spec, max_workers=case.spec.max_workers + seed % 30)
+        first = plan(state, cluster, Memory(), NOW, 0)
+        second = plan(_carried_out(state, first), cluster, Memory(), NOW, 0)
+        assert second.launches == (), case
+        assert _groups_left(second) <= _groups_left(first), case
+
+
+@pytest.mark.parametrize("tight", [False, True], ids=["loose", "tight"])
 def test_packing_problems_with_one_more_node_lose_nothing(tight: bool) -> None:
     for seed in range(60):
         case = cases.make(seed, tight=tight)
@@ -212,6 +225,11 @@ def test_the_tightest_room_is_left_where_another_request_needs_it(seed: int, run
 def _unplaced(made: Plan) -> int:
     lost = (Wait.BLOCKED, Wait.INFEASIBLE)
     return sum(o.count for o in made.outcomes if o.kind is Request.DEMAND and o.wait in lost)
+
+
+def _groups_left(made: Plan) -> int:
+    lost = (Wait.BLOCKED, Wait.INFEASIBLE)
+    return sum(o.kind is Request.GANG and o.wait in lost for o in made.outcomes)
 
 
 def _with_one_more(
