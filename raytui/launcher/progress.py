@@ -40,9 +40,9 @@ class Progress:
 
 
 @contextmanager
-def step(sink: StepSink, name: str, node: str = "") -> Iterator[Progress]:
+def step(sink: StepSink, name: str, node: str = "", output: str = "") -> Iterator[Progress]:
     """A step from its begin to its end; it failed when an exception leaves the block."""
-    progress = Progress(Step(node, name, StepStatus.RUNNING, time.time()), sink)
+    progress = Progress(Step(node, name, StepStatus.RUNNING, time.time(), output=output), sink)
     try:
         yield progress
     except BaseException as error:

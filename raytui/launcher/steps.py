@@ -34,6 +34,8 @@ class Step(Struct, frozen=True, omit_defaults=True):
     ended_at: float = 0.0
     detail: str = ""
     """The newest line of output, or the error."""
+    output: str = ""
+    """The file here that has the whole output, where one is kept."""
 
 
 StepSink = Callable[[Step], None]

@@ -1,0 +1,213 @@
+"""All that a node's set-up takes, read from the cluster file, and the steps that it leads to."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from raytui.backends.base import SyncRules
+from raytui.launcher.updating.deciding import Change, Work
+from raytui.launcher.updating.docker_commands import mounted
+from raytui.launcher.updating.hashes import NodeHashes, head_hashes, launch_hash, worker_hashes
+from raytui.launcher.updating.ray_start import (
+    head_environment,
+    head_start,
+    overrides,
+    worker_environment,
+)
+from raytui.model.spec import ClusterSpec, DockerSpec, NodeType
+
+
+class RunCommand(Struct, frozen=True, tag=True):
+    """Run a command of the cluster file."""
+
+    text: str
+    env: dict[str, str] = {}
+    on_host: bool = False
+    """Outside of the container, too, where there is one."""
+
+
+class CopyFiles(Struct, frozen=True, tag=True):
+    """Copy a file or what is in a directory from here to the node."""
+
+    source: str
+    target: str
+    optional: bool = False
+    """Nothing is wrong when it does not exist here."""
+
+
+class StartContainer(Struct, frozen=True, tag=True):
+    """Start the container, unless it runs as it should."""
+
+
+Action = RunCommand | CopyFiles | StartContainer
+
+
+class SetupStep(Struct, frozen=True):
+    """One step of a node's set-up."""
+
+    name: str
+    action: Action
+    lasts: bool = True
+    """What it did is still there in a later run, which need not do it again."""
+
+
+class NodeSetup(Struct, frozen=True):
+    """What is done on one node to make it part of the cluster."""
+
+    instance_id: str
+    is_head: bool
+    hashes: NodeHashes
+    file_mounts: dict[str, str] = {}
+    """Path on the node → path here."""
+    synced_files: tuple[str, ...] = ()
+    rules: SyncRules = SyncRules()
+    initialization_commands: tuple[str, ...] = ()
+    setup_commands: tuple[str, ...] = ()
+    start_commands: tuple[str, ...] = ()
+    env: dict[str, str] = {}
+    """For initialization and set-up commands."""
+    start_env: dict[str, str] = {}
+    """For the commands that start Ray."""
+    docker: DockerSpec | None = None
+    notices: tuple[str, ...] = ()
+    """What was changed in the user's commands, in words."""
+
+    def steps(self, work: Work) -> tuple[SetupStep, ...]:
+        """The steps of a piece of work, in Ray's order."""
+        found: list[SetupStep] = []
+        if work.change in (Change.SET_UP, Change.RESYNC):
+            found += self._copies()
+        if work.change is Change.SET_UP:
+            host = self.initialization_commands
+            found += _commands("initialize", host, self.env, on_host=True)
+            if self.docker:
+                found.append(SetupStep("start the container", StartContainer(), lasts=False))
+        if work.setup_commands:
+            found += _commands("set up", self.setup_commands, self.env)
+        if work.start_ray:
+            found += _commands("start Ray", self.start_commands, self.start_env, lasts=False)
+        return tuple(found)
+
+    def keys(self, steps: Iterable[SetupStep]) -> list[str]:
+        """A key for each step, by what it does and by all that comes before it.
+
+        Like an image's layers: a step whose key is known to be done need not be done again, and
+        another command leaves the steps before it as they are. Where a file comes from does not
+        count, what is in it does.
+        """
+        link = hashlib.sha256(f"{self.instance_id}\0{self.hashes.contents}".encode())
+        keys = []
+        for step in steps:
+            action = step.action
+            if isinstance(action, CopyFiles):
+                action = msgspec.structs.replace(action, source="")
+            link.update(msgspec.json.encode(action, order="sorted"))
+            keys.append(link.hexdigest())
+        return keys
+
+    def _copies(self) -> list[SetupStep]:
+        in_view = mounted(self.file_mounts)
+        mounts = [
+            # What is not mounted has to be copied into each new container.
+            SetupStep(f"copy {target}", CopyFiles(source, target), lasts=target in in_view)
+            for target, source in self.file_mounts.items()
+        ]
+        synced = [
+            SetupStep(f"copy {p}", CopyFiles(p, p, optional=True), lasts=self.docker is None)
+            for p in self.synced_files
+        ]
+        return mounts + synced
+
+
+def head_setup(
+    spec: ClusterSpec,
+    instance_id: str,
+    *,
+    bootstrap: Mapping[str, str] | None = None,
+    rays_autoscaler: bool = False,
+) -> NodeSetup:
+    """The set-up of the head, from the machine of the user.
+
+    `bootstrap` are further mounts (bootstrap.py), which do not count for the hashes: so has Ray.
+    With `rays_autoscaler` Ray starts its own autoscaler as the file says. Raises OSError when a
+    mounted file or the SSH key cannot be read.
+    """
+    start = head_start(spec.head_start_ray_commands)
+    mounts = spec.files.file_mounts
+    launch = _launch_hash(spec, spec.head)
+    return NodeSetup(
+        instance_id=instance_id,
+        is_head=True,
+        hashes=head_hashes(mounts, spec.written, launch=launch),
+        file_mounts={**mounts, **(bootstrap or {})},
+        rules=_rules(spec),
+        initialization_commands=spec.head.initialization_commands,
+        setup_commands=spec.head.setup_commands,
+        start_commands=spec.head_start_ray_commands if rays_autoscaler else start.commands,
+        start_env={
+            **head_environment(instance_id, spec.head_node_type),
+            **overrides(spec, spec.head),
+        },
+        docker=spec.head.docker,
+        notices=() if rays_autoscaler else start.notices,
+    )
+
+
+def worker_setup(
+    spec: ClusterSpec, node_type: NodeType, instance_id: str, head_ip: str
+) -> NodeSetup:
+    """The set-up of a worker, from the head. Raises OSError as `head_setup` does."""
+    written = spec.written
+    return NodeSetup(
+        instance_id=instance_id,
+        is_head=False,
+        hashes=worker_hashes(
+            spec.files.file_mounts,
+            spec.files.cluster_synced_files,
+            written.get("worker_setup_commands", ()),
+            spec.worker_start_ray_commands,
+            launch=_launch_hash(spec, node_type),
+        ),
+        file_mounts=spec.files.file_mounts,
+        synced_files=spec.files.cluster_synced_files,
+        rules=_rules(spec),
+        initialization_commands=node_type.initialization_commands,
+        setup_commands=node_type.setup_commands,
+        start_commands=spec.worker_start_ray_commands,
+        env={"RAY_HEAD_IP": head_ip},
+        start_env={
+            **worker_environment(
+                head_ip, instance_id, node_type.name, node_type.offerings[0].instance_type
+            ),
+            **overrides(spec, node_type),
+        },
+        docker=node_type.docker,
+    )
+
+
+def _launch_hash(spec: ClusterSpec, node_type: NodeType) -> str:
+    auth: dict[str, Any] = spec.written.get("auth", {})
+    return launch_hash(node_type.node_config, auth)
+
+
+def _rules(spec: ClusterSpec) -> SyncRules:
+    return SyncRules(spec.files.rsync_exclude, spec.files.rsync_filter)
+
+
+def _commands(
+    name: str,
+    commands: tuple[str, ...],
+    env: Mapping[str, str],
+    *,
+    on_host: bool = False,
+    lasts: bool = True,
+) -> list[SetupStep]:
+    return [
+        SetupStep(f"{name} {number}/{len(commands)}", RunCommand(text, dict(env), on_host), lasts)
+        for number, text in enumerate(commands, 1)
+    ]
