@@ -287,7 +287,8 @@ class Packing:
         one_per_node: bool,
         taken: frozenset[str],
     ) -> Placed | None:
-        bin_ = self._bins[bin_.key]  # it may have grown since the caller looked
+        key = bin_.key
+        bin_ = self._bins[key]  # it may have grown since the caller looked
         copies = 1 if one_per_node else bin_.copies(units)
         ids = [i for i in bin_.ids if i not in taken] if taken else bin_.ids
         if not ids:
@@ -296,10 +297,13 @@ class Packing:
             return Placed(bin_.stage, bin_.node_type, count, ids[:1], count)
         full, rest = divmod(min(count, copies * len(ids)), copies)
         filled, partly = ids[:full], ids[full : full + 1] if rest else []
-        touched = {*filled, *partly}
-        del self._bins[bin_.key]
-        self._put(bin_.without(units, copies, filled))
-        self._put(bin_.without(units, rest, partly))
-        self._put(replace(bin_, ids=[i for i in bin_.ids if i not in touched]))
         nodes = [*filled, *partly]
+        del self._bins[key]
+        if filled:
+            self._put(bin_.without(units, copies, filled))
+        if partly:
+            self._put(bin_.without(units, rest, partly))
+        if len(nodes) < len(bin_.ids):
+            touched = set(nodes)
+            self._put(replace(bin_, ids=[i for i in bin_.ids if i not in touched]))
         return Placed(bin_.stage, bin_.node_type, full * copies + rest, nodes, copies)
