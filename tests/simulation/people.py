@@ -124,7 +124,7 @@ class Jobs:
     def act(self) -> None:
         """Maybe submit something, maybe cancel something."""
         dice, truth = self._dice, self._truth
-        if dice.random() < self._busyness and len(truth.tasks) < 25:
+        if dice.random() < self._busyness and len(truth.tasks) < 15:
             self._submit()
         if dice.random() < 0.1 * self._busyness and len(truth.groups) < 3:
             self._group()

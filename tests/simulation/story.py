@@ -82,7 +82,7 @@ class Story:
         self.clock = Clock()
         self.weather = Weather(number, seed.without)
         self.spec = made_up_spec(Random(f"{number}/spec"))
-        self._budget = DEFAULT_BUDGET if number % 8 == 0 else 0
+        self._budget = DEFAULT_BUDGET if number % 16 == 0 else 0
         habits = Habits(self._dice.random() < 0.5, self._dice.random() < 0.5)
         self.cloud = Cloud(self.clock, self.weather, habits, Random(f"{number}/cloud"))
         self.truth = RayTruth(self.clock, self.weather, self.cloud, Random(f"{number}/ray"))
