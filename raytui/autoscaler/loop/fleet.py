@@ -21,7 +21,11 @@ class Fleet:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._open = {instance.instance_id: instance for instance in ledger.open_instances()}
+        self._open: dict[str, Instance] = {}
+        self._ids_of: dict[str, dict[str, None]] = {}
+        """By request: the ids of its instances that have not ended, in order."""
+        for instance in ledger.open_instances():
+            self._enter(instance)
         self._moves: list[Move] = []
         self._ended: dict[str, None] = {}
 
@@ -41,7 +45,7 @@ class Fleet:
 
     def of_request(self, request_id: str) -> list[Instance]:
         """The instances of a launch request that have not ended."""
-        return [i for i in self._open.values() if i.request_id == request_id]
+        return [self._open[instance_id] for instance_id in self._ids_of.get(request_id, ())]
 
     def intend(
         self, request: LaunchRequest, kind: NodeType, holdings: Sequence[Holding], now: float
@@ -83,7 +87,7 @@ class Fleet:
             if row is None and waiting:
                 _, row = waiting.popitem()
                 self._ledger.rename(row.instance_id, instance.instance_id)
-                del self._open[row.instance_id]
+                self._leave(row)
             origin = row or instance
             status = instance.status
             if status not in (InstanceStatus.ALLOCATED, InstanceStatus.SETTING_UP):
@@ -163,12 +167,28 @@ class Fleet:
             )
         )
         if instance.status in FINAL:
-            self._open.pop(instance.instance_id, None)
+            self._leave(instance)
             self._ended[instance.instance_id] = None
             if len(self._ended) > _ENDED_KNOWN:
                 del self._ended[next(iter(self._ended))]
         else:
-            self._open[instance.instance_id] = instance
+            self._enter(instance)
+
+    def _enter(self, instance: Instance) -> None:
+        old = self._open.get(instance.instance_id)
+        if old is not None and old.request_id != instance.request_id:
+            self._leave(old)
+        self._open[instance.instance_id] = instance
+        self._ids_of.setdefault(instance.request_id, {})[instance.instance_id] = None
+
+    def _leave(self, instance: Instance) -> None:
+        old = self._open.pop(instance.instance_id, None)
+        if old is None:
+            return
+        ids = self._ids_of[old.request_id]
+        del ids[old.instance_id]
+        if not ids:
+            del self._ids_of[old.request_id]
 
 
 def _price(request: LaunchRequest, kind: NodeType) -> float | None:
