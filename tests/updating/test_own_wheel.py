@@ -1,0 +1,80 @@
+"""How raytui gets onto a head without an index."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from raytui import __version__
+from raytui.backends.local_runner import LocalRunner
+from raytui.launcher.updating.own_wheel import install_command, write_wheels
+
+ROOT = Path(__file__).parents[2]
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
+    return write_wheels(tmp_path_factory.mktemp("wheels"))
+
+
+def test_our_wheel_has_what_runs_here(wheels: tuple[Path, ...]):
+    own = wheels[0]
+    assert own.name == f"raytui-{__version__}-py3-none-any.whl"
+    with zipfile.ZipFile(own) as archive:
+        names = set(archive.namelist())
+    modules = {p.relative_to(ROOT).as_posix() for p in (ROOT / "raytui").rglob("*.py")}
+    assert modules <= names
+    assert "raytui/_data/themes/raytui-dark.yaml" in names
+    assert not any(name.endswith((".pyc", ".pth", "direct_url.json")) for name in names)
+
+
+def test_what_it_needs_comes_along_and_ray_does_not(wheels: tuple[Path, ...]):
+    names = {wheel.name.partition("-")[0].lower() for wheel in wheels}
+    assert {"click", "msgspec", "psutil", "textual", "highspy", "numpy"} <= names
+    assert not names & {"ray", "pytest"}
+
+
+def test_the_same_files_make_the_same_wheel(wheels: tuple[Path, ...], tmp_path: Path):
+    again = write_wheels(tmp_path)
+    assert again[0].read_bytes() == wheels[0].read_bytes()
+
+
+def test_it_is_installed_without_an_index_and_runs(wheels: tuple[Path, ...], tmp_path: Path):
+    """Proxies and index lead nowhere, so that nothing can be fetched unseen."""
+    venv.create(tmp_path / "venv", with_pip=True, symlinks=True)
+    binaries = tmp_path / "venv" / "bin"
+    nowhere = "http://127.0.0.1:9/"
+    env = {
+        "PIP_INDEX_URL": nowhere,
+        "PIP_RETRIES": "0",
+        "PIP_FIND_LINKS": "",
+        "PIP_CONFIG_FILE": os.devnull,
+        "https_proxy": nowhere,
+        "http_proxy": nowhere,
+        "HOME": str(tmp_path),
+    }
+    command = install_command(str(wheels[0].parent), python=str(binaries / "python"))
+    result = LocalRunner().run_shell(command, env=env, timeout_s=300)
+    assert result.exit_code == 0, result.output
+    for arguments, words in (
+        (["--version"], f"raytui {__version__}"),
+        (["demo", "--nodes", "5"], "simulated-5"),
+    ):
+        done = subprocess.run(
+            [binaries / "raytui", *arguments],
+            env={"PATH": os.environ["PATH"], **env},
+            cwd=tmp_path,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+        assert words in done.stdout
