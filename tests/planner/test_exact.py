@@ -12,7 +12,7 @@ from raytui.autoscaler.planning.buying import NODE_CHARGE
 from raytui.autoscaler.planning.planner import DEFAULT_BUDGET, plan
 from raytui.model.plan import Memory, Plan, Wait
 from tests.planner import cases, exact
-from tests.support.clusters import NOW
+from tests.support.clusters import NOW, demand, kind, spec, state
 
 SEEDS = range(120)
 LOST = (Wait.BLOCKED, Wait.INFEASIBLE)
@@ -102,3 +102,10 @@ def _exactly(seed: int, *, tight: bool = False) -> exact.Answer | None:
 def _cost(made: Plan, case: cases.Case) -> float:
     prices = {kind.name: (kind.price_per_hour or 0.0) + NODE_CHARGE for kind in case.kinds}
     return sum(launch.count * prices[launch.node_type] for launch in made.launches)
+
+
+def test_one_request_needs_a_whole_node_at_least() -> None:
+    big, small = kind("big", 8.0, CPU=64, GPU=8), kind("small", 0.2, CPU=4)
+    waiting = state(demands=[demand(1, GPU=1), demand(1, CPU=1)])
+    made = plan(waiting, spec(big, small), Memory(), NOW)
+    assert (made.cost_per_hour, made.lower_bound_per_hour) == (8.0, 8.0)

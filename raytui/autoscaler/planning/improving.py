@@ -190,7 +190,8 @@ def _improved(problem: _Problem, greedy: list[Bought], budget: int) -> list[Boug
 def lower_bound(wanted: Sequence[Wanted], supplies: Sequence[Supply]) -> float | None:
     """USD per hour below which no nodes can hold `wanted`; None when it cannot be told.
 
-    The linear relaxation: requests may be cut into pieces and nodes bought in fractions.
+    The linear relaxation: requests may be cut into pieces and nodes bought in fractions. But every
+    request needs one whole node at least, which says more where little is bought.
     """
     program = linear.Program()
     needs = [program.row(want.count) for want in wanted]
@@ -206,7 +207,15 @@ def lower_bound(wanted: Sequence[Wanted], supplies: Sequence[Supply]) -> float |
                 takes = {room[n]: -want.shape.amount(n) for n in want.shape if n in room}
                 program.variable(0.0, {need: 1.0, **takes})
     answer = linear.solve(program)
-    return None if answer is None else answer.cost
+    if answer is None:
+        return None
+    on_sale = [supply for supply in supplies if supply.left > 0]
+    cheapest = (
+        min((supply.price for supply in on_sale if supply.fits(want)), default=0.0)
+        for want in wanted
+        if want.count
+    )
+    return max(answer.cost, max(cheapest, default=0.0))
 
 
 def _master(problem: _Problem, patterns: Sequence[_Pattern]) -> linear.Answer | None:
