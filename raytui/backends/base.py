@@ -123,22 +123,19 @@ class CommandResult(Struct, frozen=True):
     output: str
 
 
-class SyncRules(Struct, frozen=True, omit_defaults=True):
-    """What a copy leaves out: `rsync_exclude` and `rsync_filter` of the cluster file."""
+class Filters(Struct, frozen=True, omit_defaults=True):
+    """What a copy leaves out, in Ray's words (`rsync_exclude`, `rsync_filter`)."""
 
     exclude: tuple[str, ...] = ()
-    """Patterns, as rsync's --exclude."""
-    filter: tuple[str, ...] = ()
-    """Names of files that list patterns for the directory they lie in, e.g. `.gitignore`."""
+    """rsync patterns."""
+    ignore_files: tuple[str, ...] = ()
+    """Names of files such as `.gitignore`, whose patterns count in their folder and below."""
 
     def rsync_options(self) -> list[str]:
-        """The rules in rsync's words and in Ray's order."""
+        """The filters in rsync's words and in Ray's order."""
         excluded = [word for pattern in self.exclude for word in ("--exclude", pattern)]
-        filtered = [word for name in self.filter for word in ("--filter", f"dir-merge,- {name}")]
-        return excluded + filtered
-
-
-ALL_FILES = SyncRules()
+        files = self.ignore_files
+        return excluded + [word for name in files for word in ("--filter", f"dir-merge,- {name}")]
 
 
 class CommandRunner(Protocol):
@@ -173,29 +170,32 @@ class CommandRunner(Protocol):
     def put(
         self,
         source: str,
-        target: str,
+        to: str,
         *,
-        rules: SyncRules = ALL_FILES,
+        filters: Filters | None = None,
+        delete: bool = False,
         timeout_s: float | None = None,
         on_line: LineSink | None = None,
-    ) -> CommandResult:
-        """Copy a path of this machine to one of that machine with rsync.
+    ) -> None:
+        """Copy a path of this machine to one of that machine, and the folders that it lies in.
 
-        A `/` at the end of `source` means what is in the directory, as rsync has it. `target` may
-        begin with `~/`, that machine's home; directories that are missing above it are made.
+        A `/` at the end of `source` means what is in the folder, as rsync has it; `~/` at `to` is
+        the home there. `delete` removes what `source` does not have. Raises ProviderError with
+        rsync's words when it was not copied.
         """
         ...
 
     def get(
         self,
         source: str,
-        target: str,
+        to: str,
         *,
-        rules: SyncRules = ALL_FILES,
+        filters: Filters | None = None,
+        delete: bool = False,
         timeout_s: float | None = None,
         on_line: LineSink | None = None,
-    ) -> CommandResult:
-        """Copy a path of that machine to one of this machine; otherwise as `put`."""
+    ) -> None:
+        """Copy a path of that machine to one of this machine, as `put` does the other way round."""
         ...
 
     def stream_command(self, command: Sequence[str]) -> list[str]:

@@ -9,14 +9,13 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from raytui.backends.base import ALL_FILES, CommandResult, LineSink, SyncRules, TransientError
+from raytui.backends.base import CommandResult, Filters, LineSink, TransientError
 from raytui.backends.login_shell import is_shell_noise, login_shell
+from raytui.model.text import first_line
 
 _TIMED_OUT = 124
 """Exit code of a command that was stopped because its time was up, as of timeout(1)."""
 _NOT_FOUND = 127
-_NO_DIRECTORY = 11
-"""rsync's own code for trouble with files."""
 
 
 class LocalRunner:
@@ -105,35 +104,40 @@ class LocalRunner:
     def put(
         self,
         source: str,
-        target: str,
+        to: str,
         *,
-        rules: SyncRules = ALL_FILES,
+        filters: Filters | None = None,
+        delete: bool = False,
         timeout_s: float | None = None,
         on_line: LineSink | None = None,
-    ) -> CommandResult:
+    ) -> None:
         """See CommandRunner; that machine is this one."""
-        destination = Path(target).expanduser()
+        # pathlib drops a slash at the end, which tells rsync a folder from what is in it.
+        source, to = (os.path.expanduser(path) for path in (source, to))  # noqa: PTH111
         try:
-            destination.parent.mkdir(parents=True, exist_ok=True)
+            Path(to).parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            return CommandResult(_NO_DIRECTORY, f"{destination.parent}: {error.strerror}")
-        # pathlib drops a slash at the end, which tells rsync a directory from what is in it.
-        slash = "/" if target.endswith("/") else ""
-        command = ["rsync", "-av", *rules.rsync_options(), "--"]
-        paths = [os.path.expanduser(source), f"{destination}{slash}"]  # noqa: PTH111
-        return self.run([*command, *paths], timeout_s=timeout_s, on_line=on_line)
+            words = f"{Path(to).parent}: {error.strerror}"
+            raise TransientError(f"{source} was not copied: {words}") from error
+        options = [*(filters or Filters()).rsync_options(), *(["--delete"] if delete else [])]
+        command = ["rsync", "-av", *options, "--", source, to]
+        result = self.run(command, timeout_s=timeout_s, on_line=on_line)
+        if result.exit_code:
+            words = first_line(result.output) or f"exit code {result.exit_code}"
+            raise TransientError(f"{source} was not copied: {words}", detail=result.output)
 
     def get(
         self,
         source: str,
-        target: str,
+        to: str,
         *,
-        rules: SyncRules = ALL_FILES,
+        filters: Filters | None = None,
+        delete: bool = False,
         timeout_s: float | None = None,
         on_line: LineSink | None = None,
-    ) -> CommandResult:
+    ) -> None:
         """See CommandRunner; that machine is this one."""
-        return self.put(source, target, rules=rules, timeout_s=timeout_s, on_line=on_line)
+        self.put(source, to, filters=filters, delete=delete, timeout_s=timeout_s, on_line=on_line)
 
     def stream_command(self, command: Sequence[str]) -> list[str]:
         """The command itself: its stdin and stdout are already here."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from raytui.backends.base import CommandResult, SyncRules
+from raytui.backends.base import CommandResult, Filters, TransientError
 from raytui.backends.local_runner import LocalRunner
 
 RUNNER = LocalRunner()
@@ -77,18 +77,25 @@ def test_a_directory_is_copied_without_what_the_rules_leave_out(home: Path, tmp_
     for name in ("kept.py", "left.pyc", "sub/ignored.log", "sub/kept.txt"):
         (source / name).write_text(name)
     (source / "sub" / ".gitignore").write_text("*.log\n")
-    rules = SyncRules(exclude=("*.pyc",), filter=(".gitignore",))
-    result = RUNNER.put(f"{source}/", "~/deep/target/", rules=rules)
-    assert result.exit_code == 0, result.output
+    filters = Filters(exclude=("*.pyc",), ignore_files=(".gitignore",))
+    RUNNER.put(f"{source}/", "~/deep/target/", filters=filters)
     target = home / "deep" / "target"
     copied = {str(p.relative_to(target)) for p in target.rglob("*") if p.is_file()}
     assert copied == {"kept.py", "sub/.gitignore", "sub/kept.txt"}
 
 
 def test_a_copy_of_nothing_fails_in_rsyncs_words(tmp_path: Path) -> None:
-    result = RUNNER.get(str(tmp_path / "missing"), str(tmp_path / "target"))
-    assert result.exit_code != 0
-    assert "No such file" in result.output
+    with pytest.raises(TransientError, match="was not copied") as caught:
+        RUNNER.get(str(tmp_path / "missing"), str(tmp_path / "target"))
+    assert "No such file" in caught.value.detail
+
+
+def test_a_copy_can_remove_what_is_no_longer_there(tmp_path: Path) -> None:
+    (tmp_path / "source").mkdir()
+    (tmp_path / "target").mkdir()
+    (tmp_path / "target" / "old").touch()
+    RUNNER.put(f"{tmp_path}/source/", f"{tmp_path}/target/", delete=True)
+    assert list((tmp_path / "target").iterdir()) == []
 
 
 def test_closing_ends_what_runs() -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from raytui.backends.base import TransientError
 from raytui.backends.local_runner import LocalRunner
 from raytui.launcher.updating import docker_commands
 from raytui.launcher.updating.docker_runner import DockerRunner
@@ -130,12 +131,12 @@ def test_what_is_mounted_waits_on_the_host_and_the_rest_comes_in(engine: Engine,
     for name in ("code", "key.pem", "late"):
         (tmp_path / name).write_text(name)
     box = runner("~/code", "~/ray_bootstrap_key.pem")
-    assert box.put(str(tmp_path / "code"), "~/code").exit_code == 0
-    assert box.put(str(tmp_path / "key.pem"), "~/ray_bootstrap_key.pem").exit_code == 0
+    box.put(str(tmp_path / "code"), "~/code")
+    box.put(str(tmp_path / "key.pem"), "~/ray_bootstrap_key.pem")
     assert list(engine.home.iterdir()) == []
     assert box.start().exit_code == 0
     assert (engine.home / "ray_bootstrap_key.pem").read_text() == "key.pem"
-    assert box.put(str(tmp_path / "late"), "~/sub/late").exit_code == 0
+    box.put(str(tmp_path / "late"), "~/sub/late")
     assert (engine.home / "sub" / "late").read_text() == "late"
     assert not (engine.home / "code").exists(), "it is the mount's business"
 
@@ -144,5 +145,12 @@ def test_what_is_inside_comes_out(engine: Engine, tmp_path: Path):
     box = runner()
     box.start()
     (engine.home / "result").write_text("42")
-    assert box.get("~/result", str(tmp_path / "result")).exit_code == 0
+    box.get("~/result", str(tmp_path / "result"))
     assert (tmp_path / "result").read_text() == "42"
+
+
+def test_what_is_not_inside_cannot_come_out(engine: Engine, tmp_path: Path):
+    box = runner()
+    box.start()
+    with pytest.raises(TransientError, match="not copied"):
+        box.get("~/missing", str(tmp_path / "result"))

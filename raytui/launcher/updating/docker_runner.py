@@ -6,10 +6,17 @@ import posixpath
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 
-from raytui.backends.base import ALL_FILES, CommandResult, CommandRunner, LineSink, SyncRules
+from raytui.backends.base import (
+    CommandResult,
+    CommandRunner,
+    Filters,
+    LineSink,
+    TransientError,
+)
 from raytui.backends.login_shell import is_shell_noise, login_shell
 from raytui.launcher.updating import docker_commands as commands
 from raytui.model.spec import DockerSpec
+from raytui.model.text import first_line
 
 _ASK_S = 60.0
 """How long a question to the engine may take."""
@@ -47,7 +54,7 @@ class DockerRunner:
     def start(self, *, on_line: LineSink | None = None) -> CommandResult:
         """Get the image and start the container, unless it runs as it should.
 
-        Then what waits on the host is copied into it.
+        Then what waits on the host is copied into it. Raises ProviderError when that fails.
         """
         result = self.host.run_shell(commands.pull(self._docker), on_line=on_line)
         if result.exit_code:
@@ -61,10 +68,9 @@ class DockerRunner:
             text = commands.start(self._docker, self._cluster, self._mounts, home, options)
             result = self.host.run_shell(text, on_line=on_line)
             self._home = ""
-        for target in self._staged:
-            if result.exit_code:
-                break
-            result = self._copy_in(target, None, on_line)
+        if not result.exit_code:
+            for path in self._staged:
+                self._copy_in(path, None, on_line)
         return result
 
     def stop(self, *, on_line: LineSink | None = None) -> CommandResult:
@@ -115,40 +121,43 @@ class DockerRunner:
     def put(
         self,
         source: str,
-        target: str,
+        to: str,
         *,
-        rules: SyncRules = ALL_FILES,
+        filters: Filters | None = None,
+        delete: bool = False,
         timeout_s: float | None = None,
         on_line: LineSink | None = None,
-    ) -> CommandResult:
-        """See CommandRunner."""
-        staged = commands.staging(self._cluster, target)
-        result = self.host.put(source, staged, rules=rules, timeout_s=timeout_s, on_line=on_line)
-        if result.exit_code or self._is_mounted(target):
-            return result
-        self._staged[target] = None
-        if self._ask(".State.Running", self._docker.container_name) != "true":
-            return result
-        return self._copy_in(target, timeout_s, on_line)
+    ) -> None:
+        """See CommandRunner; what is deleted is deleted in mounts only."""
+        staged = commands.staging(self._cluster, to)
+        self.host.put(
+            source, staged, filters=filters, delete=delete, timeout_s=timeout_s, on_line=on_line
+        )
+        if self._is_mounted(to):
+            return
+        self._staged[to] = None
+        if self._ask(".State.Running", self._docker.container_name) == "true":
+            self._copy_in(to, timeout_s, on_line)
 
     def get(
         self,
         source: str,
-        target: str,
+        to: str,
         *,
-        rules: SyncRules = ALL_FILES,
+        filters: Filters | None = None,
+        delete: bool = False,
         timeout_s: float | None = None,
         on_line: LineSink | None = None,
-    ) -> CommandResult:
+    ) -> None:
         """See CommandRunner."""
         staged = commands.staging(self._cluster, source)
         if not self._is_mounted(source):
             self.host.run(["mkdir", "-p", posixpath.dirname(staged.rstrip("/"))], timeout_s=_ASK_S)
             out = commands.copy_out(self._docker, self._expanded(source), staged)
-            result = self.host.run(out, timeout_s=timeout_s, on_line=on_line)
-            if result.exit_code:
-                return result
-        return self.host.get(staged, target, rules=rules, timeout_s=timeout_s, on_line=on_line)
+            _check(self.host.run(out, timeout_s=timeout_s, on_line=on_line), source)
+        self.host.get(
+            staged, to, filters=filters, delete=delete, timeout_s=timeout_s, on_line=on_line
+        )
 
     def stream_command(self, command: Sequence[str]) -> list[str]:
         """See CommandRunner."""
@@ -158,15 +167,12 @@ class DockerRunner:
         """See CommandRunner."""
         self.host.close()
 
-    def _copy_in(
-        self, target: str, timeout_s: float | None, on_line: LineSink | None
-    ) -> CommandResult:
-        inside = self._expanded(target)
-        made = self.run(["mkdir", "-p", posixpath.dirname(inside.rstrip("/"))], timeout_s=_ASK_S)
-        if made.exit_code:
-            return made
-        copy = commands.copy_in(self._docker, commands.staging(self._cluster, target), inside)
-        return self.host.run(copy, timeout_s=timeout_s, on_line=on_line)
+    def _copy_in(self, path: str, timeout_s: float | None, on_line: LineSink | None) -> None:
+        inside = self._expanded(path)
+        folder = posixpath.dirname(inside.rstrip("/"))
+        _check(self.run(["mkdir", "-p", folder], timeout_s=_ASK_S), path)
+        copy = commands.copy_in(self._docker, commands.staging(self._cluster, path), inside)
+        _check(self.host.run(copy, timeout_s=timeout_s, on_line=on_line), path)
 
     def _is_mounted(self, path: str) -> bool:
         return any(
@@ -207,3 +213,11 @@ class DockerRunner:
 
     def _engine(self, *words: str, on_line: LineSink | None = None) -> CommandResult:
         return self.host.run([commands.program(self._docker), *words], on_line=on_line)
+
+
+def _check(copied: CommandResult, path: str) -> None:
+    if copied.exit_code:
+        words = first_line(copied.output) or f"exit code {copied.exit_code}"
+        raise TransientError(
+            f"{path} was not copied to or from the container: {words}", detail=copied.output
+        )

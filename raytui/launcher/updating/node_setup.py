@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from raytui.backends.base import SyncRules
+from raytui.backends.base import Filters
 from raytui.launcher.updating.deciding import Change, Work
 from raytui.launcher.updating.docker_commands import mounted
 from raytui.launcher.updating.hashes import NodeHashes, head_hashes, launch_hash, worker_hashes
@@ -65,7 +65,7 @@ class NodeSetup(Struct, frozen=True):
     file_mounts: dict[str, str] = {}
     """Path on the node → path here."""
     synced_files: tuple[str, ...] = ()
-    rules: SyncRules = SyncRules()
+    filters: Filters = Filters()
     initialization_commands: tuple[str, ...] = ()
     setup_commands: tuple[str, ...] = ()
     start_commands: tuple[str, ...] = ()
@@ -145,7 +145,7 @@ def head_setup(
         is_head=True,
         hashes=head_hashes(mounts, spec.written, launch=launch),
         file_mounts={**mounts, **(bootstrap or {})},
-        rules=_rules(spec),
+        filters=_filters(spec),
         initialization_commands=spec.head.initialization_commands,
         setup_commands=spec.head.setup_commands,
         start_commands=spec.head_start_ray_commands if rays_autoscaler else start.commands,
@@ -175,7 +175,7 @@ def worker_setup(
         ),
         file_mounts=spec.files.file_mounts,
         synced_files=spec.files.cluster_synced_files,
-        rules=_rules(spec),
+        filters=_filters(spec),
         initialization_commands=node_type.initialization_commands,
         setup_commands=node_type.setup_commands,
         start_commands=spec.worker_start_ray_commands,
@@ -195,8 +195,8 @@ def _launch_hash(spec: ClusterSpec, node_type: NodeType) -> str:
     return launch_hash(node_type.node_config, auth)
 
 
-def _rules(spec: ClusterSpec) -> SyncRules:
-    return SyncRules(spec.files.rsync_exclude, spec.files.rsync_filter)
+def _filters(spec: ClusterSpec) -> Filters:
+    return Filters(spec.files.rsync_exclude, spec.files.rsync_filter)
 
 
 def _commands(
