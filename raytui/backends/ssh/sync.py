@@ -1,0 +1,94 @@
+"""Copies files to and from a host with OpenSSH's rsync, under the connection's own rules."""
+
+from __future__ import annotations
+
+import contextlib
+
+from msgspec import Struct
+
+from raytui.backends.base import LineSink
+from raytui.backends.local_runner import LocalRunner
+from raytui.backends.ssh.errors import SyncError
+from raytui.backends.ssh.host_keys import HostKeys
+from raytui.backends.ssh.openssh import destination, ssh_argv
+from raytui.backends.ssh.target import SshTarget
+
+_SILENCE_S = 30
+"""rsync gives up when no byte has moved for so long."""
+_SAID = 500
+
+
+class Filters(Struct, frozen=True):
+    """What is left out, in Ray's words (`rsync_exclude`, `rsync_filter`)."""
+
+    exclude: tuple[str, ...] = ()
+    """rsync patterns."""
+    ignore_files: tuple[str, ...] = ()
+    """Names of files such as `.gitignore`, whose patterns count in their folder and below."""
+
+
+def rsync(
+    target: SshTarget,
+    keys: HostKeys,
+    source: str,
+    to: str,
+    *,
+    filters: Filters,
+    delete: bool,
+    timeout_s: float | None,
+    on_line: LineSink | None,
+) -> None:
+    """Copy `source` to `to`, one of which is `remote_path(...)`. Raises SyncError."""
+    argv = ["rsync", "-az", "--protect-args", f"--timeout={_SILENCE_S}"]
+    argv += ["--delete"] if delete else []
+    argv += ["--info=name1"] if on_line else []
+    for pattern in filters.exclude:
+        argv += ["--exclude", pattern]
+    for name in filters.ignore_files:
+        argv += ["--filter", f"dir-merge,- {name}"]
+    argv += ["-e", " ".join(map(_quoted, ssh_argv(target, keys))), "--", source, to]
+    result = LocalRunner().run(argv, timeout_s=timeout_s, on_line=on_line)
+    if result.exit_code:
+        raise not_copied(target, result.exit_code, result.output)
+
+
+def remote_path(target: SshTarget, path: str) -> str:
+    """A path on the host as rsync wants it; `~/` is where it is taken from anyway."""
+    return f"{destination(target)}:{home_relative(path)}"
+
+
+def home_relative(path: str) -> str:
+    """`~/x` as `x`: commands and rsync start in the home directory."""
+    if path in ("~", "~/"):
+        return "./"
+    return path.removeprefix("~/")
+
+
+def folder_of(path: str) -> str:
+    """The folder that has to exist before `path` can be written."""
+    return home_relative(path).rstrip("/").rpartition("/")[0] or "."
+
+
+def _quoted(word: str) -> str:
+    """Rsync's own quoting in `-e`: single quotes, doubled inside, and no backslashes."""
+    return "'" + word.replace("'", "''") + "'"
+
+
+def not_copied(target: SshTarget, code: int, output: str) -> SyncError:
+    """The error for a copy that ended with `code`, with advice where the words are known."""
+    words = " ".join(output.split())[-_SAID:]
+    fix = f"Try again when that is mended (exit code {code})."
+    with contextlib.suppress(StopIteration):
+        fix = next(advice for sign, advice in _ADVICE.items() if sign in output)
+    return SyncError(
+        target.name, f"files were not copied: {words or 'out of time'}", fix, detail=output
+    )
+
+
+_ADVICE = {
+    "No space left on device": "Free some disk space there (df -h) and try again.",
+    "rsync: command not found": "Install rsync on the host.",
+    "rsync: not found": "Install rsync here and on the host.",
+    "Permission denied": "Choose a path that the user may write to, or another ssh_user.",
+    "timeout in data": "The host or the network stopped answering; try again.",
+}
