@@ -26,13 +26,13 @@ demo: $(VENV)/.installed-demo  ## start the demo: a real Ray cluster on this mac
 test: test-apart test-real  ## run all tests
 
 test-apart: $(VENV)/.installed-dev  ## those that may run side by side
-	$(BIN)/pytest -n 2 -m 'not ray and not tmux'
+	$(BIN)/pytest -n 2 -m 'not ray and not tmux and not ssh'
 
-test-real: $(VENV)/.installed-dev  ## real Ray, a real terminal: one after the other
-	$(BIN)/pytest -m 'ray or tmux'
+test-real: $(VENV)/.installed-dev  ## real Ray, a real terminal, real hosts: one after the other
+	$(BIN)/pytest -m 'ray or tmux or ssh'
 
 test-fast: $(VENV)/.installed-dev  ## run the tests that need no real cluster (under 90 s)
-	$(BIN)/pytest -n 2 -m 'not ray and not tmux and not slow'
+	$(BIN)/pytest -n 2 -m 'not ray and not tmux and not ssh and not slow'
 
 check: $(VENV)/.installed-dev  ## format, lint, types, and the import contract
 	$(BIN)/ruff format --check $(SOURCES)

@@ -12,14 +12,26 @@ _HOW = {
     "ray": "Ray is not installed: pip install 'raytui[ray]'",
     "tmux": "tmux is not installed: apt-get install tmux",
     "prometheus": "Prometheus is not installed: apt-get install prometheus",
+    "ssh": (
+        "Real hosts need root and: apt-get install"
+        " docker.io debootstrap openssh-client rsync iproute2"
+    ),
 }
+_FOR_HOSTS = ("dockerd", "docker", "debootstrap", "ssh", "ssh-keygen", "rsync", "ip")
 
 
 def missing(tool: str) -> None:
     """Skip or fail when the tool is not there."""
-    there = importlib.util.find_spec("ray") if tool == "ray" else shutil.which(tool)
-    if there:
+    if _is_there(tool):
         return
     if os.environ.get("RAYTUI_TEST_STRICT") == "1":
         pytest.fail(_HOW[tool])
     pytest.skip(_HOW[tool])
+
+
+def _is_there(tool: str) -> bool:
+    if tool == "ray":
+        return importlib.util.find_spec("ray") is not None
+    if tool == "ssh":
+        return os.geteuid() == 0 and all(map(shutil.which, _FOR_HOSTS))
+    return shutil.which(tool) is not None
