@@ -7,6 +7,7 @@ import time
 from collections.abc import Collection
 
 from raytui.backends.base import CommandRunner, ProviderError
+from raytui.backends.ssh.errors import HostKeyError
 from raytui.launcher.progress import Progress
 from raytui.launcher.steps import LaunchError
 from raytui.model.plan import FailureKind
@@ -32,7 +33,7 @@ def wait_for_login(
 ) -> None:
     """Return when a command runs on the machine; raises LaunchError when none does in time.
 
-    What is no matter of time (a changed host key, say) is raised at once, as the ProviderError.
+    What is no matter of time (a changed host key, say) is raised at once, as it came.
     """
     end = time.monotonic() + within_s
     while True:
@@ -42,7 +43,7 @@ def wait_for_login(
                 return
             words = first_line(result.output) or f"exit code {result.exit_code}"
         except ProviderError as error:
-            if error.kind not in patient:
+            if error.kind not in patient or isinstance(error, HostKeyError):
                 raise
             words = first_line(str(error))
         progress.say(words)

@@ -1,0 +1,268 @@
+"""Set one node up: each step told as it goes, its output kept, what is done never done twice."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from msgspec import Struct
+
+from raytui.backends.base import CommandResult, CommandRunner, LineSink, ProviderError
+from raytui.backends.ssh.masking import masked
+from raytui.config.locations import private_dir
+from raytui.launcher.progress import Progress, step
+from raytui.launcher.steps import LaunchError, Step, StepSink, StepStatus
+from raytui.launcher.updating.deciding import Change, Restarts, Work, decide
+from raytui.launcher.updating.docker_runner import DockerRunner
+from raytui.launcher.updating.done_steps import forget_done, read_done, write_done
+from raytui.launcher.updating.hashes import NodeHashes
+from raytui.launcher.updating.login import PATIENT, PATIENT_WITH_NEW, wait_for_login
+from raytui.launcher.updating.node_setup import (
+    Action,
+    CopyFiles,
+    NodeSetup,
+    RunCommand,
+    SetupStep,
+    StartContainer,
+)
+from raytui.launcher.updating.output_file import OutputFile
+
+LOGIN_WITHIN_S = 900.0
+"""How long a machine may boot (Ray's AUTOSCALER_NODE_START_WAIT_S)."""
+
+_SAY_EVERY_S = 0.1
+_NO_FILE = 11
+"""rsync's own code for trouble with files."""
+
+
+class NodeUpdate(Struct, frozen=True):
+    """One node to be set up, and how to reach its machine."""
+
+    setup: NodeSetup
+    host: CommandRunner
+    cluster_name: str
+    known: NodeHashes = NodeHashes()
+    """What it was made from, by its tags."""
+    same_type: bool = True
+    is_new: bool = False
+    """We had it made just now."""
+    restarts: Restarts = Restarts()
+
+    @property
+    def node(self) -> str:
+        """What its steps are told under."""
+        return "head" if self.setup.is_head else self.setup.instance_id
+
+
+class Updated(Struct, frozen=True):
+    """How the set-up of a node ended."""
+
+    instance_id: str
+    change: Change
+    """RELAUNCH: nothing was done, since another machine is needed."""
+    hashes: NodeHashes = NodeHashes()
+    """To be kept with the node (its tags), when nothing failed."""
+    error: str = ""
+    failed_step: str = ""
+    detail: str = ""
+    """More of the story: the end of the output."""
+
+
+def update_node(
+    update: NodeUpdate,
+    directory: Path,
+    on_step: StepSink,
+    stopping: threading.Event | None = None,
+    *,
+    login_within_s: float = LOGIN_WITHIN_S,
+) -> Updated:
+    """Bring a node in line with the cluster file; a failure is in the answer, never raised.
+
+    `directory` is the cluster's own for set-up (state and output of each node below it). Steps
+    that an earlier, unfinished call has done are skipped: calling again after a failure tries the
+    failed step once more and goes on. When `stopping` is set, no further step begins.
+    """
+    run = _Run(update, directory, on_step, stopping or threading.Event(), login_within_s)
+    return run.to_the_end()
+
+
+class _Run:
+    """One call of `update_node`."""
+
+    def __init__(
+        self,
+        update: NodeUpdate,
+        directory: Path,
+        on_step: StepSink,
+        stopping: threading.Event,
+        login_within_s: float,
+    ) -> None:
+        setup = update.setup
+        self._update = update
+        self._setup = setup
+        self._on_step = on_step
+        self._stopping = stopping
+        self._login_within_s = login_within_s
+        self._directory = private_dir(private_dir(directory) / _file_name(setup.instance_id))
+        self._done_file = self._directory / "done.json"
+        self._container = (
+            DockerRunner(update.host, setup.docker, update.cluster_name, setup.file_mounts)
+            if setup.docker
+            else None
+        )
+        self._at = ""
+        self._change = Change.NOTHING
+
+    def to_the_end(self) -> Updated:
+        """See `update_node`."""
+        instance_id = self._setup.instance_id
+        try:
+            self._reach()
+            work = self._decide()
+            self._change = work.change
+            if work.change is not Change.RELAUNCH:
+                self._work(work)
+                return Updated(instance_id, work.change, self._setup.hashes)
+            return Updated(instance_id, work.change)
+        except (LaunchError, ProviderError, OSError) as error:
+            words = "stopped" if self._stopping.is_set() else str(error)
+            detail = getattr(error, "detail", "")
+            return Updated(
+                instance_id, self._change, error=words, failed_step=self._at, detail=detail
+            )
+
+    def _reach(self) -> None:
+        self._at = "wait for login"
+        with step(self._on_step, self._at, self._update.node) as progress:
+            wait_for_login(
+                self._update.host,
+                progress,
+                self._stopping,
+                within_s=self._login_within_s,
+                patient=PATIENT_WITH_NEW if self._update.is_new else PATIENT,
+            )
+
+    def _decide(self) -> Work:
+        update = self._update
+        waits = False
+        if self._container and update.known.runtime == self._setup.hashes.runtime:
+            self._at = "look at the container"
+            with step(self._on_step, self._at, update.node) as progress:
+                why = self._container.why_start()
+                progress.say(why or "it runs")
+                waits = bool(why)
+        return decide(
+            update.known,
+            self._setup.hashes,
+            is_head=self._setup.is_head,
+            same_type=update.same_type,
+            container_waits=waits,
+            restarts=update.restarts,
+        )
+
+    def _work(self, work: Work) -> None:
+        steps = self._setup.steps(work)
+        for one in steps:
+            self._on_step(Step(self._update.node, one.name, StepStatus.WAITING))
+        before = read_done(self._done_file)
+        done: list[str] = []
+        for number, (one, key) in enumerate(zip(steps, self._setup.keys(steps), strict=True), 1):
+            output = self._directory / f"{number:02d}-{_file_name(one.name)}.log"
+            self._at = one.name
+            with step(self._on_step, one.name, self._update.node, str(output)) as progress:
+                self._go_on_or_stop()
+                if one.lasts and key in before:
+                    progress.skip("done before")
+                else:
+                    self._do(one, output, progress)
+            done.append(key)
+            write_done(self._done_file, done)
+        forget_done(self._done_file)
+
+    def _do(self, one: SetupStep, output: Path, progress: Progress) -> None:
+        """Do one step; raises LaunchError with its output when it fails."""
+        env = one.action.env if isinstance(one.action, RunCommand) else {}
+        with OutputFile(output) as file:
+            heard = _Heard(file, progress, env)
+            if isinstance(one.action, RunCommand):
+                file.write(f"$ {masked(one.action.text, env)}")
+                progress.say(" ".join(masked(one.action.text, env).split()))
+            try:
+                result = self._result(one.action, heard)
+            except ProviderError as error:
+                self._go_on_or_stop()
+                heard.instead(error.detail or str(error))
+                words = masked(str(error), env)
+                raise LaunchError(f"{one.name}: {words}", masked(error.detail, env)) from error
+            heard.end()
+            self._go_on_or_stop()
+            if result is None:
+                progress.skip("does not exist here")
+            elif result.exit_code:
+                heard.instead(result.output)
+                words = f"{one.name}: exit code {result.exit_code}"
+                words = f"{words}: {heard.last}" if heard.last else words
+                raise LaunchError(words, masked(result.output, env))
+
+    def _go_on_or_stop(self) -> None:
+        if self._stopping.is_set():
+            raise LaunchError("stopped")
+
+    def _result(self, action: Action, on_line: LineSink) -> CommandResult | None:
+        """What became of it; None when there was nothing to do."""
+        host = self._update.host
+        inside: CommandRunner = self._container or host
+        match action:
+            case RunCommand(text, env, on_host):
+                return (host if on_host else inside).run_shell(text, env=env, on_line=on_line)
+            case CopyFiles(source, target, optional):
+                path = Path(source).expanduser()
+                if not path.exists():
+                    words = f"{path}: no such file or directory here"
+                    return None if optional else CommandResult(_NO_FILE, words)
+                slash = "/" if path.is_dir() else ""
+                to = target.rstrip("/") + slash
+                filters = self._setup.filters
+                inside.put(f"{path}{slash}", to, filters=filters, on_line=on_line)
+                return CommandResult(0, "")
+            case StartContainer():
+                assert self._container is not None, "only docker mode has this step"
+                return self._container.start(on_line=on_line)
+
+
+class _Heard:
+    """Takes a step's lines: all into its file, the newest to who watches, a few times a second."""
+
+    def __init__(self, file: OutputFile, progress: Progress, env: Mapping[str, str]) -> None:
+        self._file = file
+        self._progress = progress
+        self._env = env
+        self._said_at = 0.0
+        self.last = ""
+
+    def __call__(self, line: str) -> None:
+        shown = masked(line, self._env)
+        self._file.write(shown)
+        self.last = shown.strip() or self.last
+        now = time.monotonic()
+        if self.last and now - self._said_at >= _SAY_EVERY_S:
+            self._said_at = now
+            self._progress.say(self.last)
+
+    def instead(self, output: str) -> None:
+        """Take the whole output of what told no lines."""
+        if not self.last:
+            for line in output.splitlines():
+                self(line)
+
+    def end(self) -> None:
+        """No more lines come."""
+        if self.last:
+            self._progress.say(self.last)
+
+
+def _file_name(words: str) -> str:
+    return re.sub(r"[^\w.-]+", "-", words).strip("-.") or "-"
