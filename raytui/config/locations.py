@@ -64,6 +64,8 @@ class ClusterPaths:
         """What a detached daemon and its libraries print."""
         self.instances = self.dir / "instances"
         """The local provider's state: one file per instance."""
+        self.known_hosts = self.dir / "known_hosts"
+        """SSH host keys of this cluster's machines."""
 
     def make(self) -> ClusterPaths:
         """Create the directory, private to the user."""
