@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 import socket
 import subprocess
 from pathlib import Path
@@ -150,9 +151,12 @@ def test_a_key_of_the_agent_opens_the_door(
         wait_until(sock.exists, "ssh-agent")
         subprocess.run(["ssh-add", "-q", host.engine.key], check=True)
         monkeypatch.setenv("HOME", str(tmp_path))
-        target = ssh_target(host.address, AuthSpec("ray"), ours=True, config_file=None)
-        with SshConnection(target, HostKeys(tmp_path / "known_hosts"), LIMITS) as connection:
-            assert hi(SshRunner(connection))
+        named = tmp_path / "only its public half is here"
+        shutil.copy(f"{host.engine.key}.pub", f"{named}.pub")
+        for auth in (AuthSpec("ray"), AuthSpec("ray", str(named))):
+            target = ssh_target(host.address, auth, ours=True, config_file=None)
+            with SshConnection(target, HostKeys(tmp_path / "known_hosts"), LIMITS) as connection:
+                assert hi(SshRunner(connection))
     finally:
         agent.terminate()
         agent.wait()

@@ -94,12 +94,14 @@ class _Kept:
         self._left_out = 0
 
     def add(self, text: str) -> None:
-        if self._head_size < HEAD_KEPT and not self._tail:
-            self._head.append(text)
-            self._head_size += len(text)
+        room = HEAD_KEPT - self._head_size
+        if room > 0:
+            self._head.append(text[:room])
+            self._head_size += len(self._head[-1])
+        if len(text) <= room:
             return
-        self._tail.append(text)
-        self._tail_size += len(text)
+        self._tail.append(text[max(room, 0) :])
+        self._tail_size += len(self._tail[-1])
         if self._tail_size > 2 * TAIL_KEPT:
             self._shorten()
 
