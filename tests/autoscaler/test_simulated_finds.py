@@ -7,6 +7,8 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+from raytui.autoscaler.loop.ledger import Ledger
+from raytui.autoscaler.loop.remembered import Remembered
 from raytui.autoscaler.loop.telling import Telling
 from raytui.autoscaler.planning.avoided import Avoided
 from raytui.autoscaler.planning.planner import plan
@@ -14,7 +16,8 @@ from raytui.autoscaler.simulation.inline import Inline
 from raytui.backends.base import TransientError
 from raytui.model.command import SetFloor
 from raytui.model.lifecycle import InstanceStatus
-from raytui.model.plan import FailureKind, LaunchFailure, Memory
+from raytui.model.plan import DrainUnderWay, FailureKind, LaunchFailure, Memory
+from raytui.model.reason import Why, because
 from raytui.model.snapshot import Snapshot
 from raytui.model.spec import Offering
 from raytui.model.state import Instance, Member
@@ -124,3 +127,27 @@ def test_a_failure_from_before_the_clock_was_set_back_avoids_nothing() -> None:
     failure = LaunchFailure("small", FailureKind.CAPACITY, "no", failed_at=5000.0, retry_at=5030.0)
     assert Avoided([failure], 5010.0).offering("small", Offering()) is failure
     assert Avoided([failure], 1400.0).offering("small", Offering()) is None
+
+
+def test_nothing_began_in_the_future_when_the_clock_was_set_back_meanwhile(tmp_path: Path) -> None:
+    reason = because(Why.BY_COMMAND, by="ann")
+    ledger = Ledger(tmp_path / "ledger.db")
+    ledger.save_memory(
+        Memory(
+            drains=(
+                DrainUnderWay("late", 9_000.0, 9_300.0, reason),
+                DrainUnderWay("now", 900.0, 1_200.0, reason),
+            ),
+            refusals={"late": 9_000.0},
+            orphans={"late": 9_000.0, "now": 900.0},
+        )
+    )
+    remembered = Remembered(ledger)
+    remembered.take_up(1_000.0)
+    for memory in (remembered.memory, ledger.memory()):
+        assert [(d.since, d.deadline) for d in memory.drains] == [
+            (1_000.0, 1_300.0),
+            (900.0, 1_200.0),
+        ]
+        assert memory.refusals == {"late": 1_000.0}
+        assert memory.orphans == {"late": 1_000.0, "now": 900.0}

@@ -133,6 +133,7 @@ class Reconciler:
                 level, text = Level.GOOD, "the ledger can be written again; going on"
             self._reopen_ledger(broken, now)
             self._read_ledger()
+        self._remembered.take_up(now)
         self.journal.say(now, level, text, detail=detail)
         self._launching.resume(now)
         self._begun, self._broken = True, None

@@ -50,3 +50,19 @@ class Remembered:
             refusals={name: at + seconds for name, at in memory.refusals.items()},
             orphans={name: at + seconds for name, at in memory.orphans.items()},
         )
+
+    def take_up(self, now: float) -> None:
+        """Let nothing have begun in the future: the clock was set back while nobody looked."""
+        memory = self._memory
+        self.change(
+            drains=tuple(
+                msgspec.structs.replace(
+                    d, since=now, deadline=d.deadline and now + d.deadline - d.since
+                )
+                if d.since > now
+                else d
+                for d in memory.drains
+            ),
+            refusals={name: min(at, now) for name, at in memory.refusals.items()},
+            orphans={name: min(at, now) for name, at in memory.orphans.items()},
+        )
