@@ -10,12 +10,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from raytui.backends.base import CommandResult, Filters, LineSink, TransientError
+from raytui.backends.kept_output import KeptOutput
 from raytui.backends.login_shell import is_shell_noise, login_shell
 from raytui.model.text import first_line
 
 _TIMED_OUT = 124
 """Exit code of a command that was stopped because its time was up, as of timeout(1)."""
 _NOT_FOUND = 127
+_LONGEST_LINE = 16 << 10
 
 
 class LocalRunner:
@@ -34,6 +36,9 @@ class LocalRunner:
         on_line: LineSink | None = None,
     ) -> CommandResult:
         """Run to the end; stdout and stderr are combined. Exit code 124 means out of time.
+
+        Of much output the begin and the end are kept; `on_line` gets all of it, lines of more than
+        16 KiB in parts.
 
         `env` is added to our own environment. A command that cannot be found gives exit code
         127; one that cannot be run for another reason raises TransientError.
@@ -65,10 +70,10 @@ class LocalRunner:
         if timer:
             timer.start()
         try:
-            lines = []
+            output = KeptOutput()
             assert process.stdout is not None
-            for line in process.stdout:
-                lines.append(line)
+            while line := process.stdout.readline(_LONGEST_LINE):
+                output.add(line)
                 if on_line:
                     on_line(line.rstrip("\n"))
             code = process.wait()
@@ -80,7 +85,7 @@ class LocalRunner:
                 process.wait()
             with self._lock:
                 self._running.discard(process)
-        return CommandResult(_TIMED_OUT if out_of_time.is_set() else code, "".join(lines))
+        return CommandResult(_TIMED_OUT if out_of_time.is_set() else code, output.text())
 
     def run_shell(
         self,

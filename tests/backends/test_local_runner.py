@@ -98,6 +98,17 @@ def test_a_copy_can_remove_what_is_no_longer_there(tmp_path: Path) -> None:
     assert list((tmp_path / "target").iterdir()) == []
 
 
+def test_much_output_comes_as_lines_and_is_kept_in_part() -> None:
+    sizes: list[int] = []
+    code = "print('x' * 100_000); [print('line', n) for n in range(100_000)]"
+    result = RUNNER.run(python(code), on_line=lambda line: sizes.append(len(line)))
+    assert max(sizes) <= 16 << 10
+    assert sum(sizes) > 1_000_000
+    assert len(result.output) < 500_000
+    assert "left out" in result.output
+    assert result.output.endswith("line 99999\n")
+
+
 def test_closing_ends_what_runs() -> None:
     runner = LocalRunner()
     results: list[CommandResult] = []
