@@ -147,3 +147,20 @@ def test_where_a_file_comes_from_does_not_count_but_what_is_in_it_does(spec: Clu
     hashes = msgspec.structs.replace(setup.hashes, contents="other")
     other = msgspec.structs.replace(setup, hashes=hashes)
     assert not set(other.keys(other.steps(ALL))) & set(setup.keys(setup.steps(ALL)))
+
+
+def test_the_head_gets_raytui_before_ray_starts_and_each_time(spec: ClusterSpec):
+    setup = head_setup(spec, "i-0", wheels="/here/wheels")
+    assert names(setup)[4:] == [
+        "set up 3/3",
+        "copy raytui",
+        "install raytui",
+        "start Ray 1/2",
+        "start Ray 2/2",
+    ]
+    copy, install = setup.steps(Work(Change.NOTHING))
+    assert copy.action == CopyFiles("/here/wheels", "~/.cache/raytui/wheels")
+    assert isinstance(install.action, RunCommand)
+    assert "--find-links ~/.cache/raytui/wheels" in install.action.text
+    assert not copy.lasts
+    assert not install.lasts

@@ -13,6 +13,7 @@ from raytui.backends.base import Filters
 from raytui.launcher.updating.deciding import Change, Work
 from raytui.launcher.updating.docker_commands import mounted
 from raytui.launcher.updating.hashes import NodeHashes, head_hashes, launch_hash, worker_hashes
+from raytui.launcher.updating.own_wheel import install_command
 from raytui.launcher.updating.ray_start import (
     head_environment,
     head_start,
@@ -20,6 +21,8 @@ from raytui.launcher.updating.ray_start import (
     worker_environment,
 )
 from raytui.model.spec import ClusterSpec, DockerSpec, NodeType
+
+_WHEELS_THERE = "~/.cache/raytui/wheels"
 
 
 class RunCommand(Struct, frozen=True, tag=True):
@@ -74,6 +77,8 @@ class NodeSetup(Struct, frozen=True):
     start_env: dict[str, str] = {}
     """For the commands that start Ray."""
     docker: DockerSpec | None = None
+    wheels: str = ""
+    """Directory here with raytui and what it needs, to be installed on the node (own_wheel.py)."""
     notices: tuple[str, ...] = ()
     """What was changed in the user's commands, in words."""
 
@@ -89,6 +94,10 @@ class NodeSetup(Struct, frozen=True):
                 found.append(SetupStep("start the container", StartContainer(), lasts=False))
         if work.setup_commands:
             found += _commands("set up", self.setup_commands, self.env)
+        if self.wheels:
+            install = RunCommand(install_command(_WHEELS_THERE))
+            found.append(SetupStep("copy raytui", CopyFiles(self.wheels, _WHEELS_THERE), False))
+            found.append(SetupStep("install raytui", install, lasts=False))
         if work.start_ray:
             found += _commands("start Ray", self.start_commands, self.start_env, lasts=False)
         return tuple(found)
@@ -129,11 +138,13 @@ def head_setup(
     instance_id: str,
     *,
     bootstrap: Mapping[str, str] | None = None,
+    wheels: str = "",
     rays_autoscaler: bool = False,
 ) -> NodeSetup:
     """The set-up of the head, from the machine of the user.
 
     `bootstrap` are further mounts (bootstrap.py), which do not count for the hashes: so has Ray.
+    What is in the directory `wheels` is installed each time: our version here may be newer.
     With `rays_autoscaler` Ray starts its own autoscaler as the file says. Raises OSError when a
     mounted file or the SSH key cannot be read.
     """
@@ -154,6 +165,7 @@ def head_setup(
             **overrides(spec, spec.head),
         },
         docker=spec.head.docker,
+        wheels=wheels,
         notices=() if rays_autoscaler else start.notices,
     )
 
