@@ -44,7 +44,7 @@ def reach(host: Host, tmp_path: Path) -> Iterator[Reach]:
             known = f"UserKnownHostsFile {tmp_path}/user_known_hosts\n"
             file.write_text(known + "GlobalKnownHostsFile none\n" + config)
             auth = AuthSpec(ssh_user="ray", ssh_private_key=str(key))
-            target = ssh_target(name or host.address, auth, ours=ours, config_file=file)
+            target = ssh_target(name or host.address, auth, ours=ours, config=str(file))
             keys = HostKeys(tmp_path / "known_hosts")
             return SshRunner(stack.enter_context(SshConnection(target, keys, LIMITS)))
 

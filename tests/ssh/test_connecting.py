@@ -115,7 +115,7 @@ def test_a_machine_is_known_by_its_id_so_a_new_one_may_have_an_old_address(
     keys = HostKeys(tmp_path / "known_hosts")
     auth = AuthSpec("ray", str(host.engine.key))
     for node_id in ("i-1", "i-2"):
-        target = ssh_target(host.address, auth, node_id=node_id, ours=True, config_file=None)
+        target = ssh_target(host.address, auth, node_id=node_id, ours=True, config="none")
         with SshConnection(target, keys, LIMITS) as connection:
             assert hi(SshRunner(connection))
             argv = SshRunner(connection).stream_command(["echo", "hi"])
@@ -154,7 +154,7 @@ def test_a_key_of_the_agent_opens_the_door(
         named = tmp_path / "only its public half is here"
         shutil.copy(f"{host.engine.key}.pub", f"{named}.pub")
         for auth in (AuthSpec("ray"), AuthSpec("ray", str(named))):
-            target = ssh_target(host.address, auth, ours=True, config_file=None)
+            target = ssh_target(host.address, auth, ours=True, config="none")
             with SshConnection(target, HostKeys(tmp_path / "known_hosts"), LIMITS) as connection:
                 assert hi(SshRunner(connection))
     finally:
@@ -211,4 +211,4 @@ def test_a_listener_that_says_nothing_or_nonsense_is_told_apart(reach: Reach) ->
 def test_what_is_no_name_is_never_handed_to_a_program() -> None:
     for host in ("-oProxyCommand=reboot", "a b", "$(reboot)", ""):
         with pytest.raises(ConfigError):
-            ssh_target(host, AuthSpec("ray"), config_file=None)
+            ssh_target(host, AuthSpec("ray"), config="none")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from raytui.backends.ssh.host_keys import HostKeys
+from raytui.backends.ssh.ssh_config import config_argv
 from raytui.backends.ssh.target import SshTarget
 
 
@@ -31,7 +32,7 @@ def ssh_argv(target: SshTarget, keys: HostKeys, *, batch: bool = True) -> list[s
         "ControlPath": "none",
         "LogLevel": "ERROR",
     }
-    argv = ["ssh", "-F", target.config_file or "none"]
+    argv = ["ssh", *config_argv(target.config)]
     for name, value in options.items():
         if value:
             argv += ["-o", f"{name}={value}"]

@@ -39,7 +39,8 @@ def rsync(
     on_line: LineSink | None,
 ) -> None:
     """Copy `source` to `to`, one of which is `remote_path(...)`. Raises SyncError."""
-    argv = ["rsync", "-az", "--protect-args", f"--timeout={_SILENCE_S}"]
+    # a full disk there ends the conversation before the words about it have come through it
+    argv = ["rsync", "-az", "--protect-args", "--msgs2stderr", f"--timeout={_SILENCE_S}"]
     argv += ["--delete"] if delete else []
     argv += ["--info=name1"] if on_line else []
     for pattern in filters.exclude:
@@ -54,7 +55,8 @@ def rsync(
 
 def remote_path(target: SshTarget, path: str) -> str:
     """A path on the host as rsync wants it; `~/` is where it is taken from anyway."""
-    return f"{destination(target)}:{home_relative(path)}"
+    name = destination(target)
+    return f"[{name}]:{home_relative(path)}" if ":" in name else f"{name}:{home_relative(path)}"
 
 
 def home_relative(path: str) -> str:

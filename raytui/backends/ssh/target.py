@@ -5,21 +5,18 @@ from __future__ import annotations
 import getpass
 import re
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
-import paramiko
 from msgspec import Struct
 
 from raytui.backends.base import ConfigError
+from raytui.backends.ssh.ssh_config import Settings, config_argv, settings_for
 from raytui.model.spec import AuthSpec
 
-USER_CONFIG = Path("~/.ssh/config")
-
-_GLOBAL_KNOWN_HOSTS = "/etc/ssh/ssh_known_hosts"
-_USER_KNOWN_HOSTS = "~/.ssh/known_hosts"
-_DEFAULT_KEYS = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")
-_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:%@+-]*")
-"""What a host or user may look like: it is handed to programs, where `-` begins an option."""
+_HOST = re.compile(r"[A-Za-z0-9_:][A-Za-z0-9_.:%-]*")
+_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+$-]*")
+"""What names may look like: they are handed to programs, where `-` begins an option."""
 
 
 class SshTarget(Struct, frozen=True):
@@ -41,8 +38,8 @@ class SshTarget(Struct, frozen=True):
     others, the instance id: a new machine at an old address is not taken for a changed key."""
     known_hosts: tuple[str, ...] = ()
     """The user's files, besides the cluster's own."""
-    config_file: str = ""
-    """The ssh_config that was read; empty when none was."""
+    config: str = ""
+    """The ssh_config that was read, as for ssh's `-F`; empty: the user's and the system's own."""
     ours: bool = False
     """We provisioned it: its key is learnt on first contact."""
 
@@ -58,102 +55,92 @@ class SshTarget(Struct, frozen=True):
 
 
 def ssh_target(
-    host: str,
-    auth: AuthSpec,
-    *,
-    node_id: str = "",
-    ours: bool = False,
-    config_file: Path | None = USER_CONFIG,
+    host: str, auth: AuthSpec, *, node_id: str = "", ours: bool = False, config: str = ""
 ) -> SshTarget:
     """How to reach `host`: what `auth` says wins over ssh_config, that over the defaults.
 
     `node_id` is the provider's id of a machine of its own: it names the host in known_hosts, and
-    in the proxy command if `ssh_proxy_use_node_id` says so. Raises ConfigError when a name could
-    not be one, or ssh_config cannot be read.
+    in the proxy command if `ssh_proxy_use_node_id` says so. `config` is the ssh_config to read,
+    as for ssh's `-F`: empty for the user's own, `none` for none. Raises ConfigError when a name
+    could not be one, or ssh_config cannot be read.
     """
-    config = config_file.expanduser() if config_file else None
-    found = _lookup(config, host)
-    user = auth.ssh_user or _text(found, "user") or getpass.getuser()
-    address = _text(found, "hostname") or host
-    for word in (host, address, user, node_id or host):
-        if not _PLAIN.fullmatch(word):
-            raise ConfigError(f"{word!r} cannot be the name of a host or a user")
-    port = int(_text(found, "port") or 22)
-    proxied = node_id if auth.ssh_proxy_use_node_id and node_id else address
+    _check(_HOST, host, node_id or host)
+    found = settings_for(host, config)
+    user = auth.ssh_user or _one(found, "user") or getpass.getuser()
+    address = _one(found, "hostname") or host
+    _check(_HOST, address)
+    _check(_USER, user)
+    port = int(_one(found, "port") or 22)
+    tokens = {
+        "%%": "%", "%h": address, "%n": host, "%p": str(port), "%r": user,
+        "%d": str(Path.home()), "%u": getpass.getuser(),
+    }
     return SshTarget(
         name=host,
         address=address,
         user=user,
         port=port,
-        key_files=_key_files(auth, found),
-        only_these_keys=bool(auth.ssh_private_key) or _text(found, "identitiesonly") == "yes",
-        proxy_command=_proxy(auth, found, proxied, port, user, config),
-        host_key_alias=node_id or _text(found, "hostkeyalias"),
+        key_files=_key_files(auth, found, tokens),
+        only_these_keys=bool(auth.ssh_private_key) or _one(found, "identitiesonly") == "yes",
+        proxy_command=_proxy(auth, found, tokens, node_id, config),
+        host_key_alias=node_id or _one(found, "hostkeyalias"),
         known_hosts=_known_hosts(found),
-        config_file=str(config) if config and config.is_file() else "",
+        config=config,
         ours=ours,
     )
 
 
-def _lookup(config: Path | None, host: str) -> paramiko.SSHConfigDict:
-    if config is None or not config.is_file():
-        return paramiko.SSHConfig().lookup(host)
-    try:
-        return paramiko.SSHConfig.from_path(str(config)).lookup(host)
-    except (OSError, paramiko.ConfigParseError) as error:
-        raise ConfigError(f"{config} cannot be read: {error}") from error
+def _check(form: re.Pattern[str], *names: str) -> None:
+    for name in names:
+        if not form.fullmatch(name):
+            raise ConfigError(f"{name!r} cannot be the name of a host or a user")
 
 
-def _text(found: paramiko.SSHConfigDict, key: str) -> str:
-    value = found.get(key, "")
-    return value if isinstance(value, str) else ""
+def _one(found: Settings, name: str) -> str:
+    value = found.get(name, [""])[0]
+    return "" if value == "none" else value
 
 
-def _key_files(auth: AuthSpec, found: paramiko.SSHConfigDict) -> tuple[str, ...]:
+def _key_files(auth: AuthSpec, found: Settings, tokens: Mapping[str, str]) -> tuple[str, ...]:
+    """Of ssh_config's, those that are there: its defaults are a list of guesses."""
     if auth.ssh_private_key:
         return (_path(auth.ssh_private_key),)
-    named = found.get("identityfile") or ()
-    if named:
-        return tuple(map(_path, named))
-    return tuple(_path(key) for key in _DEFAULT_KEYS if Path(_path(key)).is_file())
+    files = [_path(_expand(file, tokens)) for file in found.get("identityfile", [])]
+    return tuple(f for f in files if Path(f).is_file() or Path(f + ".pub").is_file())
 
 
-def _known_hosts(found: paramiko.SSHConfigDict) -> tuple[str, ...]:
-    own = _text(found, "userknownhostsfile") or _USER_KNOWN_HOSTS
-    shared = _text(found, "globalknownhostsfile") or _GLOBAL_KNOWN_HOSTS
-    return tuple(_path(file) for file in shlex.split(f"{own} {shared}") if file != "none")
+def _known_hosts(found: Settings) -> tuple[str, ...]:
+    lists = [_one(found, "userknownhostsfile"), _one(found, "globalknownhostsfile")]
+    return tuple(_path(file) for file in shlex.split(" ".join(lists)) if file != "none")
 
 
 def _proxy(
-    auth: AuthSpec,
-    found: paramiko.SSHConfigDict,
-    host: str,
-    port: int,
-    user: str,
-    config: Path | None,
+    auth: AuthSpec, found: Settings, tokens: Mapping[str, str], node_id: str, config: str
 ) -> str:
     if auth.ssh_proxy_command:
-        tokens = {"%%": "%", "%h": host, "%n": host, "%p": str(port), "%r": user}
-        return re.sub("%[%hnpr]", lambda match: tokens[match[0]], auth.ssh_proxy_command)
-    command = _text(found, "proxycommand")
-    if command and command != "none":
-        return command
-    jump = _text(found, "proxyjump")
-    return _through(jump, host, port, config) if jump and jump != "none" else ""
+        if auth.ssh_proxy_use_node_id and node_id:
+            tokens = {**tokens, "%h": node_id}
+        return _expand(auth.ssh_proxy_command, tokens)
+    if command := _one(found, "proxycommand"):
+        return _expand(command, tokens)
+    jump = _one(found, "proxyjump")
+    return _through(jump, tokens["%h"], tokens["%p"], config) if jump else ""
 
 
-def _through(jump: str, host: str, port: int, config: Path | None) -> str:
+def _through(jump: str, host: str, port: str, config: str) -> str:
     """ProxyJump is short for this command; the jump hosts' keys are checked by ssh itself."""
-    *before, last = jump.removeprefix("ssh://").split(",")
-    name, _, jump_port = last.removeprefix("ssh://").partition(":")
-    argv = ["ssh", "-o", "BatchMode=yes", "-o", "ServerAliveInterval=5"]
-    if config and config.is_file():
-        argv += ["-F", str(config)]
+    *before, last = jump.split(",")
+    argv = ["ssh", *config_argv(config), "-o", "BatchMode=yes", "-o", "ServerAliveInterval=5"]
     if before:
         argv += ["-J", ",".join(before)]
-    if jump_port:
-        argv += ["-p", jump_port]
-    return shlex.join([*argv, "-W", f"[{host}]:{port}", name])
+    # ssh takes a jump host with a port as a URL only
+    last = last if "://" in last or ":" not in last else f"ssh://{last}"
+    return shlex.join([*argv, "-W", f"[{host}]:{port}", last])
+
+
+def _expand(text: str, tokens: Mapping[str, str]) -> str:
+    """OpenSSH's tokens (ssh_config(5), TOKENS); those that we do not know stay as they are."""
+    return re.sub("%.", lambda match: tokens.get(match[0], match[0]), text)
 
 
 def _path(text: str) -> str:
