@@ -66,20 +66,24 @@ class Observer:
         now = self._steady()
         if self.pace.must_tick(now, watched):
             return True
-        if not self.pace.may_look(now):
+        if self.pace.may_look(now):
+            self._look_for_change(now)
+        if self._changed_at is None:
             return False
+        quiet = now - self._last_change >= _QUIET_S
+        return quiet or now - self._changed_at >= _LONGEST_BURST_S
+
+    def _look_for_change(self, now: float) -> None:
         self._ask_ray()
         digest = self._digest.of(self.view)
         if digest == self._planned_for:
             self._changed_at = None
-            return False
+            return
         if self._changed_at is None:
             self._changed_at = now
         if digest != self._last_digest:
             self._last_digest = digest
             self._last_change = now
-        quiet = now - self._last_change >= _QUIET_S
-        return quiet or now - self._changed_at >= _LONGEST_BURST_S
 
     @property
     def listing_age_s(self) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_SHARE = 1 / 250
+_SHARE = 1 / 400
 """Of a core, for looks and for ticks each, when nothing happens and nobody watches."""
 _LONGEST_LOOK_S = 0.6
 """A change is planned for within a second: this long unseen, then a moment for its burst."""
