@@ -177,6 +177,13 @@ def test_secrets_are_masked_wherever_output_goes(tmp_path: Path):
     assert "hunter2" not in shown
 
 
+def test_colours_and_titles_stay_out_of_the_last_line(tmp_path: Path):
+    updated, _ = update(
+        node(r"printf '\033]0;title\007\033[1;31mno\033[0m  luck\a\n'; exit 1"), tmp_path
+    )
+    assert updated.error == "set up 1/1: exit code 1: no luck"
+
+
 def test_a_missing_mount_says_so(tmp_path: Path):
     updated, _ = update(node(file_mounts={"~/x": str(tmp_path / "none")}), tmp_path)
     assert updated.failed_step == "copy ~/x"

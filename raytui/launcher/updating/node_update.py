@@ -34,6 +34,9 @@ LOGIN_WITHIN_S = 900.0
 """How long a machine may boot (Ray's AUTOSCALER_NODE_START_WAIT_S)."""
 
 _SAY_EVERY_S = 0.1
+_TERMINAL = re.compile(
+    r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x00-\x08\x0e-\x1f\x7f]"
+)
 _NO_FILE = 11
 """rsync's own code for trouble with files."""
 
@@ -246,7 +249,7 @@ class _Heard:
     def __call__(self, line: str) -> None:
         shown = masked(line, self._env)
         self._file.write(shown)
-        self.last = shown.strip() or self.last
+        self.last = _plain(shown) or self.last
         now = time.monotonic()
         if self.last and now - self._said_at >= _SAY_EVERY_S:
             self._said_at = now
@@ -262,6 +265,11 @@ class _Heard:
         """No more lines come."""
         if self.last:
             self._progress.say(self.last)
+
+
+def _plain(line: str) -> str:
+    """A line without colours and other orders to a terminal."""
+    return " ".join(_TERMINAL.sub("", line).split())
 
 
 def _file_name(words: str) -> str:
