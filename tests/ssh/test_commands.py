@@ -119,6 +119,24 @@ def test_a_reader_that_fails_ends_the_command(runner: SshRunner, host: Host) -> 
     assert sleepers(host) == 0
 
 
+def test_a_runner_that_is_closed_ends_its_commands(runner: SshRunner, host: Host) -> None:
+    results: list[int] = []
+    began = threading.Event()
+
+    def work() -> None:
+        script = ["sh", "-c", "echo began; sleep 600"]
+        results.append(runner.run(script, on_line=lambda _: began.set()).exit_code)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert began.wait(20)
+    runner.close()
+    thread.join(20)
+    assert results == [137]
+    assert sleepers(host) == 0
+    assert runner.run(["echo", "again"]).output == "again\n"
+
+
 def test_commands_run_side_by_side_on_one_connection(runner: SshRunner, host: Host) -> None:
     runner.run(["true"])
     before = {process.pid for process in host.sshd(listener=False)}

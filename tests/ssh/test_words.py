@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raytui.backends.base import ConfigError
+from raytui.backends.kept_output import HEAD_KEPT, TAIL_KEPT
 from raytui.backends.ssh.host_keys import HostKeys
 from raytui.backends.ssh.known_hosts import add_key, known_keys
 from raytui.backends.ssh.masking import masked, masked_env
 from raytui.backends.ssh.openssh import ssh_argv
-from raytui.backends.ssh.output import HEAD_KEPT, TAIL_KEPT, Output
+from raytui.backends.ssh.output import Output
 from raytui.backends.ssh.remote_shell import RemoteCall
 from raytui.backends.ssh.target import SshTarget, ssh_target
 from raytui.model.spec import AuthSpec

@@ -76,6 +76,12 @@ class SshConnection:
             "Try again: the connection is made anew.",
         )
 
+    @property
+    def is_open(self) -> bool:
+        """True while the connection stands."""
+        live = self._live
+        return live is not None and live.transport.is_active()
+
     def close(self) -> None:
         """End the connection; the next use makes a new one."""
         with self._opening:

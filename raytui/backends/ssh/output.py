@@ -1,15 +1,13 @@
-"""Takes a command's output apart into lines and keeps its beginning and its end."""
+"""Takes the output of a remote call apart: our marks, and the lines of the command."""
 
 from __future__ import annotations
 
 import codecs
 
 from raytui.backends.base import LineSink
+from raytui.backends.kept_output import KeptOutput
 from raytui.backends.ssh.remote_shell import RemoteCall
 
-HEAD_KEPT = 64 << 10
-TAIL_KEPT = 192 << 10
-"""Characters of output that are kept at most, of its beginning and its end."""
 _LONGEST_LINE = 16 << 10
 
 
@@ -28,8 +26,8 @@ class Output:
         self._decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
         self._pending = ""
         self._begun = False
-        self._preface = _Kept()
-        self._kept = _Kept()
+        self._preface = KeptOutput()
+        self._kept = KeptOutput()
         self.session: int | None = None
         self.exit_code: int | None = None
 
@@ -45,8 +43,8 @@ class Output:
         for line in lines:
             self._take(line)
         room = len(self._mark) + 32
-        if len(self._pending) > _LONGEST_LINE + room:
-            part, self._pending = self._pending[:-room], self._pending[-room:]
+        while len(self._pending) > _LONGEST_LINE + room:
+            part, self._pending = self._pending[:_LONGEST_LINE], self._pending[_LONGEST_LINE:]
             self._keep(part, part)
 
     def end(self) -> None:
@@ -81,38 +79,3 @@ class Output:
         self._kept.add(text)
         if self._on_line:
             self._on_line(line.rstrip("\r").rpartition("\r")[2])
-
-
-class _Kept:
-    """The beginning and the end of a text, and how much fell out between them."""
-
-    def __init__(self) -> None:
-        self._head: list[str] = []
-        self._head_size = 0
-        self._tail: list[str] = []
-        self._tail_size = 0
-        self._left_out = 0
-
-    def add(self, text: str) -> None:
-        room = HEAD_KEPT - self._head_size
-        if room > 0:
-            self._head.append(text[:room])
-            self._head_size += len(self._head[-1])
-        if len(text) <= room:
-            return
-        self._tail.append(text[max(room, 0) :])
-        self._tail_size += len(self._tail[-1])
-        if self._tail_size > 2 * TAIL_KEPT:
-            self._shorten()
-
-    def _shorten(self) -> None:
-        whole = "".join(self._tail)
-        self._left_out += len(whole) - TAIL_KEPT
-        self._tail = [whole[-TAIL_KEPT:]]
-        self._tail_size = TAIL_KEPT
-
-    def text(self) -> str:
-        if self._left_out and self._tail_size > TAIL_KEPT:
-            self._shorten()
-        gap = f"\n… {self._left_out:,} characters left out …\n" if self._left_out else ""
-        return "".join(self._head) + gap + "".join(self._tail)

@@ -9,11 +9,11 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 
 import paramiko
-from msgspec import Struct
 
-from raytui.backends.base import CommandResult, LineSink
+from raytui.backends.base import CommandResult, Filters, LineSink
 from raytui.backends.ssh.connection import SshConnection
 from raytui.backends.ssh.errors import SshError
 from raytui.backends.ssh.forward import forwarded
@@ -21,7 +21,7 @@ from raytui.backends.ssh.masking import masked
 from raytui.backends.ssh.openssh import destination, ssh_argv
 from raytui.backends.ssh.output import Output
 from raytui.backends.ssh.remote_shell import RemoteCall, kill_call, login_call, plain_call
-from raytui.backends.ssh.sync import Filters, folder_of, not_copied, remote_path, rsync
+from raytui.backends.ssh.sync import folder_of, not_copied, remote_path, rsync
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +42,7 @@ class SshRunner:
 
     def __init__(self, connection: SshConnection) -> None:
         self.connection = connection
+        self._running: set[_Running] = set()
         self._cut_off: deque[_Running] = deque()
 
     def run(
@@ -119,6 +120,13 @@ class SshRunner:
         """A local loopback port that leads to one of the host, as long as the context lasts."""
         return forwarded(self.connection, remote_port, local_port)
 
+    def close(self) -> None:
+        """End the commands under way, which come back as killed, and the connection."""
+        for running in tuple(self._running):
+            if self.connection.is_open:
+                self._kill(running)
+        self.connection.close()
+
     def _ssh(self, *, batch: bool = True) -> list[str]:
         return ssh_argv(self.connection.target, self.connection.keys, batch=batch)
 
@@ -157,6 +165,7 @@ class SshRunner:
         self._end_cut_off()
         output = Output(call, on_line)
         running = _Running(call.tag, output)
+        self._running.add(running)
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         with contextlib.closing(self.connection.open_session()) as channel:
             try:
@@ -170,6 +179,8 @@ class SshRunner:
             except BaseException:
                 self._kill(running)
                 raise
+            finally:
+                self._running.discard(running)
         _log.debug("%s: exit code %d of %s", host, result.exit_code, shown)
         return result
 
@@ -215,7 +226,8 @@ class SshRunner:
         return False
 
 
-class _Running(Struct, frozen=True):
+@dataclass(frozen=True, eq=False)
+class _Running:
     tag: str
     output: Output
 

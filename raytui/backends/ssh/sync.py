@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from msgspec import Struct
-
-from raytui.backends.base import LineSink
+from raytui.backends.base import Filters, LineSink
 from raytui.backends.local_runner import LocalRunner
 from raytui.backends.ssh.errors import SyncError
 from raytui.backends.ssh.host_keys import HostKeys
@@ -16,15 +14,6 @@ from raytui.backends.ssh.target import SshTarget
 _SILENCE_S = 30
 """rsync gives up when no byte has moved for so long."""
 _SAID = 500
-
-
-class Filters(Struct, frozen=True):
-    """What is left out, in Ray's words (`rsync_exclude`, `rsync_filter`)."""
-
-    exclude: tuple[str, ...] = ()
-    """rsync patterns."""
-    ignore_files: tuple[str, ...] = ()
-    """Names of files such as `.gitignore`, whose patterns count in their folder and below."""
 
 
 def rsync(
@@ -39,14 +28,11 @@ def rsync(
     on_line: LineSink | None,
 ) -> None:
     """Copy `source` to `to`, one of which is `remote_path(...)`. Raises SyncError."""
-    # a full disk there ends the conversation before the words about it have come through it
+    # words that come beside the conversation are rarely lost when that ends early, on a full disk
     argv = ["rsync", "-az", "--protect-args", "--msgs2stderr", f"--timeout={_SILENCE_S}"]
     argv += ["--delete"] if delete else []
     argv += ["--info=name1"] if on_line else []
-    for pattern in filters.exclude:
-        argv += ["--exclude", pattern]
-    for name in filters.ignore_files:
-        argv += ["--filter", f"dir-merge,- {name}"]
+    argv += filters.rsync_options()
     argv += ["-e", " ".join(map(_quoted, ssh_argv(target, keys))), "--", source, to]
     result = LocalRunner().run(argv, timeout_s=timeout_s, on_line=on_line)
     if result.exit_code:
@@ -78,17 +64,24 @@ def _quoted(word: str) -> str:
 
 def not_copied(target: SshTarget, code: int, output: str) -> SyncError:
     """The error for a copy that ended with `code`, with advice where the words are known."""
-    words = " ".join(output.split())[-_SAID:]
+    words = " ".join(output.split())[-_SAID:] or _UNSAID.get(code, "no reason given")
     fix = f"Try again when that is mended (exit code {code})."
     with contextlib.suppress(StopIteration):
-        fix = next(advice for sign, advice in _ADVICE.items() if sign in output)
-    return SyncError(
-        target.name, f"files were not copied: {words or 'out of time'}", fix, detail=output
-    )
+        fix = next(advice for sign, advice in _ADVICE.items() if sign in words)
+    return SyncError(target.name, f"files were not copied: {words}", fix, detail=output)
 
+
+_UNSAID = {
+    11: "reading or writing failed, as when a disk is full",
+    12: "the other side ended the conversation",
+    30: f"timeout in data: no byte has moved for {_SILENCE_S} s",
+    124: "out of time",
+}
+"""What rsync's exit codes mean (rsync(1)): its words get lost when the connection ends first."""
 
 _ADVICE = {
     "No space left on device": "Free some disk space there (df -h) and try again.",
+    "as when a disk is full": "Free some disk space there (df -h) and try again.",
     "rsync: command not found": "Install rsync on the host.",
     "rsync: not found": "Install rsync here and on the host.",
     "Permission denied": "Choose a path that the user may write to, or another ssh_user.",

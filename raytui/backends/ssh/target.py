@@ -72,8 +72,13 @@ def ssh_target(
     _check(_USER, user)
     port = int(_one(found, "port") or 22)
     tokens = {
-        "%%": "%", "%h": address, "%n": host, "%p": str(port), "%r": user,
-        "%d": str(Path.home()), "%u": getpass.getuser(),
+        "%%": "%",
+        "%h": address,
+        "%n": host,
+        "%p": str(port),
+        "%r": user,
+        "%d": str(Path.home()),
+        "%u": getpass.getuser(),
     }
     return SshTarget(
         name=host,
