@@ -7,6 +7,8 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from raytui.autoscaler.loop.ledger import Ledger
 from raytui.autoscaler.loop.remembered import Remembered
 from raytui.autoscaler.loop.telling import Telling
@@ -14,14 +16,14 @@ from raytui.autoscaler.planning.avoided import Avoided
 from raytui.autoscaler.planning.planner import plan
 from raytui.autoscaler.simulation.inline import Inline
 from raytui.backends.base import TransientError
-from raytui.model.command import SetFloor
+from raytui.model.command import SetFloor, Terminate
 from raytui.model.lifecycle import InstanceStatus
 from raytui.model.plan import DrainUnderWay, FailureKind, LaunchFailure, Memory
 from raytui.model.reason import Why, because
 from raytui.model.snapshot import Snapshot
 from raytui.model.spec import Offering
-from raytui.model.state import Instance, Member
-from raytui.ray.base import RayError
+from raytui.model.state import Instance, Member, NodeStatus
+from raytui.ray.base import RayError, RayView
 from tests.support.clusters import NOW, kind, spec, state, worker
 from tests.support.world import Swallow, World
 
@@ -151,3 +153,53 @@ def test_nothing_began_in_the_future_when_the_clock_was_set_back_meanwhile(tmp_p
         ]
         assert memory.refusals == {"late": 1_000.0}
         assert memory.orphans == {"late": 1_000.0, "now": 900.0}
+
+
+def test_a_leaving_node_that_a_restarted_gcs_has_forgotten_has_not_drained(tmp_path: Path) -> None:
+    world = small_world(tmp_path)
+    busy = world.workers()[0]
+    world.order(Terminate((busy,), drain_s=300.0))
+    observe, forgets = world.ray.observe, False
+
+    def forgetful() -> RayView:
+        view = observe()
+        nodes = tuple(
+            msgspec.structs.replace(n, status=NodeStatus.DRAINING, idle_since=0.0)
+            for n in view.nodes
+            if n.instance_id == busy and not forgets
+        )
+        others = tuple(n for n in view.nodes if n.instance_id != busy)
+        version = view.version - 1_000 if forgets else view.version
+        return msgspec.structs.replace(view, version=version, nodes=(*others, *nodes))
+
+    world.ray.observe = forgetful
+    world.run(5)
+    forgets = True
+    world.run(15)
+    assert busy in world.workers()
+    assert "GCS was restarted" in world.text()
+
+
+def test_a_node_that_ray_does_not_drain_has_not_drained_however_idle(tmp_path: Path) -> None:
+    world = small_world(tmp_path)
+    drained = world.workers()[0]
+    observe = world.ray.observe
+
+    def deaf() -> RayView:
+        view = observe()
+        return msgspec.structs.replace(
+            view,
+            nodes=tuple(
+                msgspec.structs.replace(n, status=NodeStatus.IDLE)
+                if n.instance_id == drained
+                else n
+                for n in view.nodes
+            ),
+        )
+
+    world.ray.observe = deaf
+    world.order(Terminate((drained,), drain_s=60.0))
+    world.run(30)
+    assert drained in world.workers()
+    world.ray.observe = observe
+    world.run_until(lambda _: drained not in world.workers(), within=20)

@@ -65,7 +65,11 @@ class Believing:
         listing = observer.listed if provider.ok else None
         running = frozenset(i.instance_id for i in fleet if i.status is InstanceStatus.RUNNING)
         if nodes is not None:
-            gcs = replace(gcs, doubt=self._doubt_ray(observer, nodes, listing, running, steady))
+            leaving = (i.instance_id for i in fleet if i.status is InstanceStatus.DRAINING)
+            doubt = self._doubt_ray(
+                observer, nodes, listing, running, running.union(leaving), steady
+            )
+            gcs = replace(gcs, doubt=doubt)
         if listing is not None:
             doubt = self._doubt_listing(nodes if not gcs.doubt else None, listing, running, steady)
             provider = replace(provider, doubt=doubt)
@@ -98,6 +102,7 @@ class Believing:
         nodes: Mapping[str, Node],
         listing: Mapping[str, Instance] | None,
         running: Set[str],
+        ours: Set[str],
         steady: float,
     ) -> str:
         view = observer.view
@@ -109,14 +114,15 @@ class Believing:
             self._restarted_at = steady
             self._restart = f"its state went back from version {self._version} to {view.version}"
         self._session, self._version = view.session, view.version
-        expected = running if self._seen is None else self._seen & running
-        if listing is not None:
-            expected &= _alive(listing)
-        there = expected & nodes.keys()
+        alive = _alive(listing) if listing is not None else ours
+        seen = ours if self._seen is None else self._seen
         settling = steady - self._restarted_at
-        waits_for_nodes = settling < CONFIRM_S and len(there) < len(expected)
+        # A node that leaves goes in its own time, but not because GCS has forgotten it.
+        waits_for_nodes = settling < CONFIRM_S and bool((seen & ours & alive) - nodes.keys())
         if settling < SETTLE_S or waits_for_nodes:
             return f"{self._restart}; GCS was restarted"
+        expected = seen & running & alive
+        there = expected & nodes.keys()
         if self._is_void("gcs", expected, there, steady):
             return f"it has {len(there)} of {len(expected)} nodes whose machines are alive"
         self._seen = frozenset(nodes)

@@ -171,7 +171,7 @@ class Draining:
                 return refusal
         if not drain.deadline:
             return _Drain.DONE
-        if node.idle_since:
+        if node.idle_since and not lost:  # a node that Ray does not drain may get work any moment
             text = f"{name} drained in {took}; terminating"
             self._journal.say(now, Level.INFO, text, instance_id=name)
             return _Drain.DONE
