@@ -12,6 +12,7 @@ _HOW = {
     "ray": "Ray is not installed: pip install 'raytui[ray]'",
     "tmux": "tmux is not installed: apt-get install tmux",
     "prometheus": "Prometheus is not installed: apt-get install prometheus",
+    "openssh": "OpenSSH's client is not installed: apt-get install openssh-client",
     "ssh": (
         "Real hosts need root and: apt-get install"
         " docker.io debootstrap openssh-client rsync iproute2"
@@ -34,4 +35,4 @@ def _is_there(tool: str) -> bool:
         return importlib.util.find_spec("ray") is not None
     if tool == "ssh":
         return os.geteuid() == 0 and all(map(shutil.which, _FOR_HOSTS))
-    return shutil.which(tool) is not None
+    return shutil.which("ssh" if tool == "openssh" else tool) is not None

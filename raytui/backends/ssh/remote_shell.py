@@ -63,14 +63,16 @@ def login_call(text: str, env: Mapping[str, str]) -> RemoteCall:
 def kill_call(session: int, tag: str) -> RemoteCall:
     """Ends all processes of a session, if its leader still is the one that bears the tag."""
     script = f"""exec 3<&-
-if grep -q {tag} /proc/{session}/cmdline 2>/dev/null; then
+rounds='1 2'  # the second for what was started during the first
+grep -q {tag} /proc/{session}/cmdline 2>/dev/null || rounds=
+for round in $rounds; do
   for stat in /proc/[0-9]*/stat; do
     {{ read -r fields <"$stat"; }} 2>/dev/null || continue
     set -- ${{fields##*) }}
     pid=${{stat#/proc/}}
-    [ "$4" = {session} ] && kill -KILL "${{pid%/stat}}"
+    [ "$4" = {session} ] && kill -KILL "${{pid%/stat}}" 2>/dev/null
   done
-fi
+done
 """
     own, mark = _word(), _word()
     return RemoteCall(own, mark, _line(own, "/bin/sh -c"), script + f"echo {mark} end 0\n")

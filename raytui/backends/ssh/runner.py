@@ -7,7 +7,7 @@ import logging
 import shlex
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -165,15 +165,15 @@ class SshRunner:
         self._end_cut_off()
         output = Output(call, on_line)
         running = _Running(call.tag, output)
-        self._running.add(running)
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         with contextlib.closing(self.connection.open_session()) as channel:
+            self._running.add(running)
             try:
                 result = self._follow(channel, call, output, deadline)
             except _OutOfTime:
                 self._kill(running)
                 result = CommandResult(_TIMED_OUT, output.text)
-            except (paramiko.SSHException, EOFError, OSError):
+            except _CutOff:
                 self._cut_off.append(running)
                 raise self.connection.lost(f"running {shown}") from None
             except BaseException:
@@ -187,14 +187,12 @@ class SshRunner:
     def _follow(
         self, channel: paramiko.Channel, call: RemoteCall, output: Output, deadline: float | None
     ) -> CommandResult:
-        channel.settimeout(_LOOK_S)
-        channel.exec_command(call.line)
-        _send(channel, call.script.encode(), deadline)
+        with _channel_errors():
+            channel.settimeout(_LOOK_S)
+            channel.exec_command(call.line)
+            _send(channel, call.script.encode(), deadline)
         while output.exit_code is None:
-            try:
-                data = channel.recv(_CHUNK)
-            except TimeoutError:
-                data = None
+            data = _receive(channel)
             if data == b"":
                 output.end()
                 return CommandResult(_code_without_mark(channel, deadline), output.text)
@@ -218,7 +216,7 @@ class SshRunner:
             return True
         call = kill_call(running.output.session, running.tag)
         with (
-            contextlib.suppress(SshError, paramiko.SSHException, EOFError, OSError, _OutOfTime),
+            contextlib.suppress(SshError, _CutOff, _OutOfTime),
             contextlib.closing(self.connection.open_session()) as channel,
         ):
             self._follow(channel, call, Output(call), time.monotonic() + _KILL_S)
@@ -232,8 +230,12 @@ class _Running:
     output: Output
 
 
+class _CutOff(Exception):  # noqa: N818 - an event, seen by nobody outside
+    """The channel ended before the command did."""
+
+
 class _OutOfTime(Exception):  # noqa: N818 - an event, seen by nobody outside
-    pass
+    """The command took longer than it may."""
 
 
 def _code_without_mark(channel: paramiko.Channel, deadline: float | None) -> int:
@@ -245,7 +247,25 @@ def _code_without_mark(channel: paramiko.Channel, deadline: float | None) -> int
         return channel.exit_status
     if channel.eof_received:
         return _KILLED
-    raise EOFError
+    raise _CutOff
+
+
+@contextlib.contextmanager
+def _channel_errors() -> Iterator[None]:
+    """Errors of the channel, apart from those of whoever takes the lines."""
+    try:
+        yield
+    except (paramiko.SSHException, EOFError, OSError) as error:
+        raise _CutOff from error
+
+
+def _receive(channel: paramiko.Channel) -> bytes | None:
+    """The next bytes; empty at the end, None when there are none yet."""
+    with _channel_errors():
+        try:
+            return channel.recv(_CHUNK)
+        except TimeoutError:
+            return None
 
 
 def _send(channel: paramiko.Channel, data: bytes, deadline: float | None) -> None:
