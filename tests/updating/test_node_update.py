@@ -124,6 +124,27 @@ def test_a_changed_command_is_done_and_those_before_it_are_not_done_again(
     assert (home / "log").read_text() == "a\nb\n"
 
 
+def test_a_try_that_ends_early_forgets_nothing(home: Path, tmp_path: Path):
+    job = node("echo a >> ~/log", "echo b >> ~/log", "test -e ~/fixed")
+    update(job, tmp_path)
+    stopping = threading.Event()
+
+    def stop_at_first(told: Step) -> None:
+        if told.name == "set up 1/3" and told.status is StepStatus.SKIPPED:
+            stopping.set()
+
+    assert update_node(job, tmp_path / "setup", stop_at_first, stopping).error == "stopped"
+    (home / "fixed").touch()
+    assert not update(job, tmp_path)[0].error
+    assert (home / "log").read_text() == "a\nb\n"
+
+
+def test_going_back_to_an_earlier_command_runs_it_again(home: Path, tmp_path: Path):
+    for command in ("echo b >> ~/log", "echo c >> ~/log; exit 1", "echo b >> ~/log"):
+        update(node(command, "exit 1"), tmp_path)
+    assert (home / "log").read_text() == "b\nc\nb\n"
+
+
 def test_what_is_finished_is_forgotten(home: Path, tmp_path: Path):
     job = node("echo a >> ~/log")
     update(job, tmp_path)

@@ -170,18 +170,19 @@ class _Run:
         steps = self._setup.steps(work)
         for one in steps:
             self._on_step(Step(self._update.node, one.name, StepStatus.WAITING))
-        before = read_done(self._done_file)
-        done: list[str] = []
-        for number, (one, key) in enumerate(zip(steps, self._setup.keys(steps), strict=True), 1):
+        keys = self._setup.keys(steps)
+        done = set(read_done(self._done_file)) & set(keys)
+        write_done(self._done_file, done)
+        for number, (one, key) in enumerate(zip(steps, keys, strict=True), 1):
             output = self._directory / f"{number:02d}-{_file_name(one.name)}.log"
             self._at = one.name
             with step(self._on_step, one.name, self._update.node, str(output)) as progress:
                 self._go_on_or_stop()
-                if one.lasts and key in before:
+                if one.lasts and key in done:
                     progress.skip("done before")
-                else:
-                    self._do(one, output, progress)
-            done.append(key)
+                    continue
+                self._do(one, output, progress)
+            done.add(key)
             write_done(self._done_file, done)
         forget_done(self._done_file)
 
