@@ -95,7 +95,10 @@ def _give(engine: Engine, old: ClusterSpec | None, new: ClusterSpec) -> str:
         # Who scrapes should not have to follow a port about: that waits for a moment of choice.
         later = "metrics move when the daemon is started again"
         engine.note(Level.INFO, later)
-        if new == msgspec.structs.replace(old, metrics=new.metrics, metadata=new.metadata):
+        moved = msgspec.structs.replace(
+            old, metrics=new.metrics, metadata=new.metadata, written=new.written
+        )
+        if new == moved:
             return later
     return engine.reload(new)
 
