@@ -59,7 +59,7 @@ def test_twenty_kills_of_the_daemon_under_load(program: Program, drive: Drive) -
 
     daemon = start_daemon(program, "shot")
     stop.touch()
-    words = last_line(driver, 120).split()
+    words = finish(driver, 120).split()
     assert words[0] == "finished"
     assert words[1] == words[3] != "0"
     eventually(lambda: not workers(program), 60)  # idle nodes leave
@@ -97,7 +97,7 @@ def test_a_frozen_and_a_killed_raylet_under_load(program: Program, drive: Drive)
     frozen = processes.of_instance(first)
     processes.raylet_below(processes.of_instance(second)[0].pid).kill()
 
-    assert last_line(driver, 200) == "finished 24"
+    assert finish(driver, 200) == "finished 24"
     # The frozen one was given up, too, and cleared away with all its processes.
     eventually(lambda: first not in workers(program), 120)
     eventually(lambda: all(processes.is_gone(p) for p in frozen), 30)
@@ -137,12 +137,13 @@ def test_a_gcs_that_is_silent_and_one_that_dies(program: Program, drive: Drive) 
     eventually(lambda: running(program, "deaf") == 1, 120)
     assert len(workers(program)) == 1
     driver = drive(program.status("deaf")["gcs_address"], SLOW)
-    assert last_line(driver, 120) == "finished 24"
+    assert finish(driver, 120) == "finished 24"
 
 
-def last_line(driver: subprocess.Popen[str], within_s: float) -> str:
-    """What a driver said last; before that Ray may warn of nodes that die."""
-    return driver.communicate(timeout=within_s)[0].splitlines()[-1]
+def finish(driver: subprocess.Popen[str], within_s: float) -> str:
+    """The line in which a driver says that it is done; around it Ray warns of nodes that die."""
+    lines = driver.communicate(timeout=within_s)[0].splitlines()
+    return next((line for line in lines if line.startswith("finished")), "\n".join(lines[-20:]))
 
 
 def start_daemon(program: Program, name: str) -> subprocess.Popen[bytes]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import shlex
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import paramiko
 
@@ -31,6 +32,8 @@ _KILLED = 137
 _CHUNK = 64 << 10
 _LOOK_S = 0.5
 _KILL_S = 10.0
+_CLOSE_S = 5.0
+"""How long a killed command may take to tell its end before the connection is closed."""
 
 
 class SshRunner:
@@ -122,9 +125,11 @@ class SshRunner:
 
     def close(self) -> None:
         """End the commands under way, which come back as killed, and the connection."""
-        for running in tuple(self._running):
-            if self.connection.is_open:
-                self._kill(running)
+        under_way = tuple(self._running)
+        killed = [one for one in under_way if self.connection.is_open and self._kill(one)]
+        patience = time.monotonic() + _CLOSE_S
+        for one in killed:
+            one.ended.wait(max(0.0, patience - time.monotonic()))
         self.connection.close()
 
     def _ssh(self, *, batch: bool = True) -> list[str]:
@@ -181,6 +186,7 @@ class SshRunner:
                 raise
             finally:
                 self._running.discard(running)
+                running.ended.set()
         _log.debug("%s: exit code %d of %s", host, result.exit_code, shown)
         return result
 
@@ -228,6 +234,7 @@ class SshRunner:
 class _Running:
     tag: str
     output: Output
+    ended: threading.Event = field(default_factory=threading.Event)
 
 
 class _CutOff(Exception):  # noqa: N818 - an event, seen by nobody outside
