@@ -16,6 +16,7 @@ from raytui.autoscaler.planning.buying import (
     Wanted,
     Way,
     fill,
+    fill_there,
     there,
 )
 from raytui.autoscaler.planning.packing import Bin, Packing, Placed, Stage, matches
@@ -70,12 +71,7 @@ def place(
             if not useful:
                 break
             _, pattern, node_id = max(useful, key=lambda one: one[0])
-            for want, copies in pattern:
-                part = room.place_on(node_id, want.shape, copies)
-                if part is None:
-                    raise AssertionError(f"{node_id} has no room for {want.shape}")
-                want.count -= part.count
-                placed.append((want, part))
+            placed += fill_there(room, node_id, pattern)
     return placed
 
 

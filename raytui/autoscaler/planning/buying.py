@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from raytui.autoscaler.planning.packing import PLENTY, Bin, matches
+from raytui.autoscaler.planning.packing import PLENTY, Bin, Packing, Placed, matches
 from raytui.model.resources import Resources
 from raytui.model.spec import Expander
 from raytui.model.state import LabelSelector
@@ -180,6 +180,18 @@ def way_of(expander: Sequence[Expander]) -> Way:
         return tuple([policy(supply, pattern, value) for policy in policies])
 
     return Way(hardest_first, score)
+
+
+def fill_there(room: Packing, node_id: str, pattern: Pattern) -> list[tuple[Wanted, Placed]]:
+    """Fill a node that is in the room by a pattern that fits on it; takes from `wanted[].count`."""
+    placed = []
+    for want, copies in pattern:
+        part = room.place_on(node_id, want.shape, copies)
+        if part is None:
+            raise AssertionError(f"{node_id} has no room for {want.shape}")
+        want.count -= part.count
+        placed.append((want, part))
+    return placed
 
 
 def buy(

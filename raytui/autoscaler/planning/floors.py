@@ -37,9 +37,9 @@ def place_floors(placing: Placing) -> None:
 def floors_held_back(placing: Placing, blocked: Reason) -> list[Outcome]:
     """The floors that are missed when nothing may be launched."""
     return [
-        _missed(placing, launch.node_type, launch.count, blocked)
-        for launch in placing.launches
-        if launch.reason.why in (Why.MIN_WORKERS, Why.USER_FLOOR)
+        _missed(placing, intent.node_type, intent.count, blocked)
+        for intent in placing.intents
+        if intent.reason.why in (Why.MIN_WORKERS, Why.USER_FLOOR)
     ]
 
 

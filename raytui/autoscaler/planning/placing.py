@@ -25,7 +25,7 @@ WAITS = {Stage.RUNNING: Wait.RAY, Stage.STARTING: Wait.STARTING, Stage.NEW: Wait
 
 
 @dataclass(frozen=True, slots=True)
-class _Intent:
+class Intent:
     """A launch while the round goes on: what its nodes will hold is not known yet."""
 
     node_type: str
@@ -56,7 +56,7 @@ class Placing:
         """The part of these that nodes were bought for."""
         self._unfilled: list[Bought] = []
         """Nodes bought for request_resources, which holds nothing on them."""
-        self._launches: list[_Intent] = []
+        self.intents: list[Intent] = []
         self._meant_for: dict[str, Counter[Share]] = {}
         """What was placed on new nodes: one request's share, how often."""
         self._new_ids = 0
@@ -69,7 +69,7 @@ class Placing:
         twin.outcomes, twin.needed = list(self.outcomes), dict(self.needed)
         twin._bought_for, twin._served = list(self._bought_for), list(self._served)
         twin._unfilled = list(self._unfilled)
-        twin._launches = list(self._launches)
+        twin.intents = list(self.intents)
         twin._meant_for = {name: meant.copy() for name, meant in self._meant_for.items()}
         return twin
 
@@ -87,7 +87,7 @@ class Placing:
         """What is launched, and what each node is meant for."""
         return [
             Launch(i.node_type, i.count, i.reason, i.offering, i.fills or self._fills(i.ids))
-            for i in self._launches
+            for i in self.intents
         ]
 
     def _fills(self, ids: Iterable[str]) -> tuple[tuple[int, Holding], ...]:
@@ -118,7 +118,7 @@ class Placing:
     @property
     def cost_per_hour(self) -> float:
         """USD per hour of what this plan launches; types without a price count by an estimate."""
-        return round(self._cost_of(self.launches), 6)
+        return round(self._cost_of(self.intents), 6)
 
     @property
     def lower_bound_per_hour(self) -> float | None:
@@ -127,12 +127,17 @@ class Placing:
             return None
         bound = lower_bound(merged(self._served), self.capacity.catalogue())
         floors = (Why.MIN_WORKERS, Why.USER_FLOOR)
-        given = [launch for launch in self.launches if launch.reason.why in floors]
+        given = [intent for intent in self.intents if intent.reason.why in floors]
         return None if bound is None else round(bound + self._cost_of(given), 6)
 
-    def _cost_of(self, launches: Iterable[Launch]) -> float:
+    def _cost_of(self, intents: Iterable[Intent]) -> float:
         prices = {s.node_type: s.price for s in self.capacity.catalogue()}
-        return sum(launch.count * prices[launch.node_type] for launch in launches)
+        return sum(intent.count * prices[intent.node_type] for intent in intents)
+
+    @property
+    def new_nodes(self) -> int:
+        """How many nodes this plan launches."""
+        return sum(intent.count for intent in self.intents)
 
     def where(self, stage: Stage, parts: Sequence[Placed]) -> Reason:
         """On which nodes of a stage requests go, in words."""
@@ -195,7 +200,7 @@ class Placing:
         self, node_type: str, count: int, reason: Reason, fills: tuple[tuple[int, Holding], ...]
     ) -> None:
         """Note a launch of nodes that nothing else is placed on."""
-        self._launch(_Intent(node_type, count, reason, self.capacity.offering(node_type), fills))
+        self._launch(Intent(node_type, count, reason, self.capacity.offering(node_type), fills))
 
     def launch_empty(self, node_type: str, count: int, reason: Reason) -> list[str]:
         """Note a launch, and offer the nodes to what follows; returns what they are called here."""
@@ -208,11 +213,11 @@ class Placing:
         """Note launches of nodes that are in the room already, by these ids."""
         for node_type, ids in nodes.items():
             offering = self.capacity.offering(node_type)
-            self._launch(_Intent(node_type, len(ids), reason, offering, ids=tuple(ids)))
+            self._launch(Intent(node_type, len(ids), reason, offering, ids=tuple(ids)))
 
-    def _launch(self, intent: _Intent) -> None:
+    def _launch(self, intent: Intent) -> None:
         self.capacity.planned[intent.node_type] += intent.count
-        self._launches.append(intent)
+        self.intents.append(intent)
 
     def new_ids(self, count: int) -> list[str]:
         """Names for nodes to be launched, while this plan is made."""

@@ -97,7 +97,7 @@ def _groups_with(
 
 def _worth_another(way: Placing) -> bool:
     by_price = way.capacity.spec.expander[0] is Expander.PRICE
-    few = 0 < sum(launch.count for launch in way.launches) <= MOST_NODES
+    few = 0 < way.new_nodes <= MOST_NODES
     limited = any(o.wait is Wait.BLOCKED and o.reason.why in _LIMITS for o in way.outcomes)
     return limited or (by_price and few)
 
@@ -111,5 +111,5 @@ def _rank(way: Placing) -> tuple[float, ...]:
     unserved = (left[Request.GANG], left[Request.DEMAND])
     if way.capacity.spec.expander[0] is not Expander.PRICE:
         return unserved
-    nodes = sum(launch.count for launch in way.launches)
+    nodes = way.new_nodes
     return (*unserved, round(way.cost_per_hour + nodes * NODE_CHARGE, 9), nodes)

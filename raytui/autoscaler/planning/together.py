@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from raytui.autoscaler.planning.buying import Wanted, there
+from raytui.autoscaler.planning.buying import Wanted, fill_there, there
 from raytui.autoscaler.planning.capacity import Capacity
 from raytui.autoscaler.planning.improving import share_out
 from raytui.autoscaler.planning.packing import Packing, Placed
@@ -33,10 +33,5 @@ def place(
     for lot in lots:
         for _ in range(lot.nodes if lot.supply.there else 0):
             node_id = nodes[id(lot.supply)].popleft()
-            for want, copies in lot.pattern:
-                part = room.place_on(node_id, want.shape, copies)
-                if part is None:
-                    raise AssertionError(f"{node_id} has no room for {want.shape}")
-                want.count -= part.count
-                placed.append((want, part))
+            placed += fill_there(room, node_id, lot.pattern)
     return placed
