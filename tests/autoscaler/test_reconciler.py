@@ -331,3 +331,10 @@ def test_a_node_of_an_ended_instance_is_nobody_who_joined_by_hand(world: World) 
     # Ray may show the node for a while after the machine is gone.
     world.ray.observe = lambda: msgspec.structs.replace(observe(), nodes=nodes)
     assert [row.member.node_type for row in world.run().rows] == ["head"]
+
+
+def test_the_last_minute_is_a_minute_also_where_pictures_are_rare(world: World) -> None:
+    world.run(5)
+    assert len(row(world.snapshot).history) == 5
+    world.now += 9  # nobody watched, and nothing happened
+    assert len(row(world.run()).history) == 15

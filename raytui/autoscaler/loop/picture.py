@@ -102,16 +102,19 @@ class Picture:
         by_type: Mapping[str, tuple[Resources, Resources]],
         now: float,
     ) -> None:
-        if now - self._sampled_at < 0.95:
+        seconds = now - self._sampled_at
+        if seconds < 0.95:
             return
+        # Of a quiet cluster that nobody watches there are fewer pictures than one a second.
+        times = min(HISTORY_S, max(1, round(seconds))) if self._sampled_at else 1
         self._sampled_at = now
         for name in total:
             if name in _SHOWN:
                 use = self._use.setdefault(name, deque(maxlen=HISTORY_S))
-                use.append(round(used.units(name) / total.units(name), 3))
+                use.extend([round(used.units(name) / total.units(name), 3)] * times)
         for node_type, (type_used, type_total) in by_type.items():
             use = self._type_use.setdefault(node_type, deque(maxlen=HISTORY_S))
-            use.append(_dominant_use(type_used, type_total))
+            use.extend([_dominant_use(type_used, type_total)] * times)
 
     def _type_row(
         self,
