@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar, TypeVar
 
+from textual import on
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widget import Widget
+from textual.widgets import Button
 
 from raytui.widgets.cell import plain
 
@@ -71,3 +73,32 @@ class Dialog(ModalScreen[R]):
     def action_cancel(self) -> None:
         """Close and do nothing."""
         self.dismiss(None)
+
+
+class HarmDialog(Dialog[R]):
+    """A dialog before something is destroyed: Cancel has the focus, `#go` gives the command.
+
+    The command is made when the dialog opens and names its nodes by id: what changes on the page
+    meanwhile does not change what is destroyed.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("right", "app.focus_next", show=False),
+        Binding("left", "app.focus_previous", show=False),
+    ]
+
+    def __init__(self, command: R) -> None:
+        super().__init__()
+        self._command = command
+
+    def on_mount(self) -> None:
+        """Focus Cancel."""
+        self.query_one("#cancel", Button).focus()
+
+    @on(Button.Pressed, "#cancel")
+    def _cancel(self) -> None:
+        self.dismiss(None)
+
+    @on(Button.Pressed, "#go")
+    def _go(self) -> None:
+        self.dismiss(self._command)

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
-from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Static
 
@@ -15,11 +12,11 @@ from raytui.autoscaler.consequences import orphan_lines
 from raytui.model.command import SweepOrphans
 from raytui.model.snapshot import Snapshot
 from raytui.model.text import count_text
-from raytui.screens.dialog import Dialog, titled
+from raytui.screens.dialog import HarmDialog, titled
 from raytui.widgets.cell import cell, to_content
 
 
-class SweepScreen(Dialog[SweepOrphans]):
+class SweepScreen(HarmDialog[SweepOrphans]):
     """Dismissed with the command for the ids it was opened with, or with None."""
 
     DEFAULT_CSS = """
@@ -27,15 +24,9 @@ class SweepScreen(Dialog[SweepOrphans]):
     SweepScreen .after { height: auto; margin-top: 1; }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("right", "app.focus_next", show=False),
-        Binding("left", "app.focus_previous", show=False),
-    ]
-
     def __init__(self, snapshot: Snapshot, instance_ids: Sequence[str]) -> None:
-        super().__init__()
+        super().__init__(SweepOrphans(tuple(instance_ids)))
         self._snapshot = snapshot
-        self._command = SweepOrphans(tuple(instance_ids))
 
     def compose(self) -> ComposeResult:
         """The orphans, the same as a shell command, and the two answers."""
@@ -52,15 +43,3 @@ class SweepScreen(Dialog[SweepOrphans]):
             with Horizontal(classes="buttons"):
                 yield Button("Cancel", id="cancel", compact=True)
                 yield Button("Terminate", id="go", classes="-harm", compact=True)
-
-    def on_mount(self) -> None:
-        """Focus Cancel."""
-        self.query_one("#cancel", Button).focus()
-
-    @on(Button.Pressed, "#cancel")
-    def _cancel(self) -> None:
-        self.dismiss(None)
-
-    @on(Button.Pressed, "#go")
-    def _go(self) -> None:
-        self.dismiss(self._command)

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import ClassVar
 
-from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Button, Static
 
@@ -17,7 +14,7 @@ from raytui.client.base import ClientError
 from raytui.model.command import Impact, Terminate
 from raytui.model.leaving import ORDERED_DRAIN_S
 from raytui.model.text import count_text, duration_text
-from raytui.screens.dialog import Dialog, titled
+from raytui.screens.dialog import HarmDialog, titled
 from raytui.screens.impact import impact_cells, shell_command
 from raytui.screens.session import Session
 from raytui.widgets.cell import Cell, cell, plain, to_content
@@ -26,7 +23,7 @@ _PATIENCE_S = 10.0
 """How long to wait for what would die before one may go on without knowing."""
 
 
-class TerminateScreen(Dialog[Terminate]):
+class TerminateScreen(HarmDialog[Terminate]):
     """Dismissed with the command for the ids it was opened with, or with None."""
 
     DEFAULT_CSS = """
@@ -35,17 +32,11 @@ class TerminateScreen(Dialog[Terminate]):
     TerminateScreen .after { height: auto; margin-top: 1; }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("right", "app.focus_next", show=False),
-        Binding("left", "app.focus_previous", show=False),
-    ]
-
     def __init__(self, session: Session, instance_ids: Sequence[str]) -> None:
-        super().__init__()
-        self._session = session
         snapshot = session.snapshot
         self._drain_s = snapshot.info.drain_s if snapshot is not None else ORDERED_DRAIN_S
-        self._command = Terminate(tuple(instance_ids), self._drain_s)
+        super().__init__(Terminate(tuple(instance_ids), self._drain_s))
+        self._session = session
         rows = {row.id: row for row in snapshot.rows} if snapshot is not None else {}
         self._types = {
             i: rows[i].member.node_type if i in rows else "" for i in self._command.instance_ids
@@ -72,7 +63,7 @@ class TerminateScreen(Dialog[Terminate]):
 
     def on_mount(self) -> None:
         """Focus Cancel and ask what would die."""
-        self.query_one("#cancel", Button).focus()
+        super().on_mount()
         self.run_worker(self._ask(), group="impact", exclusive=True, exit_on_error=False)
 
     async def _ask(self) -> None:
@@ -110,11 +101,3 @@ class TerminateScreen(Dialog[Terminate]):
             cell(f"Drain for up to {duration_text(self._drain_s)}, then terminate."),
             cell(("In a shell: ", "$quiet"), shell_command(ids, self._drain_s)),
         ]
-
-    @on(Button.Pressed, "#cancel")
-    def _cancel(self) -> None:
-        self.dismiss(None)
-
-    @on(Button.Pressed, "#go")
-    def _go(self) -> None:
-        self.dismiss(self._command)
