@@ -70,38 +70,36 @@ def carry_out(controls: Controls, command: Command, by: str, now: float) -> str:
 
 def _set_floor(controls: Controls, command: SetFloor, by: str, now: float) -> str:
     kind = _worker_type(controls, command.node_type)
-    floors = dict(controls.memory.floors)
-    before = floors.pop(kind.name, kind.min_workers)
-    if command.floor is not None:
-        if not 0 <= command.floor <= kind.max_workers:
-            raise CommandRefused(
-                f"the floor of {kind.name} can be 0 to {kind.max_workers} (its max_workers), "
-                f"not {command.floor}"
-            )
-        floors[kind.name] = command.floor
+    before = controls.memory.floors
+    floors = _with_own("floor", before, kind, command.floor)
     controls.remember(floors=floors)
-    after = floors.get(kind.name, kind.min_workers)
+    was, after = (known.get(kind.name, kind.min_workers) for known in (before, floors))
     ceiling = controls.memory.ceilings.get(kind.name, kind.max_workers)
     above = f"; its ceiling of {ceiling} goes before" if after > ceiling else ""
-    return f"floor of {kind.name} {before} → {after} ({_count(controls, kind)} now){above}"
+    return f"floor of {kind.name} {was} → {after} ({_count(controls, kind)} now){above}"
 
 
 def _set_ceiling(controls: Controls, command: SetCeiling, by: str, now: float) -> str:
     kind = _worker_type(controls, command.node_type)
-    ceilings = dict(controls.memory.ceilings)
-    before = ceilings.pop(kind.name, kind.max_workers)
-    if command.ceiling is not None:
-        if not 0 <= command.ceiling <= kind.max_workers:
-            raise CommandRefused(
-                f"the ceiling of {kind.name} can be 0 to {kind.max_workers} (its max_workers), "
-                f"not {command.ceiling}"
-            )
-        ceilings[kind.name] = command.ceiling
+    before = controls.memory.ceilings
+    ceilings = _with_own("ceiling", before, kind, command.ceiling)
     controls.remember(ceilings=ceilings)
-    after = ceilings.get(kind.name, kind.max_workers)
+    was, after = (known.get(kind.name, kind.max_workers) for known in (before, ceilings))
     surplus = _count(controls, kind) - after
     drained = f"; {count_text(surplus, 'node')} above it to be drained" if surplus > 0 else ""
-    return f"ceiling of {kind.name} {before} → {after} ({_count(controls, kind)} now){drained}"
+    return f"ceiling of {kind.name} {was} → {after} ({_count(controls, kind)} now){drained}"
+
+
+def _with_own(word: str, known: dict[str, int], kind: NodeType, own: int | None) -> dict[str, int]:
+    """People's limits by node type, with a new one for this type, or (None) without."""
+    others = {name: limit for name, limit in known.items() if name != kind.name}
+    if own is None:
+        return others
+    if not 0 <= own <= kind.max_workers:
+        raise CommandRefused(
+            f"the {word} of {kind.name} can be 0 to {kind.max_workers} (its max_workers), not {own}"
+        )
+    return {**others, kind.name: own}
 
 
 def _worker_type(controls: Controls, name: str) -> NodeType:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from raytui.autoscaler.loop.ledger import Ledger
-from raytui.model.plan import Memory
+from raytui.model.plan import DrainUnderWay, Memory
 
 
 class Remembered:
@@ -41,12 +41,7 @@ class Remembered:
                 )
                 for f in memory.failures
             ),
-            drains=tuple(
-                msgspec.structs.replace(
-                    d, since=d.since + seconds, deadline=d.deadline and d.deadline + seconds
-                )
-                for d in memory.drains
-            ),
+            drains=tuple(_moved(drain, seconds) for drain in memory.drains),
             refusals={name: at + seconds for name, at in memory.refusals.items()},
             orphans={name: at + seconds for name, at in memory.orphans.items()},
         )
@@ -55,14 +50,13 @@ class Remembered:
         """Let nothing have begun in the future: the clock was set back while nobody looked."""
         memory = self._memory
         self.change(
-            drains=tuple(
-                msgspec.structs.replace(
-                    d, since=now, deadline=d.deadline and now + d.deadline - d.since
-                )
-                if d.since > now
-                else d
-                for d in memory.drains
-            ),
+            drains=tuple(_moved(drain, min(0.0, now - drain.since)) for drain in memory.drains),
             refusals={name: min(at, now) for name, at in memory.refusals.items()},
             orphans={name: min(at, now) for name, at in memory.orphans.items()},
         )
+
+
+def _moved(drain: DrainUnderWay, seconds: float) -> DrainUnderWay:
+    """The same drain at another time, as long as before."""
+    deadline = drain.deadline and drain.deadline + seconds
+    return msgspec.structs.replace(drain, since=drain.since + seconds, deadline=deadline)
