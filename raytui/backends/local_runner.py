@@ -11,7 +11,7 @@ from pathlib import Path
 
 from raytui.backends.base import CommandResult, Filters, LineSink, TransientError
 from raytui.backends.kept_output import KeptOutput
-from raytui.backends.login_shell import is_shell_noise, login_shell
+from raytui.backends.login_shell import login_shell, noiseless, without_noise
 from raytui.model.text import first_line
 
 _TIMED_OUT = 124
@@ -96,15 +96,10 @@ class LocalRunner:
         on_line: LineSink | None = None,
     ) -> CommandResult:
         """See CommandRunner; without a terminal, and without the shell's words about that."""
-
-        def heard(line: str) -> None:
-            if on_line and not is_shell_noise(line):
-                on_line(line)
-
-        result = self.run(login_shell(text), env=env, timeout_s=timeout_s, on_line=heard)
-        lines = result.output.splitlines(keepends=True)
-        output = "".join(line for line in lines if not is_shell_noise(line))
-        return CommandResult(result.exit_code, output)
+        result = self.run(
+            login_shell(text), env=env, timeout_s=timeout_s, on_line=noiseless(on_line)
+        )
+        return CommandResult(result.exit_code, without_noise(result.output))
 
     def put(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 _UNHEARD = re.compile(
     r"bash: (cannot set terminal process group \(-?\d+\): .*|no job control in this shell)"
@@ -22,6 +23,23 @@ def login_shell(text: str) -> list[str]:
     return ["bash", "--login", "-c", "-i", f"{settings} && (\n{text}\n)"]
 
 
-def is_shell_noise(line: str) -> bool:
-    """Whether an interactive shell says with this line only that it has no terminal."""
+def without_noise(output: str) -> str:
+    """Output without the lines in which an interactive shell says that it has no terminal."""
+    return "".join(line for line in output.splitlines(keepends=True) if not _is_noise(line))
+
+
+def noiseless(on_line: Callable[[str], None] | None) -> Callable[[str], None] | None:
+    """The same for lines as they come."""
+    if on_line is None:
+        return None
+    hear = on_line
+
+    def heard(line: str) -> None:
+        if not _is_noise(line):
+            hear(line)
+
+    return heard
+
+
+def _is_noise(line: str) -> bool:
     return _UNHEARD.fullmatch(line.rstrip("\r\n")) is not None

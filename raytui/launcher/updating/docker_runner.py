@@ -13,7 +13,7 @@ from raytui.backends.base import (
     LineSink,
     TransientError,
 )
-from raytui.backends.login_shell import is_shell_noise, login_shell
+from raytui.backends.login_shell import login_shell, noiseless, without_noise
 from raytui.launcher.updating import docker_commands as commands
 from raytui.model.spec import DockerSpec
 from raytui.model.text import first_line
@@ -110,13 +110,10 @@ class DockerRunner:
         if "~/" in text:
             text = text.replace("~/", self._find_home() + "/")
 
-        def heard(line: str) -> None:
-            if on_line and not is_shell_noise(line):
-                on_line(line)
-
         # Ray's own quoting: bash of the image, and in it the login shell.
         inside = ["/bin/bash", "-c", shlex.join(login_shell(text))]
-        return self.run(inside, env=env, timeout_s=timeout_s, on_line=heard)
+        result = self.run(inside, env=env, timeout_s=timeout_s, on_line=noiseless(on_line))
+        return CommandResult(result.exit_code, without_noise(result.output))
 
     def put(
         self,
