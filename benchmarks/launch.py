@@ -16,10 +16,10 @@ from pathlib import Path
 import common
 
 from raytui.backends.local_runner import LocalRunner
-from raytui.launcher.updating.hashes import NodeHashes
-from raytui.launcher.updating.many_nodes import update_nodes
-from raytui.launcher.updating.node_setup import NodeSetup
-from raytui.launcher.updating.node_update import NodeUpdate
+from raytui.provisioning.hashes import NodeHashes
+from raytui.provisioning.many_nodes import update_nodes
+from raytui.provisioning.node_setup import NodeSetup
+from raytui.provisioning.node_update import NodeUpdate
 
 _NODES = (1, 8, 32)
 _WAIT_S = 5.0

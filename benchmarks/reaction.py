@@ -35,13 +35,13 @@ from pending_demand import LOOK_EVERY_S, Driver, driver, resource_of
 from raytui.autoscaler.daemon.control import Control
 from raytui.backends.local_start import free_port, node_ip
 from raytui.backends.local_state import LocalNode, StateFiles
-from raytui.backends.registry import provider_for
 from raytui.config.cluster import load_cluster
 from raytui.config.locations import ClusterPaths
 from raytui.launcher.down import down
-from raytui.launcher.steps import Step
 from raytui.launcher.up import up
 from raytui.model.command import Terminate
+from raytui.model.step import Step
+from raytui.provisioning.registry import provider_for
 from raytui.ray.gcs import GcsRay
 
 TARGET_S = 1.5

@@ -14,8 +14,8 @@ from textual.notifications import SeverityLevel
 from textual.worker import Worker, WorkerState
 
 from raytui.client.base import ClusterClient, Link, LinkState
-from raytui.launcher.steps import LaunchError
 from raytui.model.snapshot import Snapshot
+from raytui.model.step import LaunchError
 from raytui.model.text import clock_text
 from raytui.screens.autoscaler import AutoscalerScreen
 from raytui.screens.choose import Choice, ChooseScreen

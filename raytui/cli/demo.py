@@ -13,8 +13,8 @@ from raytui.cli.exit_codes import ExitCode
 if TYPE_CHECKING:
     from raytui.client.daemon import DaemonClient
     from raytui.config.locations import ClusterPaths
-    from raytui.launcher.steps import StepSink
     from raytui.model.spec import ClusterSpec
+    from raytui.model.step import StepSink
 
 _WORK = "work: a sample job of tasks, then a placement group, then GPU actors"
 _QUESTION = "The demo's cluster runs on this machine. Keep it, or take it down?"

@@ -7,11 +7,11 @@ import shlex
 import sys
 import time
 
-from raytui.backends.registry import HeadProvider, provider_for
 from raytui.config.locations import ClusterPaths
-from raytui.launcher.progress import Progress, step
-from raytui.launcher.steps import LaunchError, StepSink
 from raytui.model.spec import ClusterSpec
+from raytui.model.step import LaunchError, StepSink
+from raytui.provisioning.progress import Progress, step
+from raytui.provisioning.registry import HeadProvider, provider_for
 from raytui.ray.base import RayError
 from raytui.ray.jobs import jobs, submit
 

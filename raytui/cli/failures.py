@@ -33,7 +33,7 @@ def as_failure(error: Exception) -> CommandFailed | None:
     from raytui.client.base import ClientError, ReadOnlyError
     from raytui.config.problems import ConfigErrors
     from raytui.config.target import UnknownClusterError
-    from raytui.launcher.steps import LaunchError
+    from raytui.model.step import LaunchError
     from raytui.ray.base import RayError
 
     codes: tuple[tuple[type[Exception] | tuple[type[Exception], ...], ExitCode], ...] = (

@@ -14,8 +14,8 @@ from raytui.cli.exit_codes import ExitCode
 if TYPE_CHECKING:
     from raytui.client.daemon import DaemonClient
     from raytui.config.locations import ClusterPaths
-    from raytui.launcher.steps import StepSink
     from raytui.model.spec import ClusterSpec
+    from raytui.model.step import StepSink
 
 
 @click.command("open")

@@ -7,7 +7,7 @@ import threading
 from types import TracebackType
 from typing import TextIO
 
-from raytui.launcher.steps import Step, StepStatus
+from raytui.model.step import Step, StepStatus
 from raytui.model.text import duration_text
 
 _GLYPHS = {

@@ -15,10 +15,10 @@ import psutil
 from raytui.autoscaler.daemon.actor_lock import DAEMON, Holder, LockHeldError, holder
 from raytui.autoscaler.daemon.control import Control, ControlError, greet
 from raytui.config.locations import ClusterPaths
-from raytui.launcher.progress import Progress
-from raytui.launcher.steps import LaunchError
 from raytui.model.command import Stop
 from raytui.model.spec import ClusterSpec
+from raytui.model.step import LaunchError
+from raytui.provisioning.progress import Progress
 
 _START_WAIT_S = 60.0
 _ORDERLY_WAIT_S = 40.0

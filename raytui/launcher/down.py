@@ -10,17 +10,17 @@ import msgspec
 from raytui.autoscaler.daemon.actor_lock import ActorLock, LockHeldError
 from raytui.autoscaler.loop.ledger import Ledger, LedgerError
 from raytui.backends.base import ProviderError
-from raytui.backends.registry import HeadProvider, provider_for
 from raytui.config.launched import forget
 from raytui.config.locations import ClusterPaths
 from raytui.launcher.daemon_process import start_daemon, stop_daemon
-from raytui.launcher.progress import step
-from raytui.launcher.steps import LaunchError, StepSink
 from raytui.model.lifecycle import InstanceStatus
 from raytui.model.plan import Memory
 from raytui.model.spec import ClusterSpec
 from raytui.model.state import Instance
+from raytui.model.step import LaunchError, StepSink
 from raytui.model.text import count_text
+from raytui.provisioning.progress import step
+from raytui.provisioning.registry import HeadProvider, provider_for
 
 _TRIES = 3
 """A launch that the provider had begun may finish while we terminate; then look again."""

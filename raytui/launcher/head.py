@@ -6,12 +6,12 @@ import time
 import uuid
 
 from raytui.backends.base import LaunchRequest, ProviderError
-from raytui.backends.registry import HeadProvider
-from raytui.launcher.progress import Progress
-from raytui.launcher.steps import LaunchError
 from raytui.model.lifecycle import LEAVING, InstanceStatus
 from raytui.model.spec import ClusterSpec
 from raytui.model.state import Instance
+from raytui.model.step import LaunchError
+from raytui.provisioning.progress import Progress
+from raytui.provisioning.registry import HeadProvider
 from raytui.ray.base import RayError
 
 _GCS_WAIT_S = 120.0

@@ -12,8 +12,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from raytui.config.locations import config_root
-from raytui.launcher.steps import LaunchError
 from raytui.model.spec import ClusterSpec
+from raytui.model.step import LaunchError
 
 LOCAL_PROVIDER = "fake_multinode"
 _BOOTED = Path("/run/systemd/system")

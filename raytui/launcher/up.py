@@ -9,7 +9,6 @@ from importlib.metadata import PackageNotFoundError, version
 from raytui.autoscaler.daemon.actor_lock import ActorLock, LockHeldError, holder
 from raytui.autoscaler.daemon.control import Control, ControlError
 from raytui.backends.base import ProviderError
-from raytui.backends.registry import HeadProvider, provider_for
 from raytui.config.launched import forget, recall, remember
 from raytui.config.locations import ClusterPaths
 from raytui.launcher.daemon_process import daemon_runs, start_daemon, stop_daemon
@@ -20,12 +19,13 @@ from raytui.launcher.head import (
     start_head,
     wait_for_gcs,
 )
-from raytui.launcher.progress import Progress, step
-from raytui.launcher.steps import LaunchError, StepSink
 from raytui.model.lifecycle import LEAVING
 from raytui.model.snapshot import Snapshot
 from raytui.model.spec import ClusterSpec
 from raytui.model.state import Instance
+from raytui.model.step import LaunchError, StepSink
+from raytui.provisioning.progress import Progress, step
+from raytui.provisioning.registry import HeadProvider, provider_for
 
 _NODES_WAIT_S = 120.0
 

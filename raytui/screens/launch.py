@@ -16,7 +16,7 @@ from textual.message import Message
 from textual.widgets import Rule, Static
 
 from raytui.client.base import ClientError, ClusterClient
-from raytui.launcher.steps import LaunchError, Step, StepSink, StepStatus
+from raytui.model.step import LaunchError, Step, StepSink, StepStatus
 from raytui.model.text import duration_text
 from raytui.screens.choose import Choice, ChooseScreen
 from raytui.screens.keys import KeyNames

@@ -12,8 +12,8 @@ import pytest
 from raytui.config.cluster import load_cluster
 from raytui.config.locations import ClusterPaths
 from raytui.launcher.down import down
-from raytui.launcher.steps import Step, StepStatus
 from raytui.model.spec import ClusterSpec
+from raytui.model.step import Step, StepStatus
 
 YAML = """
 cluster_name: {name}

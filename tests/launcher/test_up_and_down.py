@@ -15,13 +15,13 @@ from pathlib import Path
 import pytest
 
 from raytui.autoscaler.daemon.actor_lock import ActorLock, holder
-from raytui.backends.registry import provider_for
 from raytui.config.launched import launched_clusters, recall
 from raytui.launcher.daemon_process import daemon_runs
 from raytui.launcher.down import down
 from raytui.launcher.head import find_head
-from raytui.launcher.steps import LaunchError, StepStatus
 from raytui.launcher.up import cluster_is_up, up
+from raytui.model.step import LaunchError, StepStatus
+from raytui.provisioning.registry import provider_for
 from tests.launcher.conftest import Cluster
 
 DONE, SKIPPED, FAILED = StepStatus.DONE, StepStatus.SKIPPED, StepStatus.FAILED

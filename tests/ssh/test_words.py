@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raytui.backends.kept_output import HEAD_KEPT, TAIL_KEPT
+from raytui.backends.masking import masked, masked_env
 from raytui.backends.ssh.known_hosts import add_key, known_keys
-from raytui.backends.ssh.masking import masked, masked_env
 from raytui.backends.ssh.output import Output
 from raytui.backends.ssh.remote_shell import RemoteCall
 

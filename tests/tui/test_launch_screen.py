@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 
 from raytui.app import RaytuiApp
 from raytui.client.base import ClusterClient
-from raytui.launcher.steps import LaunchError, Step, StepSink, StepStatus
+from raytui.model.step import LaunchError, Step, StepSink, StepStatus
 from raytui.screens.choose import ChooseScreen
 from raytui.screens.cluster import ClusterScreen
 from raytui.screens.launch import LaunchScreen

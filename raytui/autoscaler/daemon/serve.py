@@ -10,12 +10,12 @@ from raytui.autoscaler.daemon.process import run_daemon
 from raytui.autoscaler.engine import Engine
 from raytui.autoscaler.metrics.endpoint import EndpointError, open_endpoint
 from raytui.autoscaler.metrics.monitor import Monitor
-from raytui.backends.registry import provider_for
 from raytui.config.launched import remember
 from raytui.config.locations import ClusterPaths
 from raytui.config.target import cluster_of
 from raytui.model.snapshot import ClusterInfo, Level
 from raytui.model.spec import ClusterSpec
+from raytui.provisioning.registry import provider_for
 
 
 class NoHeadError(Exception):

@@ -8,12 +8,12 @@ from pathlib import Path
 import msgspec
 
 from raytui.autoscaler.loop.ledger import Ledger
-from raytui.backends.registry import provider_for
 from raytui.config.locations import ClusterPaths
 from raytui.model.lifecycle import LEAVING, STARTING, InstanceStatus
 from raytui.model.plan import Memory
 from raytui.model.spec import ClusterSpec
 from raytui.model.state import ClusterState, Instance, Member, SourceHealth
+from raytui.provisioning.registry import provider_for
 from raytui.ray.base import RayError, RayView
 
 _UNLISTED = frozenset({InstanceStatus.QUEUED, InstanceStatus.REQUESTED})

@@ -10,7 +10,6 @@ import msgspec
 
 from raytui.autoscaler.loop.ledger import Ledger, LedgerError
 from raytui.autoscaler.loop.picture import Picture
-from raytui.backends.registry import provider_for
 from raytui.config.locations import ClusterPaths
 from raytui.model.lifecycle import STARTING, InstanceStatus
 from raytui.model.plan import Decision, Memory, Outcome, Plan, Request, Wait
@@ -19,6 +18,7 @@ from raytui.model.resources import EMPTY, Resources
 from raytui.model.snapshot import ClusterInfo, Event, Snapshot
 from raytui.model.spec import ClusterSpec
 from raytui.model.state import ClusterState, Instance, Member, SourceHealth
+from raytui.provisioning.registry import provider_for
 from raytui.ray.base import RayError, RayView
 
 TROUBLE = "the autoscaler is not running: nothing is launched or removed"

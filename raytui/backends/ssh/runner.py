@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 import paramiko
 
 from raytui.backends.base import CommandResult, Filters, LineSink
+from raytui.backends.masking import masked
 from raytui.backends.ssh.connection import SshConnection
 from raytui.backends.ssh.errors import SshError
 from raytui.backends.ssh.forward import forwarded
-from raytui.backends.ssh.masking import masked
 from raytui.backends.ssh.openssh import destination, ssh_argv
 from raytui.backends.ssh.output import Output
 from raytui.backends.ssh.remote_shell import RemoteCall, kill_call, login_call, plain_call

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from raytui.launcher.updating.deciding import Change, Restarts, Work, decide
-from raytui.launcher.updating.hashes import NodeHashes
+from raytui.provisioning.deciding import Change, Restarts, Work, decide
+from raytui.provisioning.hashes import NodeHashes
 
 WANTED = NodeHashes(launch="l", runtime="r", contents="c")
 BARE = NodeHashes(launch="l")

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raytui.launcher.updating import docker_commands as ours
 from raytui.model.spec import DockerSpec
+from raytui.provisioning import docker_commands as ours
 
 rays = pytest.importorskip("ray.autoscaler._private.docker")
 rays_runner = pytest.importorskip("ray.autoscaler._private.command_runner")

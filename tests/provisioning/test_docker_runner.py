@@ -17,9 +17,9 @@ import pytest
 
 from raytui.backends.base import TransientError
 from raytui.backends.local_runner import LocalRunner
-from raytui.launcher.updating import docker_commands
-from raytui.launcher.updating.docker_runner import DockerRunner
 from raytui.model.spec import DockerSpec
+from raytui.provisioning import docker_commands
+from raytui.provisioning.docker_runner import DockerRunner
 
 ENGINE = """#!{python}
 import json, os, pathlib, subprocess, sys

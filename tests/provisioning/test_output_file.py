@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
-from raytui.launcher.updating.output_file import OutputFile
+from raytui.provisioning.output_file import OutputFile
 
 
 def test_it_is_whole_and_private(tmp_path: Path):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import raytui
 from raytui.config.locations import packaged
-from raytui.launcher.steps import LaunchError
+from raytui.model.step import LaunchError
 
 _OURS = "raytui"
 _EXTRA = "ray"

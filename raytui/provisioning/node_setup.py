@@ -10,17 +10,17 @@ import msgspec
 from msgspec import Struct
 
 from raytui.backends.base import Filters
-from raytui.launcher.updating.deciding import Change, Work
-from raytui.launcher.updating.docker_commands import mounted
-from raytui.launcher.updating.hashes import NodeHashes, head_hashes, launch_hash, worker_hashes
-from raytui.launcher.updating.own_wheel import install_command
-from raytui.launcher.updating.ray_start import (
+from raytui.model.spec import ClusterSpec, DockerSpec, NodeType
+from raytui.provisioning.deciding import Change, Work
+from raytui.provisioning.docker_commands import mounted
+from raytui.provisioning.hashes import NodeHashes, head_hashes, launch_hash, worker_hashes
+from raytui.provisioning.own_wheel import install_command
+from raytui.provisioning.ray_start import (
     head_environment,
     head_start,
     overrides,
     worker_environment,
 )
-from raytui.model.spec import ClusterSpec, DockerSpec, NodeType
 
 _WHEELS_THERE = "~/.cache/raytui/wheels"
 

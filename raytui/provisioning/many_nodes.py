@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from pathlib import Path
 
-from raytui.launcher.steps import StepSink
-from raytui.launcher.updating.deciding import Change
-from raytui.launcher.updating.node_update import LOGIN_WITHIN_S, NodeUpdate, Updated, update_node
+from raytui.model.step import StepSink
+from raytui.provisioning.deciding import Change
+from raytui.provisioning.node_update import LOGIN_WITHIN_S, NodeUpdate, Updated, update_node
 
 AT_ONCE = 50
 """Nodes that are set up side by side; more would only wait for this machine's network."""

@@ -10,9 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from raytui.config.cluster import parse_cluster
-from raytui.launcher.updating.deciding import Change, Restarts, decide
-from raytui.launcher.updating.hashes import NodeHashes
-from raytui.launcher.updating.node_setup import (
+from raytui.model.spec import ClusterSpec
+from raytui.provisioning.deciding import Change, Restarts, decide
+from raytui.provisioning.hashes import NodeHashes
+from raytui.provisioning.node_setup import (
     CopyFiles,
     NodeSetup,
     RunCommand,
@@ -20,7 +21,6 @@ from raytui.launcher.updating.node_setup import (
     head_setup,
     worker_setup,
 )
-from raytui.model.spec import ClusterSpec
 
 updater = pytest.importorskip("ray.autoscaler._private.updater")
 util = pytest.importorskip("ray.autoscaler._private.util")

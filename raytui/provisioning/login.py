@@ -8,10 +8,10 @@ from collections.abc import Collection
 
 from raytui.backends.base import CommandRunner, ProviderError
 from raytui.backends.ssh.errors import HostKeyError
-from raytui.launcher.progress import Progress
-from raytui.launcher.steps import LaunchError
 from raytui.model.plan import FailureKind
+from raytui.model.step import LaunchError
 from raytui.model.text import duration_text, first_line
+from raytui.provisioning.progress import Progress
 
 _TRY_S = 10.0
 _LOOK_EVERY_S = 5.0

@@ -15,12 +15,12 @@ import pytest
 
 from raytui.backends.base import AuthError, ProviderError, TransientError
 from raytui.backends.local_runner import LocalRunner
-from raytui.launcher.steps import Step, StepStatus
-from raytui.launcher.updating.deciding import Change
-from raytui.launcher.updating.hashes import NodeHashes
-from raytui.launcher.updating.many_nodes import update_nodes
-from raytui.launcher.updating.node_setup import NodeSetup
-from raytui.launcher.updating.node_update import NodeUpdate, Updated, update_node
+from raytui.model.step import Step, StepStatus
+from raytui.provisioning.deciding import Change
+from raytui.provisioning.hashes import NodeHashes
+from raytui.provisioning.many_nodes import update_nodes
+from raytui.provisioning.node_setup import NodeSetup
+from raytui.provisioning.node_update import NodeUpdate, Updated, update_node
 
 HASHES = NodeHashes("l", "r", "c")
 
@@ -164,9 +164,9 @@ KILLED = """
 import sys
 from pathlib import Path
 from raytui.backends.local_runner import LocalRunner
-from raytui.launcher.updating.hashes import NodeHashes
-from raytui.launcher.updating.node_setup import NodeSetup
-from raytui.launcher.updating.node_update import NodeUpdate, update_node
+from raytui.provisioning.hashes import NodeHashes
+from raytui.provisioning.node_setup import NodeSetup
+from raytui.provisioning.node_update import NodeUpdate, update_node
 setup = NodeSetup("i-1", False, NodeHashes("l", "r", "c"), setup_commands=tuple(sys.argv[2:]))
 update_node(NodeUpdate(setup, LocalRunner(), "c"), Path(sys.argv[1]), lambda step: None)
 """

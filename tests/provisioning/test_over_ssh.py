@@ -10,12 +10,12 @@ from raytui.backends.ssh.connection import SshConnection
 from raytui.backends.ssh.host_keys import HostKeys
 from raytui.backends.ssh.runner import SshRunner
 from raytui.backends.ssh.target import ssh_target
-from raytui.launcher.steps import Step
-from raytui.launcher.updating.hashes import NodeHashes
-from raytui.launcher.updating.many_nodes import update_nodes
-from raytui.launcher.updating.node_setup import NodeSetup
-from raytui.launcher.updating.node_update import NodeUpdate
 from raytui.model.spec import AuthSpec
+from raytui.model.step import Step
+from raytui.provisioning.hashes import NodeHashes
+from raytui.provisioning.many_nodes import update_nodes
+from raytui.provisioning.node_setup import NodeSetup
+from raytui.provisioning.node_update import NodeUpdate
 from tests.support import hosts
 
 pytestmark = [pytest.mark.ssh, pytest.mark.slow]

@@ -8,8 +8,9 @@ import msgspec
 import pytest
 
 from raytui.config.cluster import parse_cluster
-from raytui.launcher.updating.deciding import Change, Work
-from raytui.launcher.updating.node_setup import (
+from raytui.model.spec import ClusterSpec
+from raytui.provisioning.deciding import Change, Work
+from raytui.provisioning.node_setup import (
     CopyFiles,
     NodeSetup,
     RunCommand,
@@ -17,7 +18,6 @@ from raytui.launcher.updating.node_setup import (
     head_setup,
     worker_setup,
 )
-from raytui.model.spec import ClusterSpec
 
 FILE = """
 cluster_name: c

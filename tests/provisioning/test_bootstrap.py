@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 from raytui.config.cluster import parse_cluster
-from raytui.launcher.updating.bootstrap import CONFIG, KEY, bootstrap_config, bootstrap_files
 from raytui.model.spec import ClusterSpec
+from raytui.provisioning.bootstrap import CONFIG, KEY, bootstrap_config, bootstrap_files
 
 FILE = """
 cluster_name: c

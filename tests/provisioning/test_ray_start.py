@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raytui.config.cluster import parse_cluster
-from raytui.launcher.updating.ray_start import (
+from raytui.provisioning.ray_start import (
     head_environment,
     head_start,
     overrides,

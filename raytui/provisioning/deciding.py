@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from raytui.launcher.updating.hashes import NodeHashes
+from raytui.provisioning.hashes import NodeHashes
 
 
 class Change(StrEnum):

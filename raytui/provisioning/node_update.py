@@ -11,16 +11,15 @@ from pathlib import Path
 from msgspec import Struct
 
 from raytui.backends.base import CommandResult, CommandRunner, LineSink, ProviderError
-from raytui.backends.ssh.masking import masked
+from raytui.backends.masking import masked
 from raytui.config.locations import private_dir
-from raytui.launcher.progress import Progress, step
-from raytui.launcher.steps import LaunchError, Step, StepSink, StepStatus
-from raytui.launcher.updating.deciding import Change, Restarts, Work, decide
-from raytui.launcher.updating.docker_runner import DockerRunner
-from raytui.launcher.updating.done_steps import forget_done, read_done, write_done
-from raytui.launcher.updating.hashes import NodeHashes
-from raytui.launcher.updating.login import PATIENT, PATIENT_WITH_NEW, wait_for_login
-from raytui.launcher.updating.node_setup import (
+from raytui.model.step import LaunchError, Step, StepSink, StepStatus
+from raytui.provisioning.deciding import Change, Restarts, Work, decide
+from raytui.provisioning.docker_runner import DockerRunner
+from raytui.provisioning.done_steps import forget_done, read_done, write_done
+from raytui.provisioning.hashes import NodeHashes
+from raytui.provisioning.login import PATIENT, PATIENT_WITH_NEW, wait_for_login
+from raytui.provisioning.node_setup import (
     Action,
     CopyFiles,
     NodeSetup,
@@ -28,7 +27,8 @@ from raytui.launcher.updating.node_setup import (
     SetupStep,
     StartContainer,
 )
-from raytui.launcher.updating.output_file import OutputFile
+from raytui.provisioning.output_file import OutputFile
+from raytui.provisioning.progress import Progress, step
 
 LOGIN_WITHIN_S = 900.0
 """How long a machine may boot (Ray's AUTOSCALER_NODE_START_WAIT_S)."""

@@ -16,10 +16,10 @@ import pytest
 from raytui.backends.local_runner import LocalRunner
 from raytui.backends.local_start import free_port
 from raytui.config.cluster import parse_cluster
-from raytui.launcher.updating.deciding import Change
-from raytui.launcher.updating.hashes import NodeHashes
-from raytui.launcher.updating.node_setup import NodeSetup, head_setup, worker_setup
-from raytui.launcher.updating.node_update import NodeUpdate, Updated, update_node
+from raytui.provisioning.deciding import Change
+from raytui.provisioning.hashes import NodeHashes
+from raytui.provisioning.node_setup import NodeSetup, head_setup, worker_setup
+from raytui.provisioning.node_update import NodeUpdate, Updated, update_node
 from raytui.ray.gcs import GcsRay
 from tests.support.needs import missing
 from tests.support.processes import using, with_setting

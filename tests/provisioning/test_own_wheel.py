@@ -12,7 +12,7 @@ import pytest
 
 from raytui import __version__
 from raytui.backends.local_runner import LocalRunner
-from raytui.launcher.updating.own_wheel import install_command, write_wheels
+from raytui.provisioning.own_wheel import install_command, write_wheels
 
 ROOT = Path(__file__).parents[2]
 

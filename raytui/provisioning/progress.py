@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import msgspec
 
-from raytui.launcher.steps import LaunchError, Step, StepSink, StepStatus
+from raytui.model.step import LaunchError, Step, StepSink, StepStatus
 
 
 class Progress:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raytui.launcher.updating.hashes import head_hashes, launch_hash, worker_hashes
+from raytui.provisioning.hashes import head_hashes, launch_hash, worker_hashes
 
 rays = pytest.importorskip("ray.autoscaler._private.util")
 

@@ -9,9 +9,9 @@ import pytest
 from raytui.backends.base import AuthError, CommandResult, ProviderError, TransientError
 from raytui.backends.local_runner import LocalRunner
 from raytui.backends.ssh.errors import ChangedHostKeyError
-from raytui.launcher.progress import step
-from raytui.launcher.steps import LaunchError, Step
-from raytui.launcher.updating.login import PATIENT, PATIENT_WITH_NEW, wait_for_login
+from raytui.model.step import LaunchError, Step
+from raytui.provisioning.login import PATIENT, PATIENT_WITH_NEW, wait_for_login
+from raytui.provisioning.progress import step
 
 REFUSED = TransientError("connection refused")
 NO_USER = AuthError("permission denied")

@@ -14,9 +14,9 @@ from raytui.backends.base import (
     TransientError,
 )
 from raytui.backends.login_shell import login_shell, noiseless, without_noise
-from raytui.launcher.updating import docker_commands as commands
 from raytui.model.spec import DockerSpec
 from raytui.model.text import first_line
+from raytui.provisioning import docker_commands as commands
 
 _ASK_S = 60.0
 """How long a question to the engine may take."""
