@@ -9,13 +9,14 @@ from raytui.model.command import Ack, Command, Impact
 from raytui.model.plan import Decision
 from raytui.model.snapshot import Level, Snapshot
 from raytui.model.spec import ClusterSpec
+from raytui.model.step import Step
 
 
 class Engine(Protocol):
     """Observes, plans, records and acts, one tick after another.
 
-    `due`, `tick`, `command`, `reload`, `note` and `close` belong to one thread. `history`, `impact`
-    and `log_tail` may be called from others and may take seconds.
+    `due`, `tick`, `command`, `reload`, `note` and `close` belong to one thread. The questions from
+    `history` on may be put from others and may take seconds.
     """
 
     def due(self, watched: bool = True) -> bool:
@@ -54,6 +55,14 @@ class Engine(Protocol):
 
     def log_tail(self, instance_id: str, lines: int) -> list[str]:
         """The end of an instance's start-up log; empty when there is none."""
+        ...
+
+    def setup_steps(self) -> Sequence[Step]:
+        """How far the set-up of nodes is; empty when the provider sets none up."""
+        ...
+
+    def step_output(self, node: str, name: str, lines: int) -> list[str]:
+        """The end of what one set-up step has printed."""
         ...
 
     def close(self) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
 from raytui.model.plan import FailureKind
-from raytui.model.spec import Market, NodeType, Offering
+from raytui.model.spec import ClusterSpec, Market, NodeType, Offering
 from raytui.model.state import Instance
+from raytui.model.step import Step
 
 
 class LaunchRequest(Struct, frozen=True):
@@ -112,6 +113,10 @@ class NodeProvider(Protocol):
         """The ways to buy a node of this type, with prices where they are known."""
         ...
 
+    def reload(self, spec: ClusterSpec) -> None:
+        """Go on with a changed cluster file; what runs stays as it is."""
+        ...
+
 
 LineSink = Callable[[str], None]
 
@@ -204,4 +209,43 @@ class CommandRunner(Protocol):
 
     def close(self) -> None:
         """Let go of the machine. Commands under way are ended and come back as failed."""
+        ...
+
+
+class Machines(NodeProvider, Protocol):
+    """A provider of bare machines: `launch` only gets them; provisioning/ makes nodes of them.
+
+    Instances that `launch` returned are ALLOCATED until somebody sets them up.
+    """
+
+    def runner(self, instance_id: str) -> CommandRunner:
+        """The way to a machine, the same runner each time; raises ProviderError when unknown."""
+        ...
+
+    def tags(self, instance_id: str) -> dict[str, str]:
+        """What was written down with a machine; empty for an unknown one."""
+        ...
+
+    def tag(self, instance_id: str, tags: Mapping[str, str]) -> None:
+        """Write down with a machine, beside what is there, safe against a crash.
+
+        Raises ProviderError.
+        """
+        ...
+
+
+@runtime_checkable
+class SetsUpNodes(Protocol):
+    """What a provider can tell besides when it sets its machines up."""
+
+    def steps(self) -> Sequence[Step]:
+        """The set-up of nodes under way, failed, or done in the last minutes, in order."""
+        ...
+
+    def step_output(self, node: str, name: str, lines: int) -> list[str]:
+        """The last lines of one step's output; empty when there is none."""
+        ...
+
+    def retry(self, instance_ids: Sequence[str]) -> list[str]:
+        """Try failed steps again now, and go on; the ids for which there was something to try."""
         ...

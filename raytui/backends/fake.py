@@ -15,7 +15,7 @@ from raytui.backends.base import (
     TransientError,
 )
 from raytui.model.lifecycle import InstanceStatus
-from raytui.model.spec import NodeType, Offering
+from raytui.model.spec import ClusterSpec, NodeType, Offering
 from raytui.model.state import Instance
 
 
@@ -108,6 +108,9 @@ class FakeProvider:
         self.instances[instance_id] = msgspec.structs.replace(
             old, status=InstanceStatus.LOST, detail=detail
         )
+
+    def reload(self, spec: ClusterSpec) -> None:
+        """It has no spec: a node is what its request says."""
 
     def offerings(self, node_type: NodeType) -> tuple[Offering, ...]:
         """See NodeProvider."""

@@ -102,6 +102,10 @@ class LocalProvider:
         """What the cluster YAML says; this machine sells nothing."""
         return node_type.offerings
 
+    def reload(self, spec: ClusterSpec) -> None:
+        """Start nodes as the changed file says from now on."""
+        self._spec = spec
+
     def _head(self) -> LocalNode | None:
         heads = (node for node in self._files.all() if node.is_head and not node.stopping)
         return next((h for h in heads if h.pid and processes.is_alive(h.pid, h.started_at)), None)

@@ -11,6 +11,7 @@ from msgspec import Struct
 from raytui.model.command import Ack, Command, Impact
 from raytui.model.plan import Decision
 from raytui.model.snapshot import Snapshot
+from raytui.model.step import Step
 
 
 class Link(StrEnum):
@@ -75,6 +76,14 @@ class ClusterClient(Protocol):
 
     async def log_tail(self, instance_id: str, lines: int = 200) -> list[str]:
         """The last lines of an instance's log (start-up output, or what its provider has)."""
+        ...
+
+    async def setup_steps(self) -> Sequence[Step]:
+        """How far the set-up of nodes is: those under way, failed, or done in the last minutes."""
+        ...
+
+    async def step_output(self, node: str, name: str, lines: int = 1000) -> list[str]:
+        """The last lines that one set-up step has printed."""
         ...
 
     async def close(self) -> None:

@@ -16,6 +16,7 @@ from raytui.model import wire
 from raytui.model.command import Ack, Command, Impact, Stop
 from raytui.model.plan import Decision
 from raytui.model.snapshot import Snapshot
+from raytui.model.step import Step
 
 _PAUSES_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Pauses between tries to reconnect; the last one repeats."""
@@ -28,7 +29,7 @@ _ANSWER_WAIT_S = 60.0
 _BACK_WAIT_S = 5.0
 """How long a command whose answer was lost waits for another connection."""
 
-A = TypeVar("A", wire.AckIs, wire.HistoryIs, wire.ImpactIs, wire.LogIs)
+A = TypeVar("A", wire.AckIs, wire.HistoryIs, wire.ImpactIs, wire.SetupIs, wire.LogIs)
 
 
 class _AnswerLostError(ClientError):
@@ -121,6 +122,15 @@ class DaemonClient:
         question = wire.LogTail(next(self._ids), instance_id, lines)
         return list((await self._ask(question, wire.LogIs)).lines)
 
+    async def setup_steps(self) -> Sequence[Step]:
+        """How far the set-up of nodes is."""
+        return (await self._ask(wire.SetupSteps(next(self._ids)), wire.SetupIs)).steps
+
+    async def step_output(self, node: str, name: str, lines: int = 1000) -> list[str]:
+        """The last lines that one set-up step has printed."""
+        question = wire.StepOutput(next(self._ids), node, name, lines)
+        return list((await self._ask(question, wire.LogIs)).lines)
+
     async def close(self) -> None:
         """End the connection and every `updates`; the cluster goes on."""
         self._closed = True
@@ -190,7 +200,7 @@ class DaemonClient:
                 else:
                     if snapshot is not None:
                         self._show(snapshot)
-            case wire.AckIs() | wire.HistoryIs() | wire.ImpactIs() | wire.LogIs():
+            case wire.AckIs() | wire.HistoryIs() | wire.ImpactIs() | wire.SetupIs() | wire.LogIs():
                 waiting = self._open.pop(message.id, None)
                 if waiting is not None and not waiting.done():
                     waiting.set_result(message)
@@ -244,7 +254,9 @@ class DaemonClient:
                 waiting.set_exception(_AnswerLostError(f"{self._name}: {why}"))
 
 
-_Question = wire.DoCommand | wire.History | wire.ImpactOf | wire.LogTail
+_Question = (
+    wire.DoCommand | wire.History | wire.ImpactOf | wire.LogTail | wire.SetupSteps | wire.StepOutput
+)
 
 
 class _Mailbox:

@@ -15,6 +15,7 @@ from raytui.model import codec
 from raytui.model.command import Ack, Command, Impact
 from raytui.model.plan import Decision
 from raytui.model.snapshot import Snapshot
+from raytui.model.step import Step
 
 Update = Snapshot | LinkState
 
@@ -72,6 +73,7 @@ class RecordedClient:
         read_only: bool = False,
         impacts: Mapping[str, Impact] | None = None,
         logs: Mapping[str, Sequence[str]] | None = None,
+        steps: Sequence[Step] = (),
     ) -> None:
         self.read_only = read_only
         self.sent: list[Command] = []
@@ -79,6 +81,7 @@ class RecordedClient:
         self._pace_s = pace_s
         self._impacts = dict(impacts or {})
         self._logs = dict(logs or {})
+        self._steps = tuple(steps)
         self._newest = next((u for u in self._coming if isinstance(u, Snapshot)), None)
         self._decisions: dict[int, Decision] = {}
         self._more = asyncio.Event()
@@ -140,6 +143,14 @@ class RecordedClient:
         row = self._newest.row(instance_id) if self._newest is not None else None
         instance = row.member.instance if row is not None else None
         return instance.detail.splitlines()[-lines:] if instance is not None else []
+
+    async def setup_steps(self) -> Sequence[Step]:
+        """The recorded steps."""
+        return self._steps
+
+    async def step_output(self, node: str, name: str, lines: int = 1000) -> list[str]:
+        """What was recorded as the newest word of the step."""
+        return [s.detail for s in self._steps if (s.node, s.name) == (node, name)]
 
     async def close(self) -> None:
         """Let `updates` end."""

@@ -13,6 +13,7 @@ from raytui.client.base import Link, LinkState, ReadOnlyError
 from raytui.model.command import Ack, Command, Impact
 from raytui.model.plan import Decision
 from raytui.model.snapshot import Snapshot
+from raytui.model.step import Step
 
 _END_WAIT_S = 2.0
 
@@ -78,6 +79,14 @@ class SimulatedClient:
     async def log_tail(self, instance_id: str, lines: int = 200) -> list[str]:
         """See ClusterClient."""
         return ["a simulated node writes no log"]
+
+    async def setup_steps(self) -> Sequence[Step]:
+        """See ClusterClient."""
+        return ()
+
+    async def step_output(self, node: str, name: str, lines: int = 1000) -> list[str]:
+        """See ClusterClient."""
+        return []
 
     async def close(self) -> None:
         """See ClusterClient."""

@@ -52,6 +52,7 @@ def build(values: Values, source: str) -> ClusterSpec:
         orphans=OrphanPolicy(_raytui(values).get("orphans", OrphanPolicy.KEEP)),
         metrics=_metrics(values),
         timeouts=_timeouts(values),
+        on_head=_raytui(values).get("on_head", False),
         source=source,
         written=values,
     )

@@ -340,6 +340,12 @@ REMOVAL = Table(
 RAYTUI = Table(
     (
         Key(
+            "on_head",
+            Flag(),
+            "This file is the head's own copy; `raytui up` writes it there.",
+            "false",
+        ),
+        Key(
             "node_types",
             MapOf(PRICED_TYPE, "a mapping of node type to its prices"),
             "Prices, by the names in available_node_types.",

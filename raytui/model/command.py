@@ -54,6 +54,12 @@ class ReleaseNodes(Struct, frozen=True, tag="release"):
     instance_ids: tuple[str, ...]
 
 
+class RetrySetup(Struct, frozen=True, tag="retry-setup"):
+    """Try the failed set-up steps of instances again now."""
+
+    instance_ids: tuple[str, ...]
+
+
 class RequestResources(Struct, frozen=True, tag="request-resources"):
     """`request_resources`: make sure that these (shape, count) exist; empty cancels."""
 
@@ -83,6 +89,7 @@ Command = (
     | SweepOrphans
     | HoldNodes
     | ReleaseNodes
+    | RetrySetup
     | RequestResources
     | Pause
     | Resume

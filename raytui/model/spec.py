@@ -147,6 +147,8 @@ class ClusterSpec(Struct, frozen=True):
     """`metadata.raytui.removal`: how fast and when nodes may leave."""
     orphans: OrphanPolicy = OrphanPolicy.KEEP
     """`metadata.raytui.orphans`: what becomes of instances that nobody remembers."""
+    on_head: bool = False
+    """This is the bootstrap file on the head: its machines are driven from here."""
     source: str = ""
     """Path of the file this came from; empty when built in code."""
     written: dict[str, Any] = {}

@@ -16,6 +16,7 @@ from raytui.model.codec import dec_hook, encode
 from raytui.model.command import Ack, Command, Impact
 from raytui.model.plan import Decision
 from raytui.model.snapshot import Delta, Snapshot, apply
+from raytui.model.step import Step
 
 PROTOCOL = 1
 """Version of the protocol; both sides must have the same."""
@@ -76,7 +77,22 @@ class LogTail(Struct, frozen=True, tag="log-tail", omit_defaults=True):
     lines: int = 200
 
 
-ClientMessage = Subscribe | DoCommand | History | ImpactOf | LogTail
+class SetupSteps(Struct, frozen=True, tag="setup-steps"):
+    """How far the set-up of nodes is; answered by SetupIs."""
+
+    id: int
+
+
+class StepOutput(Struct, frozen=True, tag="step-output", omit_defaults=True):
+    """The end of what one set-up step has printed; answered by LogIs."""
+
+    id: int
+    node: str
+    name: str
+    lines: int = 1000
+
+
+ClientMessage = Subscribe | DoCommand | History | ImpactOf | LogTail | SetupSteps | StepOutput
 """All that a client says."""
 
 
@@ -113,8 +129,15 @@ class ImpactIs(Struct, frozen=True, tag="impact"):
     impacts: tuple[Impact, ...]
 
 
+class SetupIs(Struct, frozen=True, tag="setup"):
+    """The answer to SetupSteps."""
+
+    id: int
+    steps: tuple[Step, ...]
+
+
 class LogIs(Struct, frozen=True, tag="log"):
-    """The answer to LogTail."""
+    """The answer to LogTail and StepOutput."""
 
     id: int
     lines: tuple[str, ...]
@@ -127,10 +150,12 @@ class Error(Struct, frozen=True, tag="error", omit_defaults=True):
     id: int | None = None
 
 
-Answer = AckIs | HistoryIs | ImpactIs | LogIs
+Answer = AckIs | HistoryIs | ImpactIs | SetupIs | LogIs
 """Messages that answer one question."""
 
-ServerMessage = Hello | SnapshotIs | DeltaIs | AckIs | HistoryIs | ImpactIs | LogIs | Error
+ServerMessage = (
+    Hello | SnapshotIs | DeltaIs | AckIs | HistoryIs | ImpactIs | SetupIs | LogIs | Error
+)
 """All that a daemon says."""
 
 

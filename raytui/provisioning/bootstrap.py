@@ -47,8 +47,11 @@ def bootstrap_config(spec: ClusterSpec, *, no_restart: bool = False) -> dict[str
     auth = {k: v for k, v in written.get("auth", {}).items() if k not in _FROM_HERE_ONLY}
     if "ssh_private_key" in auth:
         auth["ssh_private_key"] = KEY
+    metadata = written.get("metadata", {})
+    ours = {**metadata.get("raytui", {}), "on_head": True}
     return {
         **written,
+        "metadata": {**metadata, "raytui": ours},
         "auth": auth,
         "file_mounts": {remote: remote for remote in written.get("file_mounts", {})},
         "setup_commands": [],

@@ -36,6 +36,7 @@ from raytui.model.resources import Resources
 from raytui.model.snapshot import ClusterInfo, Event, Level, Row, Snapshot, TypeRow
 from raytui.model.spec import ClusterSpec
 from raytui.model.state import Instance, Member, Node, NodeStatus
+from raytui.model.step import Step, StepStatus
 
 
 class ScriptedEngine:
@@ -137,6 +138,12 @@ class ScriptedEngine:
         if instance_id not in self.nodes:
             raise LookupError(f"{instance_id} has no log")
         return [f"{instance_id} line {number}" for number in range(lines)]
+
+    def setup_steps(self) -> Sequence[Step]:
+        return [Step(name, "set up 1/1", StepStatus.RUNNING, 1.0) for name in self.nodes]
+
+    def step_output(self, node: str, name: str, lines: int) -> list[str]:
+        return [f"{node} {name} line {number}" for number in range(lines)]
 
     def reload(self, spec: ClusterSpec) -> str:
         text = f"read {spec.cluster_name} again"

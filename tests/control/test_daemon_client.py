@@ -17,6 +17,7 @@ from raytui.config.locations import ClusterPaths
 from raytui.model.command import Pause, Reload, RequestResources, SetFloor, Stop, Terminate
 from raytui.model.resources import Resources
 from raytui.model.snapshot import Snapshot
+from raytui.model.step import StepStatus
 from tests.control.conftest import DaemonProcess, snapshot_where
 from tests.control.scripted_engine import ScriptedEngine
 
@@ -69,6 +70,10 @@ async def test_questions_are_answered_beside_the_engine(client: DaemonClient):
     assert [d.decision_id for d in await client.history(before=2)] == [1]
     assert [i.instance_id for i in await client.impact(["n1", "n2"])] == ["n1", "n2"]
     assert await client.log_tail("n1", 2) == ["n1 line 0", "n1 line 1"]
+    (step, _) = await client.setup_steps()
+    assert (step.node, step.status) == ("n1", StepStatus.RUNNING)
+    told = await client.step_output(step.node, step.name, 1)
+    assert told == ["n1 set up 1/1 line 0"]
 
 
 async def test_a_question_that_fails_is_a_client_error_with_its_words(client: DaemonClient):

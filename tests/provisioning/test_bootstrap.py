@@ -47,6 +47,8 @@ def test_the_head_reads_the_same_cluster(spec: ClusterSpec):
             spec.auth, ssh_private_key=KEY, ssh_proxy_command="", ssh_proxy_use_node_id=False
         ),
         files=msgspec.structs.replace(spec.files, file_mounts={"~/code": "~/code"}),
+        metadata={"raytui": {"budget": {"max_per_hour": 3}, "on_head": True}},
+        on_head=True,
         source="there",
         written=there.written,
     )
@@ -61,6 +63,7 @@ def test_the_file_is_the_one_that_ray_makes(spec: ClusterSpec):
     with file:
         theirs = json.loads(Path(file.name).read_text())
     ours = bootstrap_config(spec, no_restart=True)
+    ours["metadata"]["raytui"].pop("on_head")
     assert ours == theirs | {"setup_commands": []}
 
 

@@ -21,7 +21,7 @@ from raytui.backends.base import (
     TransientError,
 )
 from raytui.model.lifecycle import InstanceStatus
-from raytui.model.spec import NodeType, Offering
+from raytui.model.spec import ClusterSpec, NodeType, Offering
 from raytui.model.state import Instance
 from tests.simulation import faults
 from tests.simulation.clock import EPOCH, Clock
@@ -297,6 +297,9 @@ class CloudDoor:
         if done < len(instance_ids):
             raise self._error(TransientError, f"{instance_ids[done]}: IncorrectInstanceState")
         self._lose_reply()
+
+    def reload(self, spec: ClusterSpec) -> None:
+        """A cloud does not care."""
 
     def offerings(self, node_type: NodeType) -> tuple[Offering, ...]:
         """See NodeProvider."""

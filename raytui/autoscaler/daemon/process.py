@@ -26,6 +26,7 @@ from raytui.model import wire
 from raytui.model.command import Ack, Command, Impact, Reload, Stop
 from raytui.model.plan import Decision
 from raytui.model.snapshot import Snapshot
+from raytui.model.step import Step
 
 _log = logging.getLogger(__name__)
 
@@ -179,6 +180,14 @@ class Daemon:
     async def log_tail(self, instance_id: str, lines: int) -> Sequence[str]:
         """The end of an instance's log."""
         return await self._read(partial(self._engine.log_tail, instance_id, lines))
+
+    async def setup_steps(self) -> Sequence[Step]:
+        """How far the set-up of nodes is."""
+        return await self._read(self._engine.setup_steps)
+
+    async def step_output(self, node: str, name: str, lines: int) -> Sequence[str]:
+        """The end of what one set-up step has printed."""
+        return await self._read(partial(self._engine.step_output, node, name, lines))
 
     async def _read(self, question: Callable[[], T]) -> T:
         try:

@@ -17,12 +17,18 @@ from raytui.model import wire
 from raytui.model.command import Ack, Command, Impact
 from raytui.model.plan import Decision
 from raytui.model.snapshot import Snapshot, difference
+from raytui.model.step import Step
 
 _QUESTIONS_AT_ONCE = 8
 """Open questions of one connection; more are not read until one is answered."""
 
 _CHUNK = 1 << 16
 _LONGEST_ID = 100
+_MOST_LINES = 10_000
+
+_Question = (
+    wire.DoCommand | wire.History | wire.ImpactOf | wire.LogTail | wire.SetupSteps | wire.StepOutput
+)
 
 
 class AnswerError(Exception):
@@ -46,6 +52,14 @@ class Answers(Protocol):
 
     async def log_tail(self, instance_id: str, lines: int) -> Sequence[str]:
         """The end of an instance's log."""
+        ...
+
+    async def setup_steps(self) -> Sequence[Step]:
+        """How far the set-up of nodes is."""
+        ...
+
+    async def step_output(self, node: str, name: str, lines: int) -> Sequence[str]:
+        """The end of what one set-up step has printed."""
         ...
 
 
@@ -208,9 +222,7 @@ class _Connection:
                 self._sent = newest
                 await self._write(latest.delta(sent, newest) if sent else latest.whole(newest))
 
-    async def _answer(
-        self, message: wire.DoCommand | wire.History | wire.ImpactOf | wire.LogTail
-    ) -> None:
+    async def _answer(self, message: _Question) -> None:
         try:
             answer: wire.ServerMessage = await self._ask(message)
         except AnswerError as error:
@@ -220,9 +232,7 @@ class _Connection:
         with contextlib.suppress(ConnectionError):
             await self._write(wire.line_of(answer))
 
-    async def _ask(
-        self, message: wire.DoCommand | wire.History | wire.ImpactOf | wire.LogTail
-    ) -> wire.Answer:
+    async def _ask(self, message: _Question) -> wire.Answer:
         answers = self._server.answers
         match message:
             case wire.DoCommand(question, command, claimed, command_id):
@@ -236,7 +246,12 @@ class _Connection:
             case wire.ImpactOf(question, instance_ids):
                 return wire.ImpactIs(question, tuple(await answers.impact(instance_ids)))
             case wire.LogTail(question, instance_id, lines):
-                tail = await answers.log_tail(instance_id, max(1, min(lines, 10_000)))
+                tail = await answers.log_tail(instance_id, max(1, min(lines, _MOST_LINES)))
+                return wire.LogIs(question, tuple(tail))
+            case wire.SetupSteps(question):
+                return wire.SetupIs(question, tuple(await answers.setup_steps()))
+            case wire.StepOutput(question, node, name, lines):
+                tail = await answers.step_output(node, name, max(1, min(lines, _MOST_LINES)))
                 return wire.LogIs(question, tuple(tail))
 
     async def _write(self, line: bytes) -> None:

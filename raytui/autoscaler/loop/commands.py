@@ -13,6 +13,7 @@ from raytui.model.command import (
     ReleaseNodes,
     RequestResources,
     Resume,
+    RetrySetup,
     SetCeiling,
     SetFloor,
     SweepOrphans,
@@ -46,6 +47,10 @@ class Controls(Protocol):
 
     def remove(self, removals: Sequence[Removal], by: str, now: float) -> None:
         """Drain and terminate by order of a person."""
+        ...
+
+    def retry_setup(self, instance_ids: Sequence[str]) -> list[str]:
+        """Have failed set-up steps tried again; the ids for which there was something to try."""
         ...
 
     def request_resources(self, bundles: Sequence[tuple[Resources, int]]) -> None:
@@ -197,6 +202,13 @@ def _release(controls: Controls, command: ReleaseNodes, by: str, now: float) -> 
     return f"released {', '.join(sorted(ids))}"
 
 
+def _retry_setup(controls: Controls, command: RetrySetup, by: str, now: float) -> str:
+    tried = controls.retry_setup(command.instance_ids)
+    if not tried:
+        raise CommandRefused("none of them has a failed set-up step")
+    return f"trying the set-up of {', '.join(sorted(tried))} again"
+
+
 def _request(controls: Controls, command: RequestResources, by: str, now: float) -> str:
     for shape, count in command.bundles:
         if count < 1 or any(units <= 0 for _, units in shape.items()) or not shape:
@@ -245,6 +257,7 @@ _HANDLERS: dict[type, Callable[[Controls, Any, str, float], str]] = {
     SweepOrphans: _sweep,
     HoldNodes: _hold,
     ReleaseNodes: _release,
+    RetrySetup: _retry_setup,
     RequestResources: _request,
     Pause: _pause,
     Resume: _resume,

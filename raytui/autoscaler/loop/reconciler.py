@@ -36,7 +36,7 @@ from raytui.autoscaler.loop.syncing import Sync
 from raytui.autoscaler.loop.telling import Telling
 from raytui.autoscaler.loop.waits import Waits
 from raytui.autoscaler.planning.planner import DEFAULT_BUDGET, plan
-from raytui.backends.base import NodeProvider, ProviderError
+from raytui.backends.base import NodeProvider, ProviderError, SetsUpNodes
 from raytui.model.command import Ack, Command, Impact
 from raytui.model.lifecycle import InstanceStatus
 from raytui.model.plan import Decision, Memory, Plan, Removal
@@ -44,6 +44,7 @@ from raytui.model.resources import Resources
 from raytui.model.snapshot import ClusterInfo, Level, Snapshot
 from raytui.model.spec import ClusterSpec
 from raytui.model.state import ClusterState, Instance, Node
+from raytui.model.step import Step
 from raytui.model.text import first_line
 from raytui.ray.base import RayCluster, RayError
 
@@ -257,6 +258,19 @@ class Reconciler:
         """See Engine."""
         return log_end(self.state.members, instance_id, lines)
 
+    def setup_steps(self) -> Sequence[Step]:
+        """See Engine."""
+        return self._provider.steps() if isinstance(self._provider, SetsUpNodes) else ()
+
+    def step_output(self, node: str, name: str, lines: int) -> list[str]:
+        """See Engine."""
+        provider = self._provider
+        return provider.step_output(node, name, lines) if isinstance(provider, SetsUpNodes) else []
+
+    def retry_setup(self, instance_ids: Sequence[str]) -> list[str]:
+        """See Controls."""
+        return self._provider.retry(instance_ids) if isinstance(self._provider, SetsUpNodes) else []
+
     def close(self) -> None:
         """See Engine. Provider calls under way are left to the next start, which repeats them."""
         self._pool.shutdown(wait=False, cancel_futures=True)
@@ -267,6 +281,7 @@ class Reconciler:
         """See Engine."""
         changes = reloading.changes(self.spec, spec)
         self.spec = spec
+        self._provider.reload(spec)
         self._picture.info = msgspec.structs.replace(
             self._picture.info,
             max_workers=spec.max_workers,
