@@ -17,6 +17,9 @@ import raytui
 from raytui.config.locations import packaged
 from raytui.model.step import LaunchError
 
+PROGRAM = ".local/share/raytui/raytui"
+"""Below the home directory on the head: a script that runs raytui with the Python of its Ray."""
+
 _OURS = "raytui"
 _EXTRA = "ray"
 _NOT_BROUGHT = frozenset({"ray"})

@@ -1,0 +1,83 @@
+"""Ways from this machine to the head of a cluster whose machines are elsewhere."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from types import TracebackType
+
+from raytui.backends.base import CommandRunner, ConfigError
+from raytui.config.locations import ClusterPaths
+from raytui.model.spec import ClusterSpec
+from raytui.provisioning.docker_runner import DockerRunner
+from raytui.provisioning.own_wheel import PROGRAM
+
+SSH_CONFIG = "RAYTUI_SSH_CONFIG"
+"""Names an ssh_config to read instead of the user's and the system's own, as for ssh's `-F`."""
+
+_HERE = "fake_multinode"
+
+
+def is_remote(spec: ClusterSpec) -> bool:
+    """Whether the cluster's daemon runs on another machine, its head, and is reached by SSH."""
+    return spec.provider.type != _HERE and not spec.on_head
+
+
+class HeadReach:
+    """The head as reached from here; nothing is connected before it is used.
+
+    `host` is its machine, `inside` where Ray and raytui run: the same, or its container.
+    """
+
+    def __init__(self, spec: ClusterSpec, paths: ClusterPaths) -> None:
+        """Raises ConfigError when nothing says where the head is."""
+        # Here, since paramiko takes a third of a second to load.
+        from raytui.backends.ssh.connection import SshConnection
+        from raytui.backends.ssh.host_keys import HostKeys
+        from raytui.backends.ssh.runner import SshRunner
+        from raytui.backends.ssh.target import ssh_target
+
+        config = os.environ.get(SSH_CONFIG, "")
+        self.address = head_host(spec)
+        target = ssh_target(self.address, spec.auth, config=config)
+        self.host = SshRunner(SshConnection(target, HostKeys(paths.known_hosts)))
+        docker = spec.head.docker
+        self.inside: CommandRunner = (
+            DockerRunner(self.host, docker, spec.cluster_name, spec.files.file_mounts)
+            if docker
+            else self.host
+        )
+
+    def __enter__(self) -> HeadReach:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connection and what runs on it."""
+        self.inside.close()
+
+
+def head_host(spec: ClusterSpec) -> str:
+    """Name or address of the head as this machine reaches it; raises ConfigError."""
+    options = spec.provider.options
+    if spec.provider.type == "local" and "head_ip" in options:
+        return str(options.get("external_head_ip") or options["head_ip"])
+    raise ConfigError(
+        f"{spec.cluster_name}: where the head is cannot be told for provider {spec.provider.type}"
+    )
+
+
+def program_on_head(*arguments: str) -> list[str]:
+    """The argv that runs raytui on the head, where its set-up has put it (own_wheel.py).
+
+    No login shell is needed, so it starts quickly and prints nothing that it should not.
+    """
+    # ~ and $HOME are for the shell there; every argument is quoted for it.
+    return ["/bin/sh", "-c", f'exec "$HOME/{PROGRAM}" {shlex.join(arguments)}']
