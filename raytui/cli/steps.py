@@ -1,13 +1,18 @@
-"""Steps of a launch as lines: one line a step, rewritten while it runs on a terminal."""
+"""Steps of a launch as they happen: as lines for people, or as JSON for programs."""
 
 from __future__ import annotations
 
 import shutil
+import sys
 import threading
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import TextIO
 
-from raytui.model.step import Step, StepStatus
+from msgspec import Struct
+
+from raytui.model.codec import encode
+from raytui.model.step import Step, StepSink, StepStatus
 from raytui.model.text import duration_text
 
 _GLYPHS = {
@@ -17,6 +22,14 @@ _GLYPHS = {
     StepStatus.FAILED: "✕",
     StepStatus.SKIPPED: "–",
 }
+
+
+def printer(as_json: bool = False) -> AbstractContextManager[StepSink]:
+    """Where the steps of a command go: enter it for the StepSink.
+
+    Lines for people are talk and go to stderr; JSON, one object a line, is data and goes to stdout.
+    """
+    return StepJson(sys.stdout) if as_json else StepPrinter(sys.stderr)
 
 
 class StepPrinter:
@@ -51,6 +64,54 @@ class StepPrinter:
             elif ended:
                 self._out.write(line + "\n")
             self._out.flush()
+
+
+class StepReport(Struct, frozen=True):
+    """One line of `--json`; docs/json.md describes it."""
+
+    node: str
+    name: str
+    status: str
+    started_at: float | None
+    ended_at: float | None
+    took_s: float | None
+    detail: str
+    output: str
+
+
+class StepJson:
+    """A StepSink that writes each change of a step as one JSON object on one line."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> StepJson:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def __call__(self, step: Step) -> None:
+        """Write a step as it stands now."""
+        line = encode(report_of(step)).decode()
+        with self._lock:
+            self._out.write(line + "\n")
+            self._out.flush()
+
+
+def report_of(step: Step) -> StepReport:
+    """A step as programs read it: what is not known yet is null."""
+    return StepReport(
+        step.node,
+        step.name,
+        step.status.value,
+        step.started_at or None,
+        step.ended_at or None,
+        step.ended_at - step.started_at if step.ended_at else None,
+        step.detail,
+        step.output,
+    )
 
 
 def step_line(step: Step) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from pathlib import Path
@@ -22,11 +23,13 @@ from raytui.cli.report import (
     StatusReport,
     report_of,
 )
+from raytui.cli.steps import StepJson, StepReport
 from raytui.model.codec import encode
 from raytui.model.plan import FailureKind, LaunchFailure, Outcome, Request, Wait
 from raytui.model.reason import Why, because
 from raytui.model.resources import Resources
 from raytui.model.snapshot import Event, Level, Snapshot
+from raytui.model.step import Step, StepStatus
 from tests.cli.conftest import raytui
 from tests.control.conftest import DaemonProcess
 
@@ -56,6 +59,24 @@ def documented(name: str) -> dict[str, str]:
     section = re.split(r"^## ", DOC.read_text(), flags=re.MULTILINE)
     text = next(part for part in section if part.startswith(f"{name}\n"))
     return dict(re.findall(r"^\| `(\w+)` \| ([a-z ]+) \|", text, re.MULTILINE))
+
+
+def test_the_page_has_every_key_of_a_step():
+    assert list(documented("step")) == list(StepReport.__struct_fields__)
+
+
+def test_a_step_is_of_the_types_that_the_page_says():
+    running = Step("head", "start Ray 1/2", StepStatus.RUNNING, 10.0, detail="line")
+    done = msgspec.structs.replace(running, status=StepStatus.DONE, ended_at=12.5)
+    for step, took_s in ((running, None), (done, 2.5)):
+        out = io.StringIO()
+        with StepJson(out) as on_step:
+            on_step(step)
+        (line,) = out.getvalue().splitlines()
+        entry = json.loads(line)
+        assert entry["took_s"] == took_s
+        for key, type_name in documented("step").items():
+            assert isinstance(entry[key], TYPES[type_name]), key
 
 
 @pytest.fixture(scope="module")
