@@ -14,7 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -27,6 +28,7 @@ ROOT = Path(__file__).parents[2]
 _IMAGE = "raytui-test-host:1"
 _SLOTS = 8
 _START_S = 60.0
+_AT_ONCE = 8
 _SSHD = (
     "mkdir -p /run/sshd && rm -f /etc/ssh/ssh_host_*"
     " && ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key"
@@ -82,6 +84,19 @@ class Engine:
             with contextlib.suppress(RuntimeError):
                 self.docker("rm", "-f", container)
 
+    @contextlib.contextmanager
+    def hosts(self, *names: str, options: Sequence[str] = ()) -> Iterator[list["Host"]]:
+        """Several hosts, started side by side."""
+        with contextlib.ExitStack() as stack:
+            contexts = [self.host(name, *options) for name in names]
+            try:
+                with ThreadPoolExecutor(_AT_ONCE) as pool:
+                    started = list(pool.map(stack.enter_context, contexts))
+                yield started
+            finally:
+                # docker ends them side by side; each context would wait for its own
+                self.docker("rm", "-f", *(f"{self.prefix}-{name}" for name in names))
+
 
 @dataclass(frozen=True)
 class Host:
@@ -116,11 +131,22 @@ class Host:
 
     def sshd(self, *, listener: bool) -> list[psutil.Process]:
         """The sshd that listens, or those that serve a connection."""
-        first = int(self.engine.docker("inspect", "-f", "{{.State.Pid}}", self.container))
         if listener:
-            return [psutil.Process(first)]
-        served = psutil.Process(first).children(recursive=True)
-        return [process for process in served if process.name() == "sshd"]
+            return [self._first()]
+        return [process for process in self._started() if process.name() == "sshd"]
+
+    def processes(self) -> list[psutil.Process]:
+        """All that runs there beside sshd, also what was left by those who started it."""
+        return [process for process in self._started() if process.name() != "sshd"]
+
+    def _first(self) -> psutil.Process:
+        """The host's process number 1, to which orphans come: sshd."""
+        return psutil.Process(
+            int(self.engine.docker("inspect", "-f", "{{.State.Pid}}", self.container))
+        )
+
+    def _started(self) -> list[psutil.Process]:
+        return self._first().children(recursive=True)
 
     def signal(self, number: signal.Signals, *, listener: bool) -> None:
         """Send a signal to its sshd."""
