@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
+
 from raytui.backends.ssh.host_keys import HostKeys
 from raytui.backends.ssh.ssh_config import config_argv
 from raytui.backends.ssh.target import SshTarget
@@ -44,6 +47,11 @@ def ssh_argv(target: SshTarget, keys: HostKeys, *, batch: bool = True) -> list[s
 def destination(target: SshTarget) -> str:
     """The host as ssh_config knows it, so that the user's other options for it count."""
     return target.name
+
+
+def stream_argv(target: SshTarget, keys: HostKeys, command: Sequence[str]) -> list[str]:
+    """An argv whose stdin and stdout are those of `command` on the host."""
+    return [*ssh_argv(target, keys), "-T", destination(target), shlex.join(command)]
 
 
 def _files(*paths: str) -> str:

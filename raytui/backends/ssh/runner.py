@@ -19,7 +19,7 @@ from raytui.backends.masking import masked
 from raytui.backends.ssh.connection import SshConnection
 from raytui.backends.ssh.errors import SshError
 from raytui.backends.ssh.forward import forwarded
-from raytui.backends.ssh.openssh import destination, ssh_argv
+from raytui.backends.ssh.openssh import destination, ssh_argv, stream_argv
 from raytui.backends.ssh.output import Output
 from raytui.backends.ssh.remote_shell import RemoteCall, kill_call, login_call, plain_call
 from raytui.backends.ssh.sync import folder_of, not_copied, remote_path, rsync
@@ -77,11 +77,12 @@ class SshRunner:
 
     def stream_command(self, command: Sequence[str]) -> list[str]:
         """An argv of OpenSSH's ssh whose stdin and stdout are those of `command` there."""
-        return [*self._ssh(), "-T", destination(self.connection.target), shlex.join(command)]
+        return stream_argv(self.connection.target, self.connection.keys, command)
 
     def shell_argv(self, text: str = "") -> list[str]:
         """An argv for a person at a terminal: a login shell, or `text` run by one."""
-        argv = [*self._ssh(batch=False), "-tt", destination(self.connection.target)]
+        argv = ssh_argv(self.connection.target, self.connection.keys, batch=False)
+        argv += ["-tt", destination(self.connection.target)]
         return [*argv, f"exec bash --login -i -c {shlex.quote(text)}"] if text else argv
 
     def put(
@@ -131,9 +132,6 @@ class SshRunner:
         for one in killed:
             one.ended.wait(max(0.0, patience - time.monotonic()))
         self.connection.close()
-
-    def _ssh(self, *, batch: bool = True) -> list[str]:
-        return ssh_argv(self.connection.target, self.connection.keys, batch=batch)
 
     def _sync(
         self,
