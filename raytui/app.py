@@ -21,7 +21,7 @@ from raytui.screens.autoscaler import AutoscalerScreen
 from raytui.screens.choose import Choice, ChooseScreen
 from raytui.screens.cluster import ClusterScreen
 from raytui.screens.keys import KeyNames
-from raytui.screens.launch import Launch, LaunchScreen
+from raytui.screens.launch import LaunchScreen, LaunchWork
 from raytui.screens.messages import OpenNode
 from raytui.screens.node import NodeScreen
 from raytui.screens.nodes import NodesScreen
@@ -81,7 +81,7 @@ class RaytuiApp(App[str]):
         self,
         client: ClusterClient | None,
         *,
-        launch: Launch | None = None,
+        launch: LaunchWork | None = None,
         launch_title: str = "",
         on_quit_question: str | None = None,
         theme: str | None = None,

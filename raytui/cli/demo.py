@@ -53,6 +53,7 @@ def demo(nodes: int | None, seed: int, theme: str | None, no_mouse: bool) -> int
 def _show(spec: ClusterSpec, paths: ClusterPaths, *, theme: str | None, mouse: bool) -> int:
     from raytui.app import DOWN, RaytuiApp
     from raytui.cli.demo_work import start_work
+    from raytui.cli.launching import LaunchHere
     from raytui.cli.open import client_for, description, running
     from raytui.cli.steps import StepPrinter
     from raytui.launcher.down import down
@@ -64,7 +65,7 @@ def _show(spec: ClusterSpec, paths: ClusterPaths, *, theme: str | None, mouse: b
     else:
         app = RaytuiApp(
             None,
-            launch=lambda sink: _launch(spec, paths, sink),
+            launch=LaunchHere(lambda sink: _launch(spec, paths, sink)),
             launch_title=f"{description(spec)}\n{_WORK}",
             on_quit_question=_QUESTION,
             theme=theme,

@@ -49,6 +49,7 @@ def open(  # noqa: A001 - the command's name
 
 def _show(target: str, *, read_only: bool, theme: str | None, mouse: bool) -> int:
     from raytui.app import RaytuiApp
+    from raytui.cli.launching import LaunchHere
     from raytui.config.launched import recall
     from raytui.config.locations import ClusterPaths
     from raytui.config.target import cluster_of, name_of
@@ -60,7 +61,9 @@ def _show(target: str, *, read_only: bool, theme: str | None, mouse: bool) -> in
     else:
         app = RaytuiApp(
             None,
-            launch=lambda sink: launch(cluster_of(target), paths, sink, read_only=read_only),
+            launch=LaunchHere(
+                lambda sink: launch(cluster_of(target), paths, sink, read_only=read_only)
+            ),
             launch_title=description(spec),
             theme=theme,
         )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
 from enum import Enum
 from queue import SimpleQueue
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from textual import on
 from textual.app import ComposeResult
@@ -28,7 +28,28 @@ from raytui.widgets.columns import Column
 from raytui.widgets.fitted import FittedLine, Part
 from raytui.widgets.table import LineTable
 
-Launch = Callable[[StepSink], Awaitable[ClusterClient]]
+
+class LaunchWork(Protocol):
+    """A launch: what starts it, and what can be seen of and done about its steps."""
+
+    async def run(self, sink: StepSink) -> ClusterClient:
+        """Bring the cluster up; steps may be told from any thread.
+
+        Raises LaunchError when it cannot be brought up, ClientError when it cannot be looked at.
+        """
+        ...
+
+    async def output(self, step: Step) -> Sequence[str]:
+        """The last lines that a step has printed. Raises ClientError or OSError."""
+        ...
+
+    async def retry(self, node: str) -> str:
+        """Try a node's failed step again while the rest goes on; what is done, in words.
+
+        Raises ClientError when that cannot be.
+        """
+        ...
+
 
 _GLYPH: dict[StepStatus, Cell] = {
     StepStatus.WAITING: (("·", "$quiet"),),
@@ -106,7 +127,7 @@ class LaunchScreen(WorkingScreen):
             """One is enough for all steps that wait."""
             return isinstance(message, LaunchScreen._Reported)
 
-    def __init__(self, launch: Launch, title: str, keys: KeyNames, clock: Clock) -> None:
+    def __init__(self, launch: LaunchWork, title: str, keys: KeyNames, clock: Clock) -> None:
         super().__init__()
         self._launch = launch
         self._title = [plain(line) for line in title.splitlines()] or ["a Ray cluster"]
@@ -188,7 +209,7 @@ class LaunchScreen(WorkingScreen):
             self.post_message(self._Reported())
 
         try:
-            client = await self._launch(sink)
+            client = await self._launch.run(sink)
         except LaunchError as error:
             self._fail(error)
         except ClientError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
 from contextlib import asynccontextmanager
 
 from raytui.app import RaytuiApp
@@ -13,14 +13,14 @@ from raytui.client.base import ClusterClient
 from raytui.model.step import LaunchError, Step, StepSink, StepStatus
 from raytui.screens.choose import ChooseScreen
 from raytui.screens.cluster import ClusterScreen
-from raytui.screens.launch import LaunchScreen
+from raytui.screens.launch import LaunchScreen, LaunchWork
 from tests.tui.driving import go, recorded, text, until
 
 TITLE = "laptop · local\nhead, up to 6 cpu-small"
 
 
 @asynccontextmanager
-async def launching(launch: Callable[[StepSink], Awaitable[ClusterClient]]):
+async def launching(launch: LaunchWork):
     app = RaytuiApp(None, launch=launch, launch_title=TITLE)
     async with app.run_test(size=(110, 30), notifications=True) as pilot:
         await until(pilot, lambda: "This will be launched" in text(app))
@@ -40,7 +40,7 @@ class Launcher:
         self.cancelled = False
         self.go_on = asyncio.Event()
 
-    async def __call__(self, sink: StepSink) -> ClusterClient:
+    async def run(self, sink: StepSink) -> ClusterClient:
         self.calls += 1
         began = time.time()
         # The real launcher reports from threads.
@@ -60,6 +60,12 @@ class Launcher:
             raise LaunchError("Ray did not start: look below", "[raylet] line 1\nline 2")
         sink(step("start Ray", StepStatus.DONE, started_at=began, ended_at=began + 9.2))
         return recorded()
+
+    async def output(self, step: Step) -> Sequence[str]:
+        return step.detail.splitlines()
+
+    async def retry(self, node: str) -> str:
+        return f"trying {node} again"
 
 
 async def test_nothing_is_launched_before_enter():
@@ -125,10 +131,11 @@ async def test_leaving_in_the_middle_asks_and_then_ends_the_launch():
 
 
 async def test_a_launch_that_breaks_leaves_a_screen_to_read():
-    async def broken(_sink: StepSink) -> ClusterClient:
-        raise RuntimeError("boom")
+    class Broken(Launcher):
+        async def run(self, sink: StepSink) -> ClusterClient:
+            raise RuntimeError("boom")
 
-    async with launching(broken) as pilot:
+    async with launching(Broken()) as pilot:
         await go(pilot, "enter")
         await until(pilot, lambda: "RuntimeError: boom" in text(pilot.app))
         assert isinstance(pilot.app.screen, LaunchScreen)
