@@ -37,8 +37,7 @@ from raytui.backends.local_start import free_port, node_ip
 from raytui.backends.local_state import LocalNode, StateFiles
 from raytui.config.cluster import load_cluster
 from raytui.config.locations import ClusterPaths
-from raytui.launcher.down import down
-from raytui.launcher.up import up
+from raytui.launcher import down, up
 from raytui.model.command import Terminate
 from raytui.model.step import Step
 from raytui.provisioning.registry import provider_for
@@ -178,10 +177,10 @@ def _raytui_cluster(trials: int) -> Iterator[tuple[str, ClusterPaths]]:
         spec = load_cluster(file)
         paths = ClusterPaths(spec.cluster_name)
         try:
-            up(spec, paths, _silent)
+            up(spec, _silent)
             yield provider_for(spec, paths).head_address(), paths
         finally:
-            down(spec, paths, _silent)
+            down(spec, _silent)
             os.environ.pop("XDG_STATE_HOME")
             if before is not None:
                 os.environ["XDG_STATE_HOME"] = before

@@ -56,7 +56,7 @@ def _show(spec: ClusterSpec, paths: ClusterPaths, *, theme: str | None, mouse: b
     from raytui.cli.launching import LaunchHere
     from raytui.cli.open import client_for, description, running
     from raytui.cli.steps import StepPrinter
-    from raytui.launcher.down import down
+    from raytui.launcher import down
 
     if running(spec, paths):
         with StepPrinter(sys.stderr) as printer:
@@ -73,7 +73,7 @@ def _show(spec: ClusterSpec, paths: ClusterPaths, *, theme: str | None, mouse: b
     answer = app.run(mouse=mouse)
     if answer == DOWN:
         with StepPrinter(sys.stderr) as printer:
-            down(spec, paths, printer)
+            down(spec, printer)
     elif app.launch_error is not None:
         return ExitCode.FAILED
     elif app.session is not None:

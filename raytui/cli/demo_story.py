@@ -18,8 +18,7 @@ from raytui.cli.steps import StepPrinter
 from raytui.client.base import LinkState
 from raytui.config.launched import recall
 from raytui.config.locations import ClusterPaths
-from raytui.launcher.down import down
-from raytui.launcher.up import up
+from raytui.launcher import down, up
 from raytui.model.plan import Outcome
 from raytui.model.snapshot import Snapshot
 from raytui.model.spec import ClusterSpec
@@ -37,12 +36,12 @@ def tell_story(spec: ClusterSpec, paths: ClusterPaths) -> int:
     ran_before = recall(paths) is not None
     with StepPrinter(sys.stderr) as printer:
         try:
-            up(spec, paths, printer)
+            up(spec, printer)
             job = start_work(spec, paths, printer)
             asyncio.run(_tell(spec, paths, job, began))
         finally:
             if not ran_before and recall(paths) is not None:
-                down(spec, paths, printer)
+                down(spec, printer)
     return ExitCode.OK
 
 

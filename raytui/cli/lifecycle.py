@@ -18,14 +18,13 @@ def up(cluster: str | None) -> None:
     terminal is closed; `raytui down` ends it.
     """
     from raytui.cli.steps import StepPrinter
-    from raytui.config.locations import ClusterPaths
     from raytui.config.target import cluster_of
-    from raytui.launcher.up import up as bring_up
+    from raytui.launcher import up as bring_up
 
     target = target_of(cluster)
     spec = cluster_of(target)
     with StepPrinter(sys.stderr) as printer:
-        bring_up(spec, ClusterPaths(spec.cluster_name), printer)
+        bring_up(spec, printer)
     click.echo(f"{spec.cluster_name} is up. Open it: raytui {spec.cluster_name}", err=True)
 
 
@@ -42,7 +41,8 @@ def down(cluster: str | None, workers_only: bool, yes: bool) -> None:
     from raytui.config.launched import recall
     from raytui.config.locations import ClusterPaths
     from raytui.config.target import cluster_of, name_of
-    from raytui.launcher.down import down as take_down
+    from raytui.launcher import down as take_down
+    from raytui.launcher.options import DownOptions
 
     target = target_of(cluster)
     name = name_of(target)
@@ -53,5 +53,5 @@ def down(cluster: str | None, workers_only: bool, yes: bool) -> None:
         what = "all workers" if workers_only else "all nodes"
         click.confirm(f"Terminate {what} of {name}?", abort=True, err=True)
     with StepPrinter(sys.stderr) as printer:
-        take_down(spec, paths, printer, workers_only=workers_only)
+        take_down(spec, printer, DownOptions(workers_only=workers_only))
     click.echo(f"{name}: workers are down" if workers_only else f"{name} is down", err=True)

@@ -74,15 +74,16 @@ def _show(target: str, *, read_only: bool, theme: str | None, mouse: bool) -> in
 def running(spec: ClusterSpec, paths: ClusterPaths) -> bool:
     """Whether there is a cluster to look at; a head whose daemon is dead gets a new one."""
     from raytui.cli.steps import StepPrinter
+    from raytui.launcher import up
     from raytui.launcher.daemon_process import daemon_runs
-    from raytui.launcher.up import cluster_is_up, up
+    from raytui.launcher.up_here import cluster_is_up
 
     if daemon_runs(paths):
         return True
     if not cluster_is_up(spec, paths):
         return False
     with StepPrinter(sys.stderr) as printer:
-        up(spec, paths, printer)
+        up(spec, printer)
     return True
 
 
@@ -100,9 +101,9 @@ async def launch(
     spec: ClusterSpec, paths: ClusterPaths, sink: StepSink, *, read_only: bool = False
 ) -> DaemonClient:
     """Bring the cluster up beside the terminal's own loop, and return a client of it."""
-    from raytui.launcher.up import up
+    from raytui.launcher import up
 
-    await asyncio.to_thread(up, spec, paths, sink)
+    await asyncio.to_thread(up, spec, sink)
     return client_for(spec, paths, read_only=read_only)
 
 

@@ -1,1 +1,44 @@
-"""Bring a cluster up and take it down, every step visible."""
+"""Bring a cluster up and take it down, every step visible: `up(load_cluster("cluster.yaml"))`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from raytui.model.spec import ClusterSpec
+from raytui.model.step import Step, StepSink
+
+if TYPE_CHECKING:
+    from raytui.launcher.options import DownOptions, UpOptions
+
+__all__ = ["down", "up"]
+
+
+def _unseen(_: Step) -> None:
+    pass
+
+
+def up(spec: ClusterSpec, on_step: StepSink = _unseen, options: UpOptions | None = None) -> None:
+    """Bring a cluster up, or complete what is half up, telling each step to `on_step`.
+
+    Steps may come from several threads. Returns when the first workers run, or when all that can
+    be said is that the autoscaler goes on. Raises LaunchError.
+    """
+    from raytui.config.locations import ClusterPaths
+    from raytui.launcher.options import UpOptions
+    from raytui.launcher.up_here import up_here
+
+    up_here(spec, ClusterPaths(spec.cluster_name), on_step, options or UpOptions())
+
+
+def down(
+    spec: ClusterSpec, on_step: StepSink = _unseen, options: DownOptions | None = None
+) -> None:
+    """Take a cluster down, also when its daemon or its head is dead; twice does no harm.
+
+    Raises LaunchError, which says what may still be there.
+    """
+    from raytui.config.locations import ClusterPaths
+    from raytui.launcher.down_here import down_here
+    from raytui.launcher.options import DownOptions
+
+    down_here(spec, ClusterPaths(spec.cluster_name), on_step, options or DownOptions())

@@ -7,8 +7,12 @@ import shlex
 from types import TracebackType
 
 from raytui.backends.base import CommandRunner, ConfigError
+from raytui.backends.ssh.host_keys import HostKeys
+from raytui.backends.ssh.openssh import stream_argv
+from raytui.backends.ssh.target import SshTarget, ssh_target
 from raytui.config.locations import ClusterPaths
 from raytui.model.spec import ClusterSpec
+from raytui.provisioning.docker_commands import execute
 from raytui.provisioning.docker_runner import DockerRunner
 from raytui.provisioning.own_wheel import PROGRAM
 
@@ -33,14 +37,11 @@ class HeadReach:
         """Raises ConfigError when nothing says where the head is."""
         # Here, since paramiko takes a third of a second to load.
         from raytui.backends.ssh.connection import SshConnection
-        from raytui.backends.ssh.host_keys import HostKeys
         from raytui.backends.ssh.runner import SshRunner
-        from raytui.backends.ssh.target import ssh_target
 
-        config = os.environ.get(SSH_CONFIG, "")
-        self.address = head_host(spec)
-        target = ssh_target(self.address, spec.auth, config=config)
-        self.host = SshRunner(SshConnection(target, HostKeys(paths.known_hosts)))
+        target, keys = head_target(spec, paths)
+        self.address = target.name
+        self.host = SshRunner(SshConnection(target, keys))
         docker = spec.head.docker
         self.inside: CommandRunner = (
             DockerRunner(self.host, docker, spec.cluster_name, spec.files.file_mounts)
@@ -72,6 +73,24 @@ def head_host(spec: ClusterSpec) -> str:
     raise ConfigError(
         f"{spec.cluster_name}: where the head is cannot be told for provider {spec.provider.type}"
     )
+
+
+def head_target(spec: ClusterSpec, paths: ClusterPaths) -> tuple[SshTarget, HostKeys]:
+    """Where the head is by SSH, and which keys it may show; raises ConfigError."""
+    target = ssh_target(head_host(spec), spec.auth, config=os.environ.get(SSH_CONFIG, ""))
+    return target, HostKeys(paths.known_hosts)
+
+
+def stream_to_head(spec: ClusterSpec, paths: ClusterPaths, *arguments: str) -> list[str]:
+    """The argv whose stdin and stdout are those of raytui on the head, with these arguments.
+
+    As `HeadReach.inside.stream_command`, but quick: no connection of our own is prepared. Raises
+    ConfigError.
+    """
+    command = program_on_head(*arguments)
+    if spec.head.docker:
+        command = execute(spec.head.docker, command)
+    return stream_argv(*head_target(spec, paths), command)
 
 
 def program_on_head(*arguments: str) -> list[str]:

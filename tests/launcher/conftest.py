@@ -11,7 +11,7 @@ import pytest
 
 from raytui.config.cluster import load_cluster
 from raytui.config.locations import ClusterPaths
-from raytui.launcher.down import down
+from raytui.launcher import down
 from raytui.model.spec import ClusterSpec
 from raytui.model.step import Step, StepStatus
 
@@ -74,5 +74,5 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     cluster = Cluster(tmp_path / "cluster.yaml")
     yield cluster
-    down(cluster.spec, cluster.paths, cluster.steps.append)
+    down(cluster.spec, cluster.steps.append)
     assert cluster.processes() == []

@@ -16,10 +16,11 @@ import pytest
 
 from raytui.autoscaler.daemon.actor_lock import ActorLock, holder
 from raytui.config.launched import launched_clusters, recall
+from raytui.launcher import down, up
 from raytui.launcher.daemon_process import daemon_runs
-from raytui.launcher.down import down
 from raytui.launcher.head import find_head
-from raytui.launcher.up import cluster_is_up, up
+from raytui.launcher.options import DownOptions
+from raytui.launcher.up_here import cluster_is_up
 from raytui.model.step import LaunchError, StepStatus
 from raytui.provisioning.registry import provider_for
 from tests.launcher.conftest import Cluster
@@ -85,12 +86,12 @@ def test_the_command_line_from_up_to_down(cluster: Cluster):
 
 
 def test_up_twice_changes_nothing_and_completes_what_is_missing(cluster: Cluster):
-    up(cluster.spec, cluster.paths, cluster.steps.append)
+    up(cluster.spec, cluster.steps.append)
     first = find_head(provider_for(cluster.spec, cluster.paths))
     pid = holder(cluster.paths.lock)
     assert cluster.ended()["start the head"] is DONE
 
-    up(cluster.spec, cluster.paths, cluster.steps.append)
+    up(cluster.spec, cluster.steps.append)
     assert cluster.ended() == {
         "check Ray": DONE,
         "start the autoscaler": SKIPPED,
@@ -107,7 +108,7 @@ def test_up_twice_changes_nothing_and_completes_what_is_missing(cluster: Cluster
     assert unattended["autoscaler"]["running"] is False
     assert [n["status"] for n in unattended["nodes"]] == ["running"]
 
-    up(cluster.spec, cluster.paths, cluster.steps.append)
+    up(cluster.spec, cluster.steps.append)
     assert cluster.ended()["start the head"] is SKIPPED
     assert daemon_runs(cluster.paths)
     again = find_head(provider_for(cluster.spec, cluster.paths))
@@ -117,7 +118,7 @@ def test_up_twice_changes_nothing_and_completes_what_is_missing(cluster: Cluster
 
 
 def test_a_dead_head_is_cleared_away_and_started_anew_with_its_daemon(cluster: Cluster):
-    up(cluster.spec, cluster.paths, cluster.steps.append)
+    up(cluster.spec, cluster.steps.append)
     provider = provider_for(cluster.spec, cluster.paths)
     head = find_head(provider)
     assert head is not None
@@ -125,7 +126,7 @@ def test_a_dead_head_is_cleared_away_and_started_anew_with_its_daemon(cluster: C
         with contextlib.suppress(ProcessLookupError):
             os.kill(line, signal.SIGKILL)
     eventually(lambda: not cluster_is_up(cluster.spec, cluster.paths), "the head counts as dead")
-    up(cluster.spec, cluster.paths, cluster.steps.append)
+    up(cluster.spec, cluster.steps.append)
     new = find_head(provider_for(cluster.spec, cluster.paths))
     assert new is not None
     assert new.instance_id != head.instance_id
@@ -148,18 +149,18 @@ def cluster_pids(cluster: Cluster, *programs: str) -> list[int]:
 
 def test_up_waits_for_the_floor_and_takes_a_changed_file(cluster: Cluster):
     cluster.write(floor=1)
-    up(cluster.spec, cluster.paths, cluster.steps.append)
+    up(cluster.spec, cluster.steps.append)
     assert cluster.ended()["wait for the first nodes"] is DONE
     assert len(running(cluster)) == 1
     cluster.write(floor=2)
-    up(cluster.spec, cluster.paths, cluster.steps.append)
+    up(cluster.spec, cluster.steps.append)
     assert cluster.ended()["stop the old autoscaler"] is DONE
     assert len(running(cluster)) == 2
     assert recall(cluster.paths) == cluster.spec
 
 
 def test_reload_takes_a_good_file_and_refuses_a_bad_one(cluster: Cluster):
-    up(cluster.spec, cluster.paths, cluster.steps.append)
+    up(cluster.spec, cluster.steps.append)
     good = cluster.file.read_text()
     cluster.file.write_text(good.replace("max_workers: 4", "max_workers: -4"))
     done = raytui("daemon", "reload", cluster.name)
@@ -174,7 +175,7 @@ def test_reload_takes_a_good_file_and_refuses_a_bad_one(cluster: Cluster):
 
 def test_down_works_without_daemon_and_without_the_file(cluster: Cluster):
     cluster.write(floor=1)
-    up(cluster.spec, cluster.paths, cluster.steps.append)
+    up(cluster.spec, cluster.steps.append)
     held = holder(cluster.paths.lock)
     assert held is not None
     os.kill(held.pid, signal.SIGKILL)
@@ -189,9 +190,9 @@ def test_down_works_without_daemon_and_without_the_file(cluster: Cluster):
 
 def test_down_of_the_workers_keeps_head_and_autoscaler(cluster: Cluster):
     cluster.write(floor=1)
-    up(cluster.spec, cluster.paths, cluster.steps.append)
+    up(cluster.spec, cluster.steps.append)
     (before,) = running(cluster)
-    down(cluster.spec, cluster.paths, cluster.steps.append, workers_only=True)
+    down(cluster.spec, cluster.steps.append, DownOptions(workers_only=True))
     assert daemon_runs(cluster.paths)
     eventually(lambda: len(running(cluster)) == 1, "the floor is kept")
     assert running(cluster) != [before]
@@ -220,7 +221,7 @@ def test_while_somebody_takes_it_down_nobody_brings_it_up(cluster: Cluster):
     cluster.paths.make()
     refused = pytest.raises(LaunchError, match=r"pid \d+ \(down\) holds")
     with ActorLock(cluster.paths.lock, "down"), refused:
-        up(cluster.spec, cluster.paths, cluster.steps.append)
+        up(cluster.spec, cluster.steps.append)
     assert FAILED in cluster.ended().values()
     assert provider_for(cluster.spec, cluster.paths).list_instances() == []
 
@@ -233,7 +234,7 @@ def test_a_head_that_cannot_start_leaves_nothing(
     (broken / "__init__.py").write_text("raise ImportError('this Ray is broken')")
     monkeypatch.setenv("PYTHONPATH", str(broken.parent))
     with pytest.raises(LaunchError, match="head") as raised:
-        up(cluster.spec, cluster.paths, cluster.steps.append)
+        up(cluster.spec, cluster.steps.append)
     assert "this Ray is broken" in f"{raised.value} {raised.value.detail}"
     assert FAILED in cluster.ended().values()
     assert cluster.processes() == []
@@ -243,7 +244,7 @@ def test_a_head_that_cannot_start_leaves_nothing(
 
 def test_a_daemon_in_the_foreground_is_the_only_one_and_leaves_nodes_alone(cluster: Cluster):
     cluster.write(floor=1)
-    up(cluster.spec, cluster.paths, cluster.steps.append)
+    up(cluster.spec, cluster.steps.append)
     (worker,) = running(cluster)
     assert raytui("daemon", "stop", cluster.name).returncode == 0
     eventually(lambda: holder(cluster.paths.lock) is None, "the first daemon has ended")

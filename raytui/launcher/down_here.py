@@ -13,6 +13,7 @@ from raytui.backends.base import ProviderError
 from raytui.config.launched import forget
 from raytui.config.locations import ClusterPaths
 from raytui.launcher.daemon_process import start_daemon, stop_daemon
+from raytui.launcher.options import DownOptions
 from raytui.model.lifecycle import InstanceStatus
 from raytui.model.plan import Memory
 from raytui.model.spec import ClusterSpec
@@ -26,14 +27,15 @@ _TRIES = 3
 """A launch that the provider had begun may finish while we terminate; then look again."""
 
 
-def down(
-    spec: ClusterSpec, paths: ClusterPaths, on_step: StepSink, *, workers_only: bool = False
+def down_here(
+    spec: ClusterSpec, paths: ClusterPaths, on_step: StepSink, options: DownOptions
 ) -> None:
     """Stop the daemon, terminate all workers, then the head; raises LaunchError.
 
     With `workers_only` head and daemon stay (the daemon then starts what its floors ask for).
     Works with a dead daemon or a dead head, and twice in a row.
     """
+    workers_only = options.workers_only
     paths.make()
     try:
         provider = provider_for(spec, paths)

@@ -1,4 +1,4 @@
-"""Bring a cluster up: its head, its autoscaler, its first workers. Doing it twice does no harm."""
+"""Bring a cluster up whose machines are driven from here. Doing it twice does no harm."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from raytui.launcher.head import (
     start_head,
     wait_for_gcs,
 )
+from raytui.launcher.options import UpOptions
 from raytui.model.lifecycle import LEAVING
 from raytui.model.snapshot import Snapshot
 from raytui.model.spec import ClusterSpec
@@ -30,7 +31,7 @@ from raytui.provisioning.registry import HeadProvider, provider_for
 _NODES_WAIT_S = 120.0
 
 
-def up(spec: ClusterSpec, paths: ClusterPaths, on_step: StepSink) -> None:
+def up_here(spec: ClusterSpec, paths: ClusterPaths, on_step: StepSink, options: UpOptions) -> None:
     """Bring the cluster up, or complete what is half up, telling each step to `on_step`.
 
     What runs is reused; a dead daemon is started again; a daemon that was started with another

@@ -1,0 +1,39 @@
+"""What a person says beside the cluster file when a cluster is brought up or taken down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from raytui.provisioning.deciding import Restarts
+
+Question = Callable[[str], bool]
+"""Asks a person to agree; the text is one or more whole sentences, without the question mark."""
+
+
+def agree(_: str) -> bool:
+    """The answer where nobody is asked."""
+    return True
+
+
+class UpOptions(Struct, frozen=True):
+    """How a cluster is brought up; `ask` is asked before a running head's Ray is restarted."""
+
+    restarts: Restarts = Restarts()
+    rays_autoscaler: bool = False
+    """Ray's own autoscaler scales, and ours watches only."""
+    ask: Question = agree
+    trust: Question | None = None
+    """Asked before unknown host keys of workers are pinned; None: they are an error."""
+    login_within_s: float = 60.0
+    """How long the head may take to let us in."""
+
+
+class DownOptions(Struct, frozen=True):
+    """What is left of a cluster that is taken down."""
+
+    workers_only: bool = False
+    """Head and autoscaler stay."""
+    keep_min_workers: bool = False
+    """Of each node type as many workers stay as its floor says."""
