@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+_TO_SPACE = frozenset("\t\n\r\v\f\u2028\u2029\xa0")
+
 MEMORY_RESOURCES = frozenset({"memory", "object_store_memory"})
 """Resources that Ray counts in bytes."""
 
@@ -60,3 +62,16 @@ def count_text(count: int, noun: str, plural: str = "") -> str:
 def first_line(text: str) -> str:
     """The first line that says something, without the space around it; empty if none does."""
     return next((line.strip() for line in text.splitlines() if line.strip()), "")
+
+
+def plain(text: str) -> str:
+    """Text of a cluster made harmless for one line of a terminal.
+
+    Names, errors and log lines come from elsewhere: control characters, escape sequences and
+    marks that turn the writing direction become `·`, line breaks and tabs become spaces.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() else " " if c in _TO_SPACE or c.isspace() else "·" for c in text
+    )

@@ -11,7 +11,7 @@ from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Button
 
-from raytui.widgets.cell import plain
+from raytui.model.text import plain
 
 R = TypeVar("R")
 

@@ -17,13 +17,13 @@ from textual.widgets import Rule, Static
 
 from raytui.client.base import ClientError, ClusterClient
 from raytui.model.step import LaunchError, Step, StepSink, StepStatus
-from raytui.model.text import duration_text
+from raytui.model.text import duration_text, plain
 from raytui.screens.choose import Choice, ChooseScreen
 from raytui.screens.keys import KeyNames
 from raytui.screens.session import Clock
 from raytui.screens.verbs import bindings_on, verb
 from raytui.screens.working import WorkingScreen
-from raytui.widgets.cell import Cell, cell, plain, to_content
+from raytui.widgets.cell import Cell, cell, to_content
 from raytui.widgets.columns import Column
 from raytui.widgets.fitted import FittedLine, Part
 from raytui.widgets.table import LineTable

@@ -12,14 +12,14 @@ from textual.widgets import Log, Static
 
 from raytui.client.base import ClientError
 from raytui.model.snapshot import Row, Snapshot
-from raytui.model.text import clock_text, duration_text, money_text
+from raytui.model.text import clock_text, duration_text, money_text, plain
 from raytui.screens.keys import KeyNames
 from raytui.screens.nodetable import launched_at
 from raytui.screens.page import Page
 from raytui.screens.session import Session
 from raytui.screens.verbs import bindings_on
 from raytui.screens.words import HELD, status_cell, why_text
-from raytui.widgets.cell import Cell, cell, fitted, joined, plain, text_of, to_content
+from raytui.widgets.cell import Cell, cell, fitted, joined, text_of, to_content
 from raytui.widgets.resource_bars import ResourceBars
 
 _LOG_EVERY_S = 2.0

@@ -9,8 +9,8 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
+from raytui.model.text import plain
 from raytui.screens.dialog import Dialog, titled
-from raytui.widgets.cell import plain
 
 
 class ReadingScreen(Dialog[None]):

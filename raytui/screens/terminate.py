@@ -13,11 +13,11 @@ from raytui.autoscaler.consequences import floor_lines
 from raytui.client.base import ClientError
 from raytui.model.command import Impact, Terminate
 from raytui.model.leaving import ORDERED_DRAIN_S
-from raytui.model.text import count_text, duration_text
+from raytui.model.text import count_text, duration_text, plain
 from raytui.screens.dialog import HarmDialog, titled
 from raytui.screens.impact import impact_cells, shell_command
 from raytui.screens.session import Session
-from raytui.widgets.cell import Cell, cell, plain, to_content
+from raytui.widgets.cell import Cell, cell, to_content
 
 _PATIENCE_S = 10.0
 """How long to wait for what would die before one may go on without knowing."""

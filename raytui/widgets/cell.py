@@ -7,25 +7,12 @@ from collections.abc import Iterable
 from rich.cells import cell_len, set_cell_size
 from textual.content import Content
 
+from raytui.model.text import plain
+
 Span = tuple[str, str]
 """(text, style in Textual's words, e.g. `bold $state-failed`; empty for the usual style)."""
 Cell = tuple[Span, ...]
 """Spans side by side on one line."""
-
-_TO_SPACE = frozenset("\t\n\r\v\f\u2028\u2029\xa0")
-
-
-def plain(text: str) -> str:
-    """Text of a cluster made harmless for one line of a terminal.
-
-    Names, errors and log lines come from elsewhere: control characters, escape sequences and
-    marks that turn the writing direction become `·`, line breaks and tabs become spaces.
-    """
-    if text.isprintable():
-        return text
-    return "".join(
-        c if c.isprintable() else " " if c in _TO_SPACE or c.isspace() else "·" for c in text
-    )
 
 
 def cell(*parts: str | Span) -> Cell:

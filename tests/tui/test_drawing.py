@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from raytui.model.text import plain
 from raytui.widgets.bars import bar, blocks, sparkline
-from raytui.widgets.cell import cell, fitted, plain, text_of, width_of
+from raytui.widgets.cell import cell, fitted, text_of, width_of
 from raytui.widgets.columns import GAP, Column, lay_out
 from raytui.widgets.resource_bars import numbers_text, resource_order
 
