@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
@@ -13,10 +13,14 @@ from raytui.cli.failures import CommandFailed, unreachable
 
 if TYPE_CHECKING:
     from raytui.client.daemon import DaemonClient
+    from raytui.config.locations import ClusterPaths
     from raytui.model.command import Command
     from raytui.model.snapshot import Snapshot
+    from raytui.model.spec import ClusterSpec
 
 _SNAPSHOT_WAIT_S = 10.0
+_CONNECT_WAIT_S = 60.0
+"""Connecting to a machine elsewhere has limits of its own, which say more."""
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -37,21 +41,47 @@ def target_of(cluster: str | None) -> str:
     return cluster or default_target()
 
 
-def client_of(cluster: str | None, *, read_only: bool = False) -> DaemonClient:
-    """A client of the cluster's daemon; nothing is connected yet."""
-    from raytui.client.daemon import DaemonClient
-    from raytui.client.transport import UnixTransport
+class Meant(NamedTuple):
+    """The cluster that a person means."""
+
+    spec: ClusterSpec
+    paths: ClusterPaths
+    launched: bool
+    """It was launched from here and not taken down since; `spec` is as it was launched."""
+
+
+def meant(cluster: str | None) -> Meant:
+    """The cluster as it was launched, or as its file says; raises as `cluster_of`."""
     from raytui.config.launched import recall
     from raytui.config.locations import ClusterPaths
-    from raytui.config.target import name_of
+    from raytui.config.target import cluster_of, name_of
 
     target = target_of(cluster)
-    name = name_of(target)
-    paths = ClusterPaths(name)
-    if recall(paths) is None:
+    paths = ClusterPaths(name_of(target))
+    launched = recall(paths)
+    return Meant(launched or cluster_of(target), paths, launched is not None)
+
+
+def reachable(cluster: str | None) -> Meant:
+    """The cluster that a person means, if there may be a daemon; raises CommandFailed if not.
+
+    One elsewhere that was launched by somebody else is found by its file.
+    """
+    from raytui.launcher.reach import is_remote
+
+    found = meant(cluster)
+    if not found.launched and not is_remote(found.spec):
+        name = found.spec.cluster_name
         raise unreachable(f"{name} is not running; start it: raytui up {cluster or ''}".rstrip())
-    transport = UnixTransport(paths.socket, is_down=lambda: recall(paths) is None)
-    return DaemonClient(name, transport, read_only)
+    return found
+
+
+def client_of(cluster: str | None, *, read_only: bool = False) -> DaemonClient:
+    """A client of the cluster's daemon; nothing is connected yet."""
+    from raytui.client.reached import client_for
+
+    spec, paths, _ = reachable(cluster)
+    return client_for(spec, paths, read_only=read_only)
 
 
 def converse(cluster: str | None, talk: Callable[[DaemonClient], Awaitable[T]]) -> T:
@@ -72,12 +102,15 @@ async def first_snapshot(client: DaemonClient) -> Snapshot:
     from raytui.client.base import ClientError, Link, LinkState
 
     try:
-        async with asyncio.timeout(_SNAPSHOT_WAIT_S):
+        async with asyncio.timeout(_CONNECT_WAIT_S) as patience:
             async for news in client.updates():
                 if not isinstance(news, LinkState):
                     return news
                 if news.link in (Link.LOST, Link.CLOSED):
-                    raise ClientError(f"the autoscaler of {client.name} does not run")
+                    raise ClientError(f"no connection to {client.name}: {news.error}")
+                if news.link is Link.LIVE:
+                    now = asyncio.get_running_loop().time()
+                    patience.reschedule(now + _SNAPSHOT_WAIT_S)
         raise ClientError(f"the daemon of {client.name} hung up")
     except TimeoutError:
         raise ClientError(f"the daemon of {client.name} is silent") from None

@@ -54,8 +54,9 @@ def _show(spec: ClusterSpec, paths: ClusterPaths, *, theme: str | None, mouse: b
     from raytui.app import DOWN, RaytuiApp
     from raytui.cli.demo_work import start_work
     from raytui.cli.launching import LaunchHere
-    from raytui.cli.open import client_for, description, running
+    from raytui.cli.open import description, running
     from raytui.cli.steps import StepPrinter
+    from raytui.client.reached import client_for
     from raytui.launcher import down
 
     if running(spec, paths):

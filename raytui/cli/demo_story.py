@@ -13,9 +13,9 @@ from raytui.autoscaler.explain import explain
 from raytui.cli.demo_work import start_work
 from raytui.cli.exit_codes import ExitCode
 from raytui.cli.failures import CommandFailed
-from raytui.cli.open import client_for
 from raytui.cli.steps import StepPrinter
 from raytui.client.base import LinkState
+from raytui.client.reached import client_for
 from raytui.config.launched import recall
 from raytui.config.locations import ClusterPaths
 from raytui.launcher import down, up

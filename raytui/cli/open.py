@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from raytui.cli.cluster import cluster_argument, target_of
+from raytui.cli.cluster import cluster_argument, meant, target_of
 from raytui.cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -50,12 +50,10 @@ def open(  # noqa: A001 - the command's name
 def _show(target: str, *, read_only: bool, theme: str | None, mouse: bool) -> int:
     from raytui.app import RaytuiApp
     from raytui.cli.launching import LaunchHere
-    from raytui.config.launched import recall
-    from raytui.config.locations import ClusterPaths
-    from raytui.config.target import cluster_of, name_of
+    from raytui.client.reached import client_for
+    from raytui.config.target import cluster_of
 
-    paths = ClusterPaths(name_of(target))
-    spec = recall(paths) or cluster_of(target)
+    spec, paths, _ = meant(target)
     if running(spec, paths):
         app = RaytuiApp(client_for(spec, paths, read_only=read_only), theme=theme)
     else:
@@ -72,12 +70,19 @@ def _show(target: str, *, read_only: bool, theme: str | None, mouse: bool) -> in
 
 
 def running(spec: ClusterSpec, paths: ClusterPaths) -> bool:
-    """Whether there is a cluster to look at; a head whose daemon is dead gets a new one."""
+    """Whether there is a cluster to look at; a head here whose daemon is dead gets a new one.
+
+    One elsewhere is looked at as soon as it was launched: the screens say how it is.
+    """
     from raytui.cli.steps import StepPrinter
+    from raytui.config.launched import recall
     from raytui.launcher import up
     from raytui.launcher.daemon_process import daemon_runs
+    from raytui.launcher.reach import is_remote
     from raytui.launcher.up_here import cluster_is_up
 
+    if is_remote(spec):
+        return recall(paths) is not None
     if daemon_runs(paths):
         return True
     if not cluster_is_up(spec, paths):
@@ -87,20 +92,11 @@ def running(spec: ClusterSpec, paths: ClusterPaths) -> bool:
     return True
 
 
-def client_for(spec: ClusterSpec, paths: ClusterPaths, *, read_only: bool = False) -> DaemonClient:
-    """A client of a cluster that runs."""
-    from raytui.client.daemon import DaemonClient
-    from raytui.client.transport import UnixTransport
-    from raytui.config.launched import recall
-
-    transport = UnixTransport(paths.socket, is_down=lambda: recall(paths) is None)
-    return DaemonClient(spec.cluster_name, transport, read_only)
-
-
 async def launch(
     spec: ClusterSpec, paths: ClusterPaths, sink: StepSink, *, read_only: bool = False
 ) -> DaemonClient:
     """Bring the cluster up beside the terminal's own loop, and return a client of it."""
+    from raytui.client.reached import client_for
     from raytui.launcher import up
 
     await asyncio.to_thread(up, spec, sink)

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from raytui.cli.cluster import client_of, cluster_argument, first_snapshot, target_of
+from raytui.cli.cluster import client_of, cluster_argument, first_snapshot, reachable
 from raytui.cli.failures import unreachable
 
 if TYPE_CHECKING:
+    from raytui.config.locations import ClusterPaths
     from raytui.model.snapshot import Snapshot
+    from raytui.model.spec import ClusterSpec
 
 _REPRINT_EVERY_S = 1.0
 
@@ -33,13 +35,17 @@ def status(cluster: str | None, as_json: bool, watch: bool) -> None:
 
 
 def snapshot_now(cluster: str | None) -> Snapshot:
-    """One snapshot, from the daemon or, when it is dead, without it; exit code 3 if none."""
+    """One snapshot, from the daemon or, when it is dead here, without it; exit code 3 if none."""
     from raytui.client.base import ClientError
+    from raytui.launcher.reach import is_remote
 
     try:
         return asyncio.run(_first_snapshot(cluster))
     except ClientError as error:
-        snapshot = _unattended(cluster)
+        spec, paths, _ = reachable(cluster)
+        if is_remote(spec):
+            raise
+        snapshot = _unattended(spec, paths)
         if snapshot is None:
             raise unreachable(f"{error}, and no node of the cluster is there") from None
         return snapshot
@@ -53,15 +59,10 @@ async def _first_snapshot(cluster: str | None) -> Snapshot:
         await client.close()
 
 
-def _unattended(cluster: str | None) -> Snapshot | None:
+def _unattended(spec: ClusterSpec, paths: ClusterPaths) -> Snapshot | None:
     from raytui.autoscaler.loop.unattended import observe_unattended
-    from raytui.config.launched import recall
-    from raytui.config.locations import ClusterPaths
-    from raytui.config.target import name_of
 
-    paths = ClusterPaths(name_of(target_of(cluster)))
-    spec = recall(paths)
-    return observe_unattended(spec, paths) if spec is not None else None
+    return observe_unattended(spec, paths)
 
 
 async def _watch(cluster: str | None, as_json: bool) -> None:

@@ -11,7 +11,13 @@ from typing import NoReturn, TypeVar
 
 from raytui.autoscaler.daemon.control import claimed_name
 from raytui.client.base import ClientError, Link, LinkState, ReadOnlyError
-from raytui.client.transport import ClusterDownError, Stream, Transport, TransportError
+from raytui.client.transport import (
+    ClusterDownError,
+    LastingError,
+    Stream,
+    Transport,
+    TransportError,
+)
 from raytui.model import wire
 from raytui.model.command import Ack, Command, Impact, Stop
 from raytui.model.plan import Decision
@@ -20,6 +26,9 @@ from raytui.model.step import Step
 
 _PAUSES_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Pauses between tries to reconnect; the last one repeats."""
+
+_LASTING_PAUSE_S = 15.0
+"""After an error that only a person can mend; a login that fails too often gets one locked out."""
 
 _HELLO_WAIT_S = 30.0
 """An ssh login or a cold start of Python on the other side may come first."""
@@ -153,9 +162,11 @@ class DaemonClient:
             except TransportError as failure:
                 link = Link.CLOSED if isinstance(failure, ClusterDownError) else Link.LOST
                 error = str(failure)
+                lasting = isinstance(failure, LastingError)
             tries = 0 if self._link.link is Link.LIVE else tries + 1
             self._set_link(LinkState(link, tries, error))
-            await asyncio.sleep(_PAUSES_S[min(tries, len(_PAUSES_S) - 1)])
+            pause_s = _PAUSES_S[min(tries, len(_PAUSES_S) - 1)]
+            await asyncio.sleep(_LASTING_PAUSE_S if lasting else pause_s)
 
     async def _converse(self) -> NoReturn:
         """One connection, from opening it to its end, which is always a TransportError."""
@@ -170,8 +181,10 @@ class DaemonClient:
             self._live.clear()
             self._newest = wire.Newest()
             self._fail_open("the connection was lost before the answer came")
-            words = await stream.close()
-        raise TransportError(error or words or "the daemon closed the connection")
+            ended = await stream.close()
+        if error:
+            raise TransportError(error)
+        raise ended or TransportError("the daemon closed the connection")
 
     async def _listen(self, stream: Stream) -> None:
         messages = _messages(stream)

@@ -23,6 +23,10 @@ class ClusterDownError(TransportError):
     """There is nothing to reach any more: the cluster was taken down."""
 
 
+class LastingError(TransportError):
+    """It will be the same at the next try unless somebody does something first."""
+
+
 class Stream(Protocol):
     """An open connection: bytes both ways."""
 
@@ -34,8 +38,8 @@ class Stream(Protocol):
         """Send all of `data`; raises ConnectionError when the other side is gone."""
         ...
 
-    async def close(self) -> str:
-        """End it; returns the other side's last words on stderr, if there are any."""
+    async def close(self) -> TransportError | None:
+        """End it; returns why it had ended by itself, if the other side has said so."""
         ...
 
 
@@ -84,11 +88,18 @@ class _SocketStream:
         self._writer.write(data)
         await self._writer.drain()
 
-    async def close(self) -> str:
+    async def close(self) -> None:
         self._writer.close()
         with contextlib.suppress(ConnectionError):
             await self._writer.wait_closed()
-        return ""
+
+
+Explain = Callable[[int, str], TransportError]
+"""Makes an error of a command's exit code (not 0) and its last words; may take its time."""
+
+
+def _as_it_is(code: int, words: str) -> TransportError:
+    return TransportError(words or f"the command ended with exit code {code}")
 
 
 class StdioTransport:
@@ -97,11 +108,20 @@ class StdioTransport:
     `raytui daemon connect --stdio`, run here or, through ssh or kubectl, on a head.
     """
 
-    def __init__(self, argv: Sequence[str]) -> None:
+    def __init__(
+        self,
+        argv: Sequence[str],
+        is_down: Callable[[], bool] = lambda: False,
+        explain: Explain = _as_it_is,
+    ) -> None:
         self._argv = tuple(argv)
+        self._is_down = is_down
+        self._explain = explain
 
     async def open(self) -> Stream:
         """Start the command; that it cannot connect shows as an early end of the stream."""
+        if self._is_down():
+            raise ClusterDownError("the cluster is down")
         pipe = asyncio.subprocess.PIPE
         try:
             process = await asyncio.create_subprocess_exec(
@@ -109,16 +129,17 @@ class StdioTransport:
             )
         except OSError as error:
             raise TransportError(f"cannot run {self._argv[0]}: {error.strerror}") from None
-        return _ProcessStream(process)
+        return _ProcessStream(process, self._explain)
 
 
 class _ProcessStream:
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, explain: Explain) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stderr is not None
         self._process = process
         self._stdin, self._stdout = process.stdin, process.stdout
+        self._explain = explain
         self._words = b""
         self._listening = asyncio.create_task(self._listen(process.stderr))
 
@@ -134,11 +155,15 @@ class _ProcessStream:
         self._stdin.write(data)
         await self._stdin.drain()
 
-    async def close(self) -> str:
+    async def close(self) -> TransportError | None:
         self._stdin.close()
         await self._end()
         await asyncio.gather(self._listening, return_exceptions=True)
-        return " ".join(self._words.decode(errors="replace").split())
+        code = self._process.returncode
+        words = " ".join(self._words.decode(errors="replace").split())
+        if not code or code < 0:
+            return TransportError(words) if words else None
+        return await asyncio.to_thread(self._explain, code, words)
 
     async def _end(self) -> None:
         """It ends by itself when its stdin is closed; one that does not is ended."""

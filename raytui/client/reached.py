@@ -1,0 +1,34 @@
+"""A client of a cluster, wherever its daemon is: on this machine, or on a head reached by SSH."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from raytui.client.daemon import DaemonClient
+from raytui.client.head_words import what_head_said
+from raytui.client.transport import StdioTransport, Transport, UnixTransport
+from raytui.config.launched import recall
+from raytui.config.locations import ClusterPaths
+from raytui.launcher.reach import is_remote, stream_to_head
+from raytui.model.spec import ClusterSpec
+
+
+def client_for(spec: ClusterSpec, paths: ClusterPaths, *, read_only: bool = False) -> DaemonClient:
+    """A client of the cluster's daemon; nothing is connected yet.
+
+    It notices when a cluster that was launched from here is taken down. Raises ConfigError when
+    nothing says where the head is.
+    """
+    launched = recall(paths) is not None
+
+    def is_down() -> bool:
+        return launched and recall(paths) is None
+
+    transport: Transport
+    if is_remote(spec):
+        bridge = ("daemon", "connect", "--stdio", "-c", spec.cluster_name)
+        argv = stream_to_head(spec, paths, *bridge)
+        transport = StdioTransport(argv, is_down, partial(what_head_said, spec, paths))
+    else:
+        transport = UnixTransport(paths.socket, is_down)
+    return DaemonClient(spec.cluster_name, transport, read_only)
