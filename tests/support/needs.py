@@ -23,14 +23,15 @@ _FOR_HOSTS = ("dockerd", "docker", "debootstrap", "ssh", "ssh-keygen", "rsync", 
 
 def missing(tool: str) -> None:
     """Skip or fail when the tool is not there."""
-    if _is_there(tool):
+    if is_there(tool):
         return
     if os.environ.get("RAYTUI_TEST_STRICT") == "1":
         pytest.fail(_HOW[tool])
     pytest.skip(_HOW[tool])
 
 
-def _is_there(tool: str) -> bool:
+def is_there(tool: str) -> bool:
+    """Whether this machine has it."""
     if tool == "ray":
         return importlib.util.find_spec("ray") is not None
     if tool == "ssh":
