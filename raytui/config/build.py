@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from raytui.config.fill import Values
+from raytui.config.defaults import ON_PREMISE_TYPE
+from raytui.config.fill import Values, provider_type
 from raytui.model.leaving import OrphanPolicy, QuietHours, RemovalRules, Share
 from raytui.model.lifecycle import Timeouts
 from raytui.model.resources import Resources
@@ -14,6 +15,7 @@ from raytui.model.spec import (
     DockerSpec,
     Expander,
     FilesSpec,
+    HostPool,
     Market,
     MetricsSpec,
     NodeType,
@@ -52,6 +54,7 @@ def build(values: Values, source: str) -> ClusterSpec:
         orphans=OrphanPolicy(_raytui(values).get("orphans", OrphanPolicy.KEEP)),
         metrics=_metrics(values),
         timeouts=_timeouts(values),
+        pools=_pools(values),
         on_head=_raytui(values).get("on_head", False),
         source=source,
         written=values,
@@ -106,6 +109,14 @@ def _docker(section: Values, kind: str = "") -> DockerSpec:
 def _raytui(values: Values) -> Values:
     own: Values = values.get("metadata", {}).get("raytui", {})
     return own
+
+
+def _pools(values: Values) -> dict[str, HostPool]:
+    """The hosts of provider `local`, by node type."""
+    if provider_type(values) != "local":
+        return {}
+    hosts = values["provider"].get("worker_ips", ())
+    return {ON_PREMISE_TYPE: HostPool(tuple(hosts))} if hosts else {}
 
 
 def _removal(values: Values) -> RemovalRules:

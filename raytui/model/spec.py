@@ -91,6 +91,22 @@ class ProviderSpec(Struct, frozen=True):
     options: dict[str, Any] = {}
 
 
+class PowerHooks(Struct, frozen=True, omit_defaults=True):
+    """A person's own commands that switch a host on and off; they find it in `RAYTUI_HOST`."""
+
+    on: str = ""
+    off: str = ""
+
+
+class HostPool(Struct, frozen=True, omit_defaults=True):
+    """The hosts that nodes of one type of provider `local` run on."""
+
+    hosts: tuple[str, ...]
+    resources: Resources = EMPTY
+    """What the file states, which Ray is told; what it leaves out is what each host has."""
+    power: PowerHooks = PowerHooks()
+
+
 class AuthSpec(Struct, frozen=True, omit_defaults=True):
     """The `auth` section: how to reach the machines by SSH."""
 
@@ -147,6 +163,8 @@ class ClusterSpec(Struct, frozen=True):
     """`metadata.raytui.removal`: how fast and when nodes may leave."""
     orphans: OrphanPolicy = OrphanPolicy.KEEP
     """`metadata.raytui.orphans`: what becomes of instances that nobody remembers."""
+    pools: dict[str, HostPool] = {}
+    """Provider `local`: the hosts of each node type, the head's machine left out."""
     on_head: bool = False
     """This is the bootstrap file on the head: its machines are driven from here."""
     source: str = ""

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 
 from raytui.backends.base import ConfigError
 
+CONFIG_VARIABLE = "RAYTUI_SSH_CONFIG"
+"""Names an ssh_config to read instead of the user's and the system's own, as for ssh's `-F`."""
+
 _READ_S = 10.0
 """`Match exec` may run programs."""
 
