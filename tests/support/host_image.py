@@ -1,36 +1,61 @@
-"""The image of the test hosts: a small Debian with sshd, made once and kept in the user's cache."""
+"""The images of the test hosts: small Debians with sshd, made once and kept in the user's cache."""
 
 import fcntl
 import shutil
 import subprocess
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
 
 CACHE = Path(platformdirs.user_cache_dir("raytui-tests"))
 
-_PACKAGES = "openssh-server,python3,procps,rsync,sudo"
-_VERSION = 1
-"""Raise it when what goes into the image changes."""
+
+@dataclass(frozen=True)
+class HostImage:
+    """What a host is made from."""
+
+    name: str
+    version: int
+    """Raise it when what goes into the image changes."""
+    packages: tuple[str, ...]
+
+    @property
+    def tag(self) -> str:
+        """What container engines call it."""
+        return f"raytui-test-{self.name}:{self.version}"
 
 
-def image_tar() -> Path:
+BARE = HostImage("host", 1, ("openssh-server", "python3", "procps", "rsync", "sudo"))
+"""A machine as one gets it."""
+
+WITH_ENGINES = HostImage(
+    "host-with-engines",
+    1,
+    # the plugins stand for a package that debootstrap would have to choose
+    (*BARE.packages, "docker.io", "podman", "crun", "containernetworking-plugins"),
+)
+"""A machine that runs containers."""
+
+
+def image_tar(image: HostImage = BARE) -> Path:
     """The image's files as a tar; made with debootstrap (a minute or two) when it is not there."""
     CACHE.mkdir(parents=True, exist_ok=True)
-    tar = CACHE / f"host-{_VERSION}.tar"
-    with (CACHE / "image.lock").open("w") as lock:
+    tar = CACHE / f"{image.name}-{image.version}.tar"
+    with (CACHE / f"{image.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not tar.exists():
-            _make(tar)
+            _make(image, tar)
     return tar
 
 
-def _make(tar: Path) -> None:
+def _make(image: HostImage, tar: Path) -> None:
     folder = Path(tempfile.mkdtemp(prefix="image-", dir=CACHE))
     try:
         root = folder / "root"
-        _run("debootstrap", "--variant=minbase", f"--include={_PACKAGES}", "bookworm", str(root))
+        packages = ",".join(image.packages)
+        _run("debootstrap", "--variant=minbase", f"--include={packages}", "bookworm", str(root))
         # `*` is a password that nobody has; the default `!` would lock the account for sshd
         _run("chroot", str(root), "useradd", "-m", "-s", "/bin/bash", "-p", "*", "ray")
         (root / "etc/sudoers.d/ray").write_text("ray ALL=(ALL) NOPASSWD: ALL\n")

@@ -22,10 +22,9 @@ from typing import IO
 
 import psutil
 
-from tests.support.host_image import CACHE, image_tar
+from tests.support.host_image import BARE, CACHE, HostImage, image_tar
 
 ROOT = Path(__file__).parents[2]
-_IMAGE = "raytui-test-host:1"
 _SLOTS = 8
 _START_S = 60.0
 _AT_ONCE = 8
@@ -60,12 +59,13 @@ class Engine:
         return done.stdout.strip()
 
     @contextlib.contextmanager
-    def host(self, name: str, *options: str) -> Iterator["Host"]:
+    def host(self, name: str, *options: str, image: HostImage = BARE) -> Iterator["Host"]:
         """A host that listens on port 22 as long as the context lasts.
 
         The project, its environment and its Python are there read-only, at the same paths.
         `options` are those of `docker run`.
         """
+        self._provide(image)
         container = f"{self.prefix}-{name}"
         mounts = {str(ROOT), sys.prefix, sys.base_prefix}
         argv = ["run", "-d", "--name", container, "--hostname", name, "--shm-size", "256m"]
@@ -73,7 +73,7 @@ class Engine:
             argv += ["-v", f"{path}:{path}:ro"]
         argv += ["-v", f"{self.key}.pub:/etc/ssh/authorized:ro", *options]
         try:
-            self.docker(*argv, _IMAGE, "/bin/sh", "-c", _SSHD)
+            self.docker(*argv, image.tag, "/bin/sh", "-c", _SSHD)
             address = self.docker(
                 "inspect", "-f", "{{.NetworkSettings.IPAddress}}", container
             )  # fmt: skip
@@ -85,10 +85,13 @@ class Engine:
                 self.docker("rm", "-f", container)
 
     @contextlib.contextmanager
-    def hosts(self, *names: str, options: Sequence[str] = ()) -> Iterator[list["Host"]]:
+    def hosts(
+        self, *names: str, options: Sequence[str] = (), image: HostImage = BARE
+    ) -> Iterator[list["Host"]]:
         """Several hosts, started side by side."""
+        self._provide(image)
         with contextlib.ExitStack() as stack:
-            contexts = [self.host(name, *options) for name in names]
+            contexts = [self.host(name, *options, image=image) for name in names]
             try:
                 with ThreadPoolExecutor(_AT_ONCE) as pool:
                     started = list(pool.map(stack.enter_context, contexts))
@@ -96,6 +99,11 @@ class Engine:
             finally:
                 # docker ends them side by side; each context would wait for its own
                 self.docker("rm", "-f", *(f"{self.prefix}-{name}" for name in names))
+
+    def _provide(self, image: HostImage) -> None:
+        """Have the image in the engine, whose data outlast it."""
+        if not self.docker("images", "-q", image.tag):
+            self.docker("import", str(image_tar(image)), image.tag)
 
 
 @dataclass(frozen=True)
@@ -183,8 +191,7 @@ class Host:
 
 @contextlib.contextmanager
 def engine() -> Iterator[Engine]:
-    """A container engine as long as the context lasts; makes the image when it is not there."""
-    tar = image_tar()
+    """A container engine as long as the context lasts."""
     with _slot() as slot:
         folder = Path(tempfile.gettempdir()) / f"raytui-hosts-{slot}"
         data = CACHE / f"engine-{slot}"
@@ -204,8 +211,6 @@ def engine() -> Iterator[Engine]:
             )
             for left in running.docker("ps", "-aq").split():
                 running.docker("rm", "-f", left)
-            if not running.docker("images", "-q", _IMAGE):
-                running.docker("import", str(tar), _IMAGE)
             yield running
             for left in running.docker("ps", "-aq").split():
                 running.docker("rm", "-f", left)
@@ -255,6 +260,7 @@ def _answers(running: Engine) -> bool:
 @contextlib.contextmanager
 def _slot() -> Iterator[int]:
     """A number that no other test run has; who holds it may clear away what bears it."""
+    CACHE.mkdir(parents=True, exist_ok=True)
     for slot in range(_SLOTS):
         with (CACHE / f"slot-{slot}.lock").open("w") as lock:
             try:
