@@ -11,7 +11,6 @@ from raytui.model.spec import ClusterSpec
 
 _SSH_FAILED = 255
 _CANNOT_RUN, _NOT_FOUND = 126, 127
-_SILENT = "Timeout, server"
 _NO_CONNECTION = "ssh: connect to host"
 _NO_CONTAINER = ("No such container", "no such container", "is not running")
 _NO_DAEMON = ("no daemon listens", "no cluster and no file is called")
@@ -46,12 +45,11 @@ def what_head_said(spec: ClusterSpec, paths: ClusterPaths, code: int, words: str
 def _of_ssh(spec: ClusterSpec, paths: ClusterPaths, head: str, words: str) -> TransportError:
     if any(sign in words for sign in _FOR_PEOPLE):
         return _asked_again(spec, paths) or TransportError(f"{head}: {words}")
-    if _SILENT in words:
-        return TransportError(f"{head}: no answer for 15 s; the network or the machine is away.")
     if _NO_CONNECTION in words:
         why = words.rpartition(": ")[2]
         return TransportError(f"{head}: no connection ({why}). Does the machine run?")
-    return TransportError(f"{head}: the connection ended{f': {words}' if words else '.'}")
+    # It says nothing when the other side fell silent for 15 s (ServerAliveInterval).
+    return TransportError(f"{head}: the connection was lost ({words or 'the host fell silent'})")
 
 
 def _asked_again(spec: ClusterSpec, paths: ClusterPaths) -> TransportError | None:

@@ -50,7 +50,7 @@ def cluster_of(target: str) -> ClusterSpec:
 
 
 def name_of(target: str) -> str:
-    """The cluster's name, also when its file is gone but it is still up."""
-    if _NAME.fullmatch(target) and recall(ClusterPaths(target)) is not None:
+    """The cluster's name, also when its file is gone but it is up, or has left something here."""
+    if _NAME.fullmatch(target) and ClusterPaths(target).dir.is_dir():
         return target
     return cluster_of(target).cluster_name
