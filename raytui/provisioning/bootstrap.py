@@ -1,4 +1,4 @@
-"""The two files that the head needs to set up workers: the cluster file as it holds there, a key.
+"""What the head needs to set up workers: the cluster file as it holds there, a key, host keys.
 
 Names and changes are Ray's (`_set_up_config_for_head_node` of `_private/commands.py`).
 """
@@ -17,15 +17,20 @@ from raytui.model.spec import ClusterSpec
 
 CONFIG = "~/ray_bootstrap_config.yaml"
 KEY = "~/ray_bootstrap_key.pem"
+KNOWN_HOSTS = "~/ray_bootstrap_known_hosts"
+"""Ours alone: the host keys of the workers, in OpenSSH's format, under their names in the file."""
 
 _FROM_HERE_ONLY = ("ssh_proxy_command", "ssh_proxy_use_node_id")
 
 
 @contextmanager
-def bootstrap_files(spec: ClusterSpec, *, no_restart: bool = False) -> Iterator[dict[str, str]]:
+def bootstrap_files(
+    spec: ClusterSpec, *, known_hosts: str = "", no_restart: bool = False
+) -> Iterator[dict[str, str]]:
     """The files as mounts (path on the head → path here), gone from here at the end of the block.
 
-    Nobody else can read them, here or there. Raises OSError when the key cannot be read.
+    Nobody else can read them, here or there. `known_hosts` is the text of that file, which is left
+    out when it is empty. Raises OSError when the key cannot be read.
     """
     with tempfile.TemporaryDirectory(prefix="raytui-bootstrap-") as directory:
         config = Path(directory, "config.yaml")
@@ -34,6 +39,9 @@ def bootstrap_files(spec: ClusterSpec, *, no_restart: bool = False) -> Iterator[
         if spec.auth.ssh_private_key:
             key = Path(spec.auth.ssh_private_key).expanduser().read_bytes()
             mounts[KEY] = _private_file(Path(directory, "key.pem"), key)
+        if known_hosts:
+            file = Path(directory, "known_hosts")
+            mounts[KNOWN_HOSTS] = _private_file(file, known_hosts.encode())
         yield mounts
 
 

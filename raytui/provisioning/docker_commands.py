@@ -13,7 +13,11 @@ from collections.abc import Iterable, Sequence
 
 from raytui.model.spec import DockerSpec
 
-BOOTSTRAP_FILES = ("~/ray_bootstrap_config.yaml", "~/ray_bootstrap_key.pem")
+BOOTSTRAP_FILES = (
+    "~/ray_bootstrap_config.yaml",
+    "~/ray_bootstrap_key.pem",
+    "~/ray_bootstrap_known_hosts",
+)
 """Never mounted: a mounted file stays the old one when it is replaced."""
 
 _SHM_SHARE = 0.3 * 1.1

@@ -14,7 +14,8 @@ from raytui.model.spec import ClusterSpec, DockerSpec, NodeType
 from raytui.provisioning.deciding import Change, Work
 from raytui.provisioning.docker_commands import mounted
 from raytui.provisioning.hashes import NodeHashes, head_hashes, launch_hash, worker_hashes
-from raytui.provisioning.own_wheel import install_command
+from raytui.provisioning.leftovers import end_command, instance_mark
+from raytui.provisioning.own_install import install_command
 from raytui.provisioning.ray_start import (
     head_environment,
     head_start,
@@ -76,9 +77,14 @@ class NodeSetup(Struct, frozen=True):
     """For initialization and set-up commands."""
     start_env: dict[str, str] = {}
     """For the commands that start Ray."""
+    old_mark: str = ""
+    """In the environment of what an earlier start has left running; it is ended before the next.
+    The user's commands may lack a `ray stop`, and that one ends everybody's Ray."""
     docker: DockerSpec | None = None
+    own_program: bool = False
+    """raytui itself is installed, too (own_install.py)."""
     wheels: str = ""
-    """Directory here with raytui and what it needs, to be installed on the node (own_wheel.py)."""
+    """Directory here with raytui and what it needs, for a node that has no index (own_wheel.py)."""
     notices: tuple[str, ...] = ()
     """What was changed in the user's commands, in words."""
 
@@ -94,11 +100,12 @@ class NodeSetup(Struct, frozen=True):
                 found.append(SetupStep("start the container", StartContainer(), lasts=False))
         if work.setup_commands:
             found += _commands("set up", self.setup_commands, self.env)
-        if self.wheels:
-            install = RunCommand(install_command(_WHEELS_THERE))
-            found.append(SetupStep("copy raytui", CopyFiles(self.wheels, _WHEELS_THERE), False))
-            found.append(SetupStep("install raytui", install, lasts=False))
+        if self.own_program:
+            found += self._own_program()
         if work.start_ray:
+            if self.old_mark:
+                end = RunCommand(end_command(self.old_mark))
+                found.append(SetupStep("end the old Ray", end, lasts=False))
             found += _commands("start Ray", self.start_commands, self.start_env, lasts=False)
         return tuple(found)
 
@@ -119,6 +126,13 @@ class NodeSetup(Struct, frozen=True):
             keys.append(link.hexdigest())
         return keys
 
+    def _own_program(self) -> list[SetupStep]:
+        """Install raytui, each time: the version here may be another one by now."""
+        there = _WHEELS_THERE if self.wheels else ""
+        copy = SetupStep("copy raytui", CopyFiles(self.wheels, _WHEELS_THERE), lasts=False)
+        install = SetupStep("install raytui", RunCommand(install_command(there)), lasts=False)
+        return [copy, install] if self.wheels else [install]
+
     def _copies(self) -> list[SetupStep]:
         in_view = mounted(self.file_mounts)
         mounts = [
@@ -138,15 +152,16 @@ def head_setup(
     instance_id: str,
     *,
     bootstrap: Mapping[str, str] | None = None,
+    own_program: bool = False,
     wheels: str = "",
     rays_autoscaler: bool = False,
 ) -> NodeSetup:
     """The set-up of the head, from the machine of the user.
 
     `bootstrap` are further mounts (bootstrap.py), which do not count for the hashes: so has Ray.
-    What is in the directory `wheels` is installed each time: our version here may be newer.
-    With `rays_autoscaler` Ray starts its own autoscaler as the file says. Raises OSError when a
-    mounted file or the SSH key cannot be read.
+    With `own_program` raytui is installed from the directory `wheels`, without one from an index
+    unless it is there. With `rays_autoscaler` Ray starts its own autoscaler as the file says.
+    Raises OSError when a mounted file or the SSH key cannot be read.
     """
     start = head_start(spec.head_start_ray_commands)
     mounts = spec.files.file_mounts
@@ -164,7 +179,9 @@ def head_setup(
             **head_environment(instance_id, spec.head_node_type),
             **overrides(spec, spec.head),
         },
+        old_mark=instance_mark(instance_id),
         docker=spec.head.docker,
+        own_program=own_program,
         wheels=wheels,
         notices=() if rays_autoscaler else start.notices,
     )

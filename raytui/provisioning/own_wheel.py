@@ -7,7 +7,6 @@ import csv
 import hashlib
 import io
 import re
-import shlex
 import zipfile
 from collections.abc import Iterator, Mapping
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
@@ -20,14 +19,14 @@ from raytui.model.step import LaunchError
 PROGRAM = ".local/share/raytui/raytui"
 """Below the home directory on the head: a script that runs raytui with the Python of its Ray."""
 
-_OURS = "raytui"
-_EXTRA = "ray"
+OURS = "raytui"
+EXTRA = "ray"
 _NOT_BROUGHT = frozenset({"ray"})
 """The head has its own Ray, of the version that its set-up commands chose."""
 
 _DATA = ("themes", "examples")
 _NAME = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[(?P<extras>[^]]*)\])?")
-_FOR_EXTRA = re.compile(r"""extra\s*==\s*['"]([^'"]+)['"]""")
+_FOREXTRA = re.compile(r"""extra\s*==\s*['"]([^'"]+)['"]""")
 _WHEEL = "Wheel-Version: 1.0\nGenerator: raytui\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 _RECORDS = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
 """What an installer wrote about this installation, which is not part of the wheel."""
@@ -40,7 +39,7 @@ def write_wheels(directory: Path) -> tuple[Path, ...]:
     runs without having been installed.
     """
     try:
-        own = distribution(_OURS)
+        own = distribution(OURS)
     except PackageNotFoundError:
         raise LaunchError("raytui is not installed here: pip install raytui") from None
     wheels = [_pack(own, _own_files(own), _WHEEL, directory)]
@@ -51,26 +50,10 @@ def write_wheels(directory: Path) -> tuple[Path, ...]:
     return tuple(wheels)
 
 
-def install_command(directory: str, *, python: str = "python3") -> str:
-    """Shell text that installs raytui on the head from wheels in `directory` there.
-
-    From the wheels alone first. Where they do not fit (another Python or system) pip takes raytui
-    from them and the rest from its index.
-    """
-    own = distribution(_OURS)
-    for_extra = {name for name, _ in _requirements(own, _EXTRA)}
-    words = shlex.join([f"{_OURS}=={own.version}", *sorted(for_extra)])
-    pip = f"{shlex.quote(python)} -m pip install --disable-pip-version-check"
-    # `~` is for the shell there.
-    home = "~/" if directory.startswith("~/") else ""
-    links = f"--find-links {home}{shlex.quote(directory.removeprefix('~/'))}"
-    return f"{pip} --no-index {links} {words} || {pip} {links} {words}"
-
-
 def _needed(of: Distribution) -> list[Distribution]:
     """What a distribution needs, and what that needs, as far as it is installed here."""
     found: dict[str, Distribution] = {}
-    waiting = _requirements(of) | _requirements(of, _EXTRA)
+    waiting = requirements(of) | requirements(of, EXTRA)
     asked = set(waiting)
     while waiting:
         name, extra = waiting.pop()
@@ -78,20 +61,20 @@ def _needed(of: Distribution) -> list[Distribution]:
             found[name] = distribution(name)
         except PackageNotFoundError:
             continue  # For another system or Python, or an extra that nobody chose.
-        new = _requirements(found[name], extra) - asked
+        new = requirements(found[name], extra) - asked
         asked |= new
         waiting |= new
     return [found[name] for name in sorted(found)]
 
 
-def _requirements(of: Distribution, extra: str = "") -> set[tuple[str, str]]:
+def requirements(of: Distribution, extra: str = "") -> set[tuple[str, str]]:
     """What a distribution asks for in any case, or for one of its extras.
 
     Pairs of a name and an extra of that; a name without an extra (empty) is always among them.
     """
     found = set()
     for line in of.requires or ():
-        condition = _FOR_EXTRA.search(line)
+        condition = _FOREXTRA.search(line)
         asked = _NAME.match(line)
         assert asked is not None, "core metadata begins each requirement with a name"
         name = re.sub(r"[-_.]+", "-", asked["name"]).lower()
@@ -106,10 +89,10 @@ def _own_files(own: Distribution) -> Iterator[tuple[str, Path]]:
     package = Path(raytui.__file__).parent
     for path in _walk(package):
         if path.relative_to(package).parts[0] != "_data":
-            yield f"{_OURS}/{path.relative_to(package).as_posix()}", path
+            yield f"{OURS}/{path.relative_to(package).as_posix()}", path
     for kind in _DATA:
         for path in _walk(packaged(kind)):
-            yield f"{_OURS}/_data/{kind}/{path.relative_to(packaged(kind)).as_posix()}", path
+            yield f"{OURS}/_data/{kind}/{path.relative_to(packaged(kind)).as_posix()}", path
     yield from (pair for pair in _installed_files(own) if ".dist-info/" in pair[0])
 
 

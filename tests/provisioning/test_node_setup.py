@@ -66,6 +66,7 @@ def test_the_head_is_set_up_in_rays_order(spec: ClusterSpec):
         "set up 1/3",
         "set up 2/3",
         "set up 3/3",
+        "end the old Ray",
         "start Ray 1/2",
         "start Ray 2/2",
     ]
@@ -136,7 +137,7 @@ def test_steps_before_a_changed_command_keep_their_keys(spec: ClusterSpec):
         True,
         True,
         True,
-        *[False] * 4,
+        *[False] * 5,
     ]
 
 
@@ -150,11 +151,12 @@ def test_where_a_file_comes_from_does_not_count_but_what_is_in_it_does(spec: Clu
 
 
 def test_the_head_gets_raytui_before_ray_starts_and_each_time(spec: ClusterSpec):
-    setup = head_setup(spec, "i-0", wheels="/here/wheels")
+    setup = head_setup(spec, "i-0", own_program=True, wheels="/here/wheels")
     assert names(setup)[4:] == [
         "set up 3/3",
         "copy raytui",
         "install raytui",
+        "end the old Ray",
         "start Ray 1/2",
         "start Ray 2/2",
     ]

@@ -12,7 +12,8 @@ import pytest
 
 from raytui import __version__
 from raytui.backends.local_runner import LocalRunner
-from raytui.provisioning.own_wheel import install_command, write_wheels
+from raytui.provisioning.own_install import install_command, probe_command
+from raytui.provisioning.own_wheel import PROGRAM, write_wheels
 
 ROOT = Path(__file__).parents[2]
 
@@ -48,8 +49,15 @@ def test_the_same_files_make_the_same_wheel(wheels: tuple[Path, ...], tmp_path: 
 
 def test_it_is_installed_without_an_index_and_runs(wheels: tuple[Path, ...], tmp_path: Path):
     """Proxies and index lead nowhere, so that nothing can be fetched unseen."""
+    install, probe = install_command(str(wheels[0].parent)), probe_command()
     venv.create(tmp_path / "venv", with_pip=True, symlinks=True)
-    binaries = tmp_path / "venv" / "bin"
+    python = tmp_path / "venv" / "bin" / "python"
+    ray = python.with_name("ray")
+    ray.write_text(f"#!{python}\n")
+    ray.chmod(0o755)
+    packages = next((tmp_path / "venv" / "lib").iterdir()) / "site-packages"
+    (packages / "ray.py").touch()
+    (tmp_path / ".bashrc").write_text(f"export PATH={python.parent}:$PATH\n")
     nowhere = "http://127.0.0.1:9/"
     env = {
         "PIP_INDEX_URL": nowhere,
@@ -60,15 +68,25 @@ def test_it_is_installed_without_an_index_and_runs(wheels: tuple[Path, ...], tmp
         "http_proxy": nowhere,
         "HOME": str(tmp_path),
     }
-    command = install_command(str(wheels[0].parent), python=str(binaries / "python"))
-    result = LocalRunner().run_shell(command, env=env, timeout_s=300)
-    assert result.exit_code == 0, result.output
+
+    def run(text: str) -> str:
+        result = LocalRunner().run_shell(text, env=env, timeout_s=300)
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    assert run(probe).split() == ["wheels"]
+    assert f"raytui {__version__} in {python}" in run(install)
+    assert run(probe).split() == ["same"]
+    (packages / "raytui" / "model" / "text.py").write_text("older = True\n")
+    assert run(probe).split() == ["wheels"]
+    run(install)
+    assert run(probe).split() == ["same"]
     for arguments, words in (
         (["--version"], f"raytui {__version__}"),
         (["demo", "--nodes", "5"], "simulated-5"),
     ):
         done = subprocess.run(
-            [binaries / "raytui", *arguments],
+            [tmp_path / PROGRAM, *arguments],
             env={"PATH": os.environ["PATH"], **env},
             cwd=tmp_path,
             stdin=subprocess.DEVNULL,
