@@ -2,30 +2,49 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 import sys
 import threading
-from contextlib import AbstractContextManager
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from types import TracebackType
-from typing import TextIO
+from typing import Protocol, TextIO
 
 from msgspec import Struct
 
+from raytui.cli.live_block import LiveBlock
+from raytui.cli.step_lines import StepLines
 from raytui.model.codec import encode
-from raytui.model.step import Step, StepSink, StepStatus
-from raytui.model.text import duration_text
+from raytui.model.step import Step
 
-_GLYPHS = {
-    StepStatus.WAITING: "·",
-    StepStatus.RUNNING: "◐",
-    StepStatus.DONE: "✓",
-    StepStatus.FAILED: "✕",
-    StepStatus.SKIPPED: "–",
-}
+_DRAW_EVERY_S = 0.5
+_DRAW_AT_MOST_EVERY_S = 0.05
 
 
-def printer(as_json: bool = False) -> AbstractContextManager[StepSink]:
-    """Where the steps of a command go: enter it for the StepSink.
+class Steps(Protocol):
+    """A StepSink that shows steps until it is left. Steps may come from any thread."""
+
+    def __enter__(self) -> Steps: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+    def __call__(self, step: Step) -> None:
+        """Show a step as it stands now."""
+        ...
+
+    def aside(self) -> AbstractContextManager[None]:
+        """Leaves the terminal to others for as long, e.g. to ask a question."""
+        ...
+
+
+def printer(as_json: bool = False) -> Steps:
+    """Where the steps of a command go, while it is entered.
 
     Lines for people are talk and go to stderr; JSON, one object a line, is data and goes to stdout.
     """
@@ -33,14 +52,21 @@ def printer(as_json: bool = False) -> AbstractContextManager[StepSink]:
 
 
 class StepPrinter:
-    """A StepSink that prints. Steps may come from any thread."""
+    """Steps as lines; on a terminal what is under way is drawn again as it goes on."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
-        self._live = out.isatty()
         self._lock = threading.Lock()
+        live = out.isatty() and os.environ.get("TERM") != "dumb"
+        self._block = LiveBlock(out) if live else None
+        self._lines = StepLines(live=live)
+        self._news = threading.Event()
+        self._ended = False
+        self._thread = threading.Thread(target=self._draw_again, name="steps", daemon=True)
 
     def __enter__(self) -> StepPrinter:
+        if self._block is not None:
+            self._thread.start()
         return self
 
     def __exit__(
@@ -49,21 +75,51 @@ class StepPrinter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._live:
-            self._out.write("\r\x1b[K")
-            self._out.flush()
+        self._ended = True
+        if self._block is not None:
+            self._news.set()
+            self._thread.join()
+        with self._lock:
+            self._draw()
 
     def __call__(self, step: Step) -> None:
         """Show a step as it stands now."""
-        ended = step.status not in (StepStatus.WAITING, StepStatus.RUNNING)
-        line = step_line(step)
         with self._lock:
-            if self._live:
-                width = shutil.get_terminal_size().columns - 1
-                self._out.write(f"\r\x1b[K{line[:width]}" + ("\n" if ended else ""))
-            elif ended:
+            self._lines.take(step, time.time())
+            if self._block is None:
+                self._draw()
+        self._news.set()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """See Steps."""
+        with self._lock:
+            if self._block is not None:
+                self._block.clear()
+            yield
+
+    def _draw_again(self) -> None:
+        while not self._ended:
+            self._news.wait(_DRAW_EVERY_S)
+            self._news.clear()
+            with self._lock:
+                self._draw()
+            time.sleep(_DRAW_AT_MOST_EVERY_S)
+
+    def _draw(self) -> None:
+        # A terminal or pipe that is gone must not fail what is told of.
+        with suppress(OSError):
+            self._draw_now(time.time())
+
+    def _draw_now(self, now: float) -> None:
+        if self._block is None:
+            for line in self._lines.over(now):
                 self._out.write(line + "\n")
             self._out.flush()
+            return
+        room, self._lines.width = self._block.room()
+        over = self._lines.over(now, at_end=self._ended)
+        self._block.show(over, () if self._ended else self._lines.under_way(now, room))
 
 
 class StepReport(Struct, frozen=True):
@@ -80,7 +136,7 @@ class StepReport(Struct, frozen=True):
 
 
 class StepJson:
-    """A StepSink that writes each change of a step as one JSON object on one line."""
+    """Each change of a step as one JSON object on one line."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
@@ -89,8 +145,13 @@ class StepJson:
     def __enter__(self) -> StepJson:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        pass
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._out.flush()
 
     def __call__(self, step: Step) -> None:
         """Write a step as it stands now."""
@@ -98,6 +159,12 @@ class StepJson:
         with self._lock:
             self._out.write(line + "\n")
             self._out.flush()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """See Steps."""
+        with self._lock:
+            yield
 
 
 def report_of(step: Step) -> StepReport:
@@ -112,14 +179,3 @@ def report_of(step: Step) -> StepReport:
         step.detail,
         step.output,
     )
-
-
-def step_line(step: Step) -> str:
-    """`✓ start the head  1.9s  node-head 127.0.0.1`."""
-    parts = [f"{_GLYPHS[step.status]} {step.name}"]
-    if step.ended_at:
-        took = step.ended_at - step.started_at
-        parts.append(f"{took:.1f}s" if took < 60 else duration_text(took))
-    if step.detail:
-        parts.append(step.detail)
-    return "  ".join(parts)
