@@ -13,7 +13,16 @@ from typing import Any
 import common
 
 _HERE = Path(__file__).resolve().parent
-_PROGRAMS = ("reaction", "planner", "reconcile", "simulation", "launch", "startup", "screen")
+_PROGRAMS = (
+    "reaction",
+    "planner",
+    "reconcile",
+    "simulation",
+    "launch",
+    "watch",
+    "startup",
+    "screen",
+)
 _PAGE = _HERE.parent / "docs" / "benchmarks.md"
 
 _INTRODUCTION = """# Benchmarks

@@ -19,7 +19,8 @@ from raytui.config.locations import ClusterPaths
 from raytui.model.snapshot import Snapshot
 from raytui.model.spec import AuthSpec
 from raytui.provisioning.own_wheel import PROGRAM
-from tests.remote.conftest import in_home, install, start_daemon, stop_daemon
+from tests.remote.conftest import start_daemon
+from tests.support.away import in_home, install, stop_daemon
 from tests.support.on_premise import OnPremise
 
 pytestmark = [pytest.mark.ssh, pytest.mark.slow]
