@@ -47,6 +47,7 @@ def decide(
     *,
     is_head: bool,
     same_type: bool = True,
+    fresh: bool = False,
     container_waits: bool = False,
     restarts: Restarts = _AS_USUAL,
 ) -> Work:
@@ -56,10 +57,13 @@ def decide(
     runtime hash a full set-up, other contents a copy of the files. A container that has to be
     started makes everything count as undone (`container_waits`). `ray up` starts Ray on the head
     again each time; a worker's Ray is left alone unless the worker was set up.
+
+    A machine that was set up before and is given as a new node (`fresh`) has no Ray running, and
+    it is the machine that there is.
     """
-    if not same_type or (known.launch and known.launch != wanted.launch):
+    if not fresh and (not same_type or (known.launch and known.launch != wanted.launch)):
         return Work(Change.RELAUNCH)
-    was_up = bool(known.runtime)
+    was_up = bool(known.runtime) and not fresh
     if known.runtime != wanted.runtime or container_waits:
         change = Change.SET_UP
     elif wanted.contents and known.contents != wanted.contents:
@@ -70,5 +74,6 @@ def decide(
     return Work(
         change,
         setup_commands=set_up and (container_waits or not (restarts.restart_only and was_up)),
-        start_ray=(set_up or is_head) and (container_waits or not (restarts.no_restart and was_up)),
+        start_ray=(set_up or is_head or fresh)
+        and (container_waits or not (restarts.no_restart and was_up)),
     )

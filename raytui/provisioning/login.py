@@ -22,6 +22,10 @@ PATIENT_WITH_NEW = PATIENT | {FailureKind.AUTH}
 """On a new machine also a refused login: its user is made while it boots."""
 
 
+class NoLoginError(LaunchError):
+    """Nobody was let in for as long as one may wait."""
+
+
 def wait_for_login(
     host: CommandRunner,
     progress: Progress,
@@ -31,7 +35,7 @@ def wait_for_login(
     patient: Collection[FailureKind] = PATIENT,
     look_every_s: float = _LOOK_EVERY_S,
 ) -> None:
-    """Return when a command runs on the machine; raises LaunchError when none does in time.
+    """Return when a command runs on the machine; raises NoLoginError when none does in time.
 
     What is no matter of time (a changed host key, say) is raised at once, as it came.
     """
@@ -48,6 +52,6 @@ def wait_for_login(
             words = first_line(str(error))
         progress.say(words)
         if time.monotonic() + look_every_s > end:
-            raise LaunchError(f"no login within {duration_text(within_s)}: {words}")
+            raise NoLoginError(f"no login within {duration_text(within_s)}: {words}")
         if stopping.wait(look_every_s):
             raise LaunchError("stopped")

@@ -8,17 +8,20 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from raytui.backends.base import CommandResult, CommandRunner, LineSink, ProviderError
 from raytui.backends.masking import masked
+from raytui.backends.ssh.errors import CUT_OFF
 from raytui.config.locations import private_dir
+from raytui.model.plan import FailureKind
 from raytui.model.step import LaunchError, Step, StepSink, StepStatus
 from raytui.provisioning.deciding import Change, Restarts, Work, decide
 from raytui.provisioning.docker_runner import DockerRunner
 from raytui.provisioning.done_steps import forget_done, read_done, write_done
 from raytui.provisioning.hashes import NodeHashes
-from raytui.provisioning.login import PATIENT, PATIENT_WITH_NEW, wait_for_login
+from raytui.provisioning.login import PATIENT, PATIENT_WITH_NEW, NoLoginError, wait_for_login
 from raytui.provisioning.node_setup import (
     Action,
     CopyFiles,
@@ -29,10 +32,18 @@ from raytui.provisioning.node_setup import (
 )
 from raytui.provisioning.output_file import OutputFile
 from raytui.provisioning.progress import Progress, step
+from raytui.provisioning.running_mark import VARIABLE, RunningMark
+from raytui.provisioning.shown_steps import DONE_BEFORE
 
 LOGIN_WITHIN_S = 900.0
 """How long a machine may boot (Ray's AUTOSCALER_NODE_START_WAIT_S)."""
 
+_CUTS = 5
+"""So often a step is begun again because its connection was lost."""
+_BACK_WITHIN_S = 300.0
+"""How long a machine may then be away."""
+_FINAL = frozenset({FailureKind.AUTH, FailureKind.CONFIG})
+"""What no second try mends."""
 _SAY_EVERY_S = 0.1
 _TERMINAL = re.compile(
     r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x00-\x08\x0e-\x1f\x7f]"
@@ -52,7 +63,12 @@ class NodeUpdate(Struct, frozen=True):
     same_type: bool = True
     is_new: bool = False
     """We had it made just now."""
+    fresh: bool = False
+    """Ray was never started for this instance, whatever its machine was before."""
     restarts: Restarts = Restarts()
+
+    machine: str = ""
+    """What the machine is called, where one may serve several nodes after another."""
 
     @property
     def node(self) -> str:
@@ -72,6 +88,8 @@ class Updated(Struct, frozen=True):
     failed_step: str = ""
     detail: str = ""
     """More of the story: the end of the output."""
+    is_final: bool = False
+    """Trying again cannot help: somebody has to mend something first."""
 
 
 def update_node(
@@ -116,6 +134,10 @@ class _Run:
             if setup.docker
             else None
         )
+        machine = update.machine or setup.instance_id
+        self._mark = RunningMark(update.host, _file_name(f"{update.cluster_name}@{machine}"))
+        self._word = ""
+        """That of a command which was cut off, and may still run."""
         self._at = ""
         self._change = Change.NOTHING
 
@@ -134,7 +156,12 @@ class _Run:
             words = "stopped" if self._stopping.is_set() else str(error)
             detail = getattr(error, "detail", "")
             return Updated(
-                instance_id, self._change, error=words, failed_step=self._at, detail=detail
+                instance_id,
+                self._change,
+                error=words,
+                failed_step=self._at,
+                detail=detail,
+                is_final=_is_final(error),
             )
 
     def _reach(self) -> None:
@@ -147,6 +174,8 @@ class _Run:
                 within_s=self._login_within_s,
                 patient=PATIENT_WITH_NEW if self._update.is_new else PATIENT,
             )
+            if (word := self._mark.find()) and self._mark.end(word, self._container):
+                progress.say("ended what an earlier try had left running")
 
     def _decide(self) -> Work:
         update = self._update
@@ -162,6 +191,7 @@ class _Run:
             self._setup.hashes,
             is_head=self._setup.is_head,
             same_type=update.same_type,
+            fresh=update.fresh,
             container_waits=waits,
             restarts=update.restarts,
         )
@@ -179,7 +209,7 @@ class _Run:
             with step(self._on_step, one.name, self._update.node, str(output)) as progress:
                 self._go_on_or_stop()
                 if one.lasts and key in done:
-                    progress.skip("done before")
+                    progress.skip(DONE_BEFORE)
                     continue
                 self._do(one, output, progress)
             done.add(key)
@@ -195,7 +225,7 @@ class _Run:
                 file.write(f"$ {masked(one.action.text, env)}")
                 progress.say(" ".join(masked(one.action.text, env).split()))
             try:
-                result = self._result(one.action, heard)
+                result = self._through_cuts(one.action, heard)
             except ProviderError as error:
                 self._go_on_or_stop()
                 heard.instead(error.detail or str(error))
@@ -214,6 +244,38 @@ class _Run:
     def _go_on_or_stop(self) -> None:
         if self._stopping.is_set():
             raise LaunchError("stopped")
+
+    def _through_cuts(self, action: Action, heard: _Heard) -> CommandResult | None:
+        """Do it; a lost connection is no failure of it: when the machine is back, it is repeated.
+
+        What was cut off may still run there, and is ended first.
+        """
+        for _ in range(_CUTS):
+            try:
+                return self._marked(action, heard)
+            except CUT_OFF as error:
+                self._go_on_or_stop()
+                heard(f"--- {error}")
+                heard.end()
+            wait_for_login(
+                self._update.host, heard.progress, self._stopping, within_s=_BACK_WITHIN_S
+            )
+            heard("--- the machine is back; once more")
+        return self._marked(action, heard)
+
+    def _marked(self, action: Action, heard: _Heard) -> CommandResult | None:
+        """Do it under a mark, if it may outlive us there."""
+        if not isinstance(action, RunCommand):
+            return self._result(action, heard)
+        if self._word:
+            self._mark.end(self._word, self._container)
+        self._word = self._mark.note()
+        env = {**action.env, VARIABLE: self._word}
+        result = self._result(msgspec.structs.replace(action, env=env), heard)
+        self._word = ""
+        if not self._stopping.is_set():
+            self._mark.clear()
+        return result
 
     def _result(self, action: Action, on_line: LineSink) -> CommandResult | None:
         """What became of it; None when there was nothing to do."""
@@ -242,7 +304,7 @@ class _Heard:
 
     def __init__(self, file: OutputFile, progress: Progress, env: Mapping[str, str]) -> None:
         self._file = file
-        self._progress = progress
+        self.progress = progress
         self._env = env
         self._said_at = 0.0
         self.last = ""
@@ -254,7 +316,7 @@ class _Heard:
         now = time.monotonic()
         if self.last and now - self._said_at >= _SAY_EVERY_S:
             self._said_at = now
-            self._progress.say(self.last)
+            self.progress.say(self.last)
 
     def instead(self, output: str) -> None:
         """Take the whole output of what told no lines."""
@@ -265,7 +327,14 @@ class _Heard:
     def end(self) -> None:
         """No more lines come."""
         if self.last:
-            self._progress.say(self.last)
+            self.progress.say(self.last)
+
+
+def _is_final(error: Exception) -> bool:
+    if isinstance(error, NoLoginError):
+        return True
+    cause = error.__cause__ if isinstance(error, LaunchError) else error
+    return isinstance(cause, ProviderError) and cause.kind in _FINAL
 
 
 def _plain(line: str) -> str:

@@ -52,3 +52,11 @@ class ChangedHostKeyError(HostKeyError):
 
 class SyncError(SshError):
     """Files could not be copied; `detail` has rsync's own words."""
+
+
+class SyncCutOffError(SyncError):
+    """Files could not be copied because the connection ended or fell silent."""
+
+
+CUT_OFF = (UnreachableError, HungError, ConnectionLostError, SyncCutOffError)
+"""The network's doing, not the command's: when the host is back, the same may be done again."""

@@ -37,7 +37,9 @@ def plain_call(command: Sequence[str], env: Mapping[str, str]) -> RemoteCall:
     tag, mark = _word(), _word()
     # /usr/bin/env runs programs only: dash's own echo would read backslashes
     body = f"/usr/bin/env {shlex.join(command)}"
-    script = ["exec 3<&-", *_exports(env), f"echo {mark} begin", body, f"echo {mark} end $?"]
+    exports = _exports(env)
+    script = [_first(exports), "exec 3<&-", *exports]
+    script += [f"echo {mark} begin", body, f"echo {mark} end $?"]
     return RemoteCall(tag, mark, _line(tag, "/bin/sh -c"), "\n".join(script) + "\n")
 
 
@@ -48,11 +50,13 @@ def login_call(text: str, env: Mapping[str, str]) -> RemoteCall:
     What login files print is not part of the output.
     """
     tag, mark = _word(), _word()
+    exports = _exports(env)
     script = [
+        _first(exports),
         "exec 3<&-",
         "[ -f ~/.bashrc ] && . ~/.bashrc",
         "export OMP_NUM_THREADS=1 PYTHONWARNINGS=ignore",
-        *_exports(env),
+        *exports,
         f"echo {mark} begin",
         f"( eval {shlex.quote(text)} )",
         f"echo {mark} end $?",
@@ -62,7 +66,8 @@ def login_call(text: str, env: Mapping[str, str]) -> RemoteCall:
 
 def kill_call(session: int, tag: str) -> RemoteCall:
     """Ends all processes of a session, if its leader still is the one that bears the tag."""
-    script = f"""exec 3<&-
+    script = f""":
+exec 3<&-
 rounds='1 2'  # the second for what was started during the first
 grep -q {tag} /proc/{session}/cmdline 2>/dev/null || rounds=
 for round in $rounds; do
@@ -80,8 +85,17 @@ done
 
 def _line(tag: str, shell: str) -> str:
     inner = f'eval "$(cat <&3)" # {tag}'
-    outer = f"echo {tag} $$; exec {shell} {shlex.quote(inner)}"
+    outer = f'echo {tag} $$; read -r first <&3; eval "$first"; exec {shell} {shlex.quote(inner)}'
     return f"exec /bin/sh -c {shlex.quote(outer)} 3<&0 </dev/null 2>&1"
+
+
+def _first(exports: Sequence[str]) -> str:
+    """The first line of a script: variables that hold from the first program on.
+
+    So the shell itself can be found by its environment, also while it reads its login files.
+    Values of several lines come after those only, as all do once more: ours win.
+    """
+    return "; ".join([":", *(export for export in exports if "\n" not in export)])
 
 
 def _word() -> str:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-
 from raytui.backends.base import Filters, LineSink
 from raytui.backends.local_runner import LocalRunner
-from raytui.backends.ssh.errors import SyncError
+from raytui.backends.ssh.errors import SyncCutOffError, SyncError
 from raytui.backends.ssh.host_keys import HostKeys
 from raytui.backends.ssh.openssh import destination, ssh_argv
 from raytui.backends.ssh.target import SshTarget
@@ -65,11 +63,16 @@ def _quoted(word: str) -> str:
 def not_copied(target: SshTarget, code: int, output: str) -> SyncError:
     """The error for a copy that ended with `code`, with advice where the words are known."""
     words = " ".join(output.split())[-_SAID:] or _UNSAID.get(code, "no reason given")
-    fix = f"Try again when that is mended (exit code {code})."
-    with contextlib.suppress(StopIteration):
-        fix = next(advice for sign, advice in _ADVICE.items() if sign in words)
-    return SyncError(target.name, f"files were not copied: {words}", fix, detail=output)
+    advice = next((advice for sign, advice in _ADVICE.items() if sign in words), "")
+    is_cut = code == _TIMEOUT or (code in _CUT_OFF and not advice)
+    kind = SyncCutOffError if is_cut else SyncError
+    fix = advice or f"Try again when that is mended (exit code {code})."
+    return kind(target.name, f"files were not copied: {words}", fix, detail=output)
 
+
+_TIMEOUT = 30
+_CUT_OFF = frozenset({10, 12, 255})
+"""rsync's exit codes for a connection that ended, and ssh's own."""
 
 _UNSAID = {
     11: "reading or writing failed, as when a disk is full",

@@ -1,0 +1,97 @@
+"""A mark on a machine while a command of its set-up runs there, for whoever comes after a crash.
+
+The mark is a file that holds a random word; the command and all that it starts have the same word
+in their environment. Who finds a mark knows that nobody waits for that command any more, and ends
+it before it is run again. What a command has left behind on purpose is never touched: its mark
+went away when the command ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import secrets
+
+from raytui.backends.base import CommandRunner, ProviderError
+
+VARIABLE = "RAYTUI_STEP"
+
+_log = logging.getLogger(__name__)
+
+_WITHIN_S = 30.0
+
+_NOTE = """\
+cd && mkdir -p .cache/raytui/running && cd .cache/raytui/running &&
+printf '%s\\n' "$2" >"$1.new" && mv "$1.new" "$1"
+"""
+_CLEAR = 'rm -f "$HOME/.cache/raytui/running/$1"'
+_FIND = 'cat "$HOME/.cache/raytui/running/$1" 2>/dev/null || true'
+_END = f"""\
+word={VARIABLE}=$1
+for round in 1 2 3 4 5; do
+  doomed=' '
+  for file in $(grep -lzxF -e "$word" /proc/[0-9]*/environ 2>/dev/null); do
+    file=${{file#/proc/}}
+    doomed="$doomed${{file%/environ}} "
+  done
+  [ "$doomed" = ' ' ] && exit 0
+  grown=yes  # to the sessions that they lead, and to their children: sudo clears environments
+  while [ $grown ]; do
+    grown=
+    for stat in /proc/[0-9]*/stat; do
+      {{ read -r fields <"$stat"; }} 2>/dev/null || continue
+      pid=${{fields%% *}}
+      set -- ${{fields##*) }}
+      case "$doomed" in
+        *" $pid "*) ;;
+        *" $2 "* | *" $4 "*) doomed="$doomed$pid " grown=yes ;;
+      esac
+    done
+  done
+  kill -KILL $doomed 2>/dev/null || sudo -n kill -KILL $doomed 2>/dev/null
+  echo ended $doomed
+  sleep 0.1
+done
+"""
+
+
+class RunningMark:
+    """The mark of one machine of one cluster. Its methods raise what the runner raises."""
+
+    def __init__(self, host: CommandRunner, name: str) -> None:
+        """`name` tells it from the marks of other clusters; it is the name of a file."""
+        self._host = host
+        self._name = name
+
+    def note(self) -> str:
+        """Put the mark there, and return the word that the command's VARIABLE is to have.
+
+        A machine that cannot take it (a full disk) gets none: what runs there can tell that.
+        """
+        word = secrets.token_hex(8)
+        self._ask(_NOTE, self._name, word)
+        return word
+
+    def clear(self) -> None:
+        """Take it away: the command has ended. With the machine out of reach it stays."""
+        with contextlib.suppress(ProviderError):
+            self._ask(_CLEAR, self._name)
+
+    def find(self) -> str:
+        """The word of a command for which nobody waits; empty when there is none."""
+        return self._ask(_FIND, self._name).strip()
+
+    def end(self, word: str, container: CommandRunner | None = None) -> bool:
+        """End all that has the word, there and in the container; whether there was anything."""
+        found = self._ask(_END, word)
+        if container is not None:
+            found += container.run(["/bin/sh", "-c", _END, "raytui", word]).output
+        self.clear()
+        return "ended" in found
+
+    def _ask(self, script: str, *arguments: str) -> str:
+        argv = ["/bin/sh", "-c", script, "raytui", *arguments]
+        result = self._host.run(argv, timeout_s=_WITHIN_S)
+        if result.exit_code:
+            _log.debug("mark %s: exit code %d: %s", arguments, result.exit_code, result.output)
+        return "" if result.exit_code else result.output
