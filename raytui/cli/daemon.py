@@ -6,6 +6,8 @@ import click
 
 from raytui.cli.cluster import cluster_argument, cluster_option, give, target_of
 
+json_option = click.option("--json", "as_json", is_flag=True, help="Each step as one JSON object.")
+
 
 @click.group()
 def daemon() -> None:
@@ -23,6 +25,61 @@ def run(cluster: str, log_only: bool) -> None:
     from raytui.autoscaler.daemon.serve import serve
 
     serve(cluster, on_stderr=not log_only)
+
+
+@daemon.command()
+@click.argument("file", metavar="CLUSTER.yaml")
+@click.option("--watch-only", is_flag=True, help="Do not act: Ray's own autoscaler scales.")
+@json_option
+def start(file: str, watch_only: bool, as_json: bool) -> None:
+    """Start the autoscaler of a cluster file in the background, in place of one that runs.
+
+    Returns when it answers, or fails with its last words. On a head it is started again when it
+    ends in trouble, by systemd or, without it, by `raytui daemon keep`.
+    """
+    from pathlib import Path
+
+    from raytui.cli.steps import printer
+    from raytui.config.cluster import load_cluster
+    from raytui.config.locations import ClusterPaths
+    from raytui.launcher.daemon_process import start_daemon_anew
+
+    spec = load_cluster(Path(file).expanduser())
+    with printer(as_json) as on_step:
+        start_daemon_anew(spec, ClusterPaths(spec.cluster_name), on_step, watch_only=watch_only)
+
+
+@daemon.command()
+@click.argument("cluster")
+@click.option("--log-only", is_flag=True, hidden=True)
+def keep(cluster: str, log_only: bool) -> int:
+    """Run the autoscaler of CLUSTER and start it again, with growing pauses, when it fails.
+
+    It ends when the autoscaler is stopped in order, or by SIGTERM.
+    """
+    from raytui.config.locations import ClusterPaths
+    from raytui.config.target import name_of
+    from raytui.launcher import keeper
+
+    return keeper.keep(cluster, ClusterPaths(name_of(cluster)).make())
+
+
+@daemon.command("follow-setup")
+@cluster_argument
+@json_option
+def follow_setup(cluster: str | None, as_json: bool) -> None:
+    """Show the set-up of CLUSTER's nodes until its first ones run, or nothing more is to be seen.
+
+    Ctrl-C ends the showing only.
+    """
+    from raytui.cli.steps import printer
+    from raytui.config.locations import ClusterPaths
+    from raytui.config.target import name_of
+    from raytui.launcher.first_nodes import SET_UP_WAIT_S, wait_for_first_nodes
+
+    paths = ClusterPaths(name_of(target_of(cluster)))
+    with printer(as_json) as on_step:
+        wait_for_first_nodes(paths, on_step, within_s=SET_UP_WAIT_S)
 
 
 @daemon.command()

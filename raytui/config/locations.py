@@ -59,6 +59,8 @@ class ClusterPaths:
         self.dir = state_root() / cluster_name
         self.ledger = self.dir / "ledger.db"
         self.lock = self.dir / "daemon.lock"
+        self.keeper = self.dir / "keeper.lock"
+        """Held by who starts a daemon again that ended in trouble."""
         self.log = self.dir / "daemon.log"
         self.output = self.dir / "daemon.out"
         """What a detached daemon and its libraries print."""

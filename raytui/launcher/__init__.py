@@ -25,9 +25,12 @@ def up(spec: ClusterSpec, on_step: StepSink = _unseen, options: UpOptions | None
     """
     from raytui.config.locations import ClusterPaths
     from raytui.launcher.options import UpOptions
+    from raytui.launcher.reach import is_remote
     from raytui.launcher.up_here import up_here
+    from raytui.launcher.up_there import up_there
 
-    up_here(spec, ClusterPaths(spec.cluster_name), on_step, options or UpOptions())
+    bring_up = up_there if is_remote(spec) else up_here
+    bring_up(spec, ClusterPaths(spec.cluster_name), on_step, options or UpOptions())
 
 
 def down(

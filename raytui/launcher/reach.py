@@ -75,6 +75,12 @@ def head_host(spec: ClusterSpec) -> str:
     )
 
 
+def head_id(spec: ClusterSpec) -> str:
+    """The provider's id of the head's instance; raises ConfigError."""
+    head_host(spec)
+    return str(spec.provider.options["head_ip"])
+
+
 def head_target(spec: ClusterSpec, paths: ClusterPaths) -> tuple[SshTarget, HostKeys]:
     """Where the head is by SSH, and which keys it may show; raises ConfigError."""
     target = ssh_target(head_host(spec), spec.auth, config=os.environ.get(SSH_CONFIG, ""))

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from importlib.metadata import PackageNotFoundError, version
 
 from raytui.autoscaler.daemon.actor_lock import ActorLock, LockHeldError, holder
-from raytui.autoscaler.daemon.control import Control, ControlError
 from raytui.backends.base import ProviderError
 from raytui.config.launched import forget, recall, remember
 from raytui.config.locations import ClusterPaths
 from raytui.launcher.daemon_process import daemon_runs, start_daemon, stop_daemon
+from raytui.launcher.first_nodes import wait_for_first_nodes
 from raytui.launcher.head import (
     HeadDiedError,
     find_head,
@@ -21,14 +20,11 @@ from raytui.launcher.head import (
 )
 from raytui.launcher.options import UpOptions
 from raytui.model.lifecycle import LEAVING
-from raytui.model.snapshot import Snapshot
 from raytui.model.spec import ClusterSpec
 from raytui.model.state import Instance
 from raytui.model.step import LaunchError, StepSink
-from raytui.provisioning.progress import Progress, step
+from raytui.provisioning.progress import step
 from raytui.provisioning.registry import HeadProvider, provider_for
-
-_NODES_WAIT_S = 120.0
 
 
 def up_here(spec: ClusterSpec, paths: ClusterPaths, on_step: StepSink, options: UpOptions) -> None:
@@ -60,8 +56,7 @@ def _bring_up(spec: ClusterSpec, paths: ClusterPaths, on_step: StepSink) -> None
             progress.skip("already running")
         else:
             start_daemon(spec, paths, progress)
-    with step(on_step, "wait for the first nodes") as progress:
-        _wait_for_nodes(paths, progress)
+    wait_for_first_nodes(paths, on_step)
 
 
 def cluster_is_up(spec: ClusterSpec, paths: ClusterPaths) -> bool:
@@ -120,30 +115,3 @@ def _take_back(paths: ClusterPaths, provider: HeadProvider, known: Instance | No
             provider.terminate([head.instance_id])
     if find_head(provider) is None:
         forget(paths)
-
-
-def _wait_for_nodes(paths: ClusterPaths, progress: Progress) -> None:
-    """Until the head has joined its own cluster and each node type has its floor.
-
-    That it takes long is no failure of the launch.
-    """
-    deadline = time.monotonic() + _NODES_WAIT_S
-    try:
-        with Control(paths.socket) as control:
-            for snapshot in control.snapshots(deadline):
-                missing = _missing(snapshot)
-                progress.say(missing or "all are running")
-                if not missing:
-                    return
-                if snapshot.paused_by:
-                    progress.skip(f"{missing}; the autoscaler is paused by {snapshot.paused_by}")
-                    return
-    except ControlError as error:
-        raise LaunchError(f"the autoscaler went away: {error}") from error
-    progress.skip("some are still starting; the autoscaler goes on")
-
-
-def _missing(snapshot: Snapshot) -> str:
-    """`1 of 2 cpu-small running`, or empty when every floor is reached."""
-    rows = [row for row in snapshot.types if row.running < row.min]
-    return ", ".join(f"{row.running} of {row.min} {row.name} running" for row in rows)

@@ -14,6 +14,7 @@ from types import TracebackType
 from raytui.model import wire
 from raytui.model.command import Ack, Command
 from raytui.model.snapshot import Snapshot
+from raytui.model.step import Step
 
 _CHUNK = 1 << 18
 
@@ -68,6 +69,17 @@ class Control:
             message = self._hear(end)
             if isinstance(message, wire.AckIs):
                 return message.ack
+            if isinstance(message, wire.Error):
+                raise ControlError(message.message)
+
+    def setup_steps(self) -> tuple[Step, ...]:
+        """How far the set-up of nodes is."""
+        end = time.monotonic() + self._timeout_s
+        self._say(wire.SetupSteps(1))
+        while True:
+            message = self._hear(end)
+            if isinstance(message, wire.SetupIs):
+                return message.steps
             if isinstance(message, wire.Error):
                 raise ControlError(message.message)
 

@@ -1,0 +1,207 @@
+"""Bring a cluster up whose machines are elsewhere: its head from here, the rest from its head."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import msgspec
+
+from raytui.autoscaler.daemon.actor_lock import ActorLock, LockHeldError
+from raytui.autoscaler.daemon.control import claimed_name
+from raytui.backends.base import ProviderError
+from raytui.config.launched import remember
+from raytui.config.locations import ClusterPaths
+from raytui.launcher.first_nodes import SET_UP_WAIT_S
+from raytui.launcher.head_notes import HeadRecord, claimed, read_record, write_record
+from raytui.launcher.options import UpOptions
+from raytui.launcher.reach import HeadReach, head_id, program_on_head
+from raytui.launcher.told_steps import run_on_head
+from raytui.launcher.worker_keys import known_hosts_for_head
+from raytui.model.spec import ClusterSpec
+from raytui.model.step import LaunchError, StepSink
+from raytui.model.text import first_line
+from raytui.provisioning.bootstrap import CONFIG, bootstrap_files
+from raytui.provisioning.deciding import Restarts
+from raytui.provisioning.hashes import NodeHashes
+from raytui.provisioning.leftovers import find_argv, instance_mark
+from raytui.provisioning.login import wait_for_login
+from raytui.provisioning.node_setup import head_setup
+from raytui.provisioning.node_update import NodeUpdate, update_node
+from raytui.provisioning.own_install import probe_command
+from raytui.provisioning.own_wheel import write_wheels
+from raytui.provisioning.progress import step
+
+_ASK_S = 60.0
+_DAEMON_WAIT_S = 180.0
+"""For the autoscaler on the head to greet; its own limit is shorter, and has better words."""
+
+
+def up_there(spec: ClusterSpec, paths: ClusterPaths, on_step: StepSink, options: UpOptions) -> None:
+    """Bring the cluster up, or complete what is half up, telling each step to `on_step`.
+
+    A second call goes on where one ended that failed or was killed. Raises LaunchError.
+    """
+    paths.make()
+    try:
+        with at_the_head(spec, paths, "up", on_step, options.login_within_s) as reach:
+            _Launch(spec, paths, reach, on_step, options).to_the_end()
+    except (ProviderError, OSError) as error:
+        raise LaunchError(str(error), getattr(error, "detail", "")) from error
+
+
+@contextmanager
+def at_the_head(
+    spec: ClusterSpec, paths: ClusterPaths, what: str, on_step: StepSink, within_s: float
+) -> Iterator[HeadReach]:
+    """The head, logged in to, with nobody else at work on the cluster, here or on other machines.
+
+    Raises LaunchError when somebody is, and ProviderError when the head cannot be reached.
+    """
+    owner = f"{claimed_name()} (raytui {what}, {paths.dir})"
+    with ExitStack() as stack:
+        try:
+            # Not the daemon's lock: it is that cluster's, too, where this machine is its head.
+            stack.enter_context(ActorLock(paths.dir / "launch.lock", what))
+        except LockHeldError as error:
+            raise LaunchError(f"{error}; try again when it is done") from error
+        reach = stack.enter_context(HeadReach(spec, paths))
+        with step(on_step, "reach the head") as progress:
+            progress.say(reach.address)
+            wait_for_login(reach.host, progress, threading.Event(), within_s=within_s)
+            progress.say(reach.address)
+        stack.enter_context(claimed(reach.host, spec.cluster_name, owner))
+        yield reach
+
+
+class _Launch:
+    """One `up`, from a head that lets us in to the first nodes."""
+
+    def __init__(
+        self,
+        spec: ClusterSpec,
+        paths: ClusterPaths,
+        reach: HeadReach,
+        on_step: StepSink,
+        options: UpOptions,
+    ) -> None:
+        self._spec = spec
+        self._paths = paths
+        self._reach = reach
+        self._on_step = on_step
+        self._options = options
+        self._known = read_record(reach.host, spec.cluster_name)
+
+    def to_the_end(self) -> None:
+        """See `up_there`."""
+        with step(self._on_step, "check host keys") as progress:
+            keys = known_hosts_for_head(
+                self._spec, self._paths, self._reach, progress, self._options.trust
+            )
+        restarts = self._restarts()
+        if self._known.is_up and not restarts.no_restart:
+            self._ask_for_restart()
+        remember(self._paths, self._spec)
+        hashes = self._set_head_up(keys, restarts)
+        self._note(HeadRecord(hashes))
+        self._start_autoscaler()
+        self._note(HeadRecord(hashes, is_up=True))
+        self._follow_first_nodes()
+
+    def _restarts(self) -> Restarts:
+        """What was asked for; an `up` that did not come to its end need not start Ray twice."""
+        asked = self._options.restarts
+        no_restart = asked.no_restart or self._spec.no_restart
+        if self._known.hashes.runtime and not self._known.is_up:
+            mark = instance_mark(head_id(self._spec))
+            no_restart |= bool(self._reach.inside.run(find_argv(mark), timeout_s=_ASK_S).output)
+        return msgspec.structs.replace(asked, no_restart=no_restart)
+
+    def _ask_for_restart(self) -> None:
+        name = self._spec.cluster_name
+        if not self._options.ask(f"{name} is up. Its Ray is started again, and running jobs end."):
+            raise LaunchError(f"{name} was left as it is")
+
+    def _set_head_up(self, known_hosts: str, restarts: Restarts) -> NodeHashes:
+        self._stop_old_autoscaler()
+        with ExitStack() as stack:
+            files = stack.enter_context(
+                bootstrap_files(self._spec, known_hosts=known_hosts, no_restart=restarts.no_restart)
+            )
+            setup = head_setup(
+                self._spec,
+                head_id(self._spec),
+                bootstrap=files,
+                own_program=True,
+                wheels=self._wheels(stack),
+                rays_autoscaler=self._options.rays_autoscaler,
+            )
+            for notice in setup.notices:
+                with step(self._on_step, "note") as progress:
+                    progress.say(notice)
+            update = NodeUpdate(
+                setup,
+                self._reach.host,
+                self._spec.cluster_name,
+                # Another launch hash means another machine, and here the file names the machine.
+                msgspec.structs.replace(self._known.hashes, launch=""),
+                restarts=restarts,
+            )
+            updated = update_node(
+                update,
+                self._paths.dir / "setup",
+                self._on_step,
+                login_within_s=self._options.login_within_s,
+            )
+        if updated.error:
+            raise LaunchError(f"the head is not set up: {updated.error}", updated.detail)
+        return updated.hashes
+
+    def _stop_old_autoscaler(self) -> None:
+        if not self._known.hashes.runtime:
+            return
+        with step(self._on_step, "stop the old autoscaler") as progress:
+            argv = program_on_head("daemon", "stop", self._spec.cluster_name)
+            answer = self._reach.inside.run(argv, timeout_s=_ASK_S)
+            if answer.exit_code:
+                progress.skip("none runs")
+
+    def _wheels(self, stack: ExitStack) -> str:
+        """A directory with wheels, or empty when the head needs none."""
+        with step(self._on_step, "pack raytui") as progress:
+            answer = self._reach.inside.run_shell(probe_command(), timeout_s=_ASK_S)
+            words = answer.output.split()
+            if words[-1:] == ["same"]:
+                progress.skip("the head has it")
+                return ""
+            if words[-1:] == ["index"]:
+                progress.skip("the head gets it from its index")
+                return ""
+            directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="raytui-wheels-"))
+            wheels = write_wheels(Path(directory))
+            size = sum(wheel.stat().st_size for wheel in wheels)
+            progress.say(f"{len(wheels)} wheels, {size / 1e6:.0f} MB")
+            return directory
+
+    def _start_autoscaler(self) -> None:
+        words = ["daemon", "start", CONFIG]
+        if self._options.rays_autoscaler:
+            words.append("--watch-only")
+        self._tell(words, _DAEMON_WAIT_S)
+
+    def _follow_first_nodes(self) -> None:
+        self._tell(["daemon", "follow-setup", self._spec.cluster_name], SET_UP_WAIT_S + _ASK_S)
+
+    def _tell(self, words: list[str], timeout_s: float) -> None:
+        """Have raytui on the head do something and tell its steps; raises LaunchError."""
+        answer = run_on_head(self._reach.inside, words, self._on_step, timeout_s=timeout_s)
+        if answer.exit_code:
+            said = answer.output.strip().removeprefix("raytui: ")
+            why = first_line(said) or f"exit code {answer.exit_code}"
+            raise LaunchError(f"on the head: {why}", said)
+
+    def _note(self, record: HeadRecord) -> None:
+        write_record(self._reach.host, self._spec.cluster_name, record)
