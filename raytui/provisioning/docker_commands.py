@@ -55,6 +55,15 @@ def execute(docker: DockerSpec, command: Sequence[str], names: Iterable[str] = (
     return [program(docker), "exec", "-i", *given, docker.container_name, *command]
 
 
+def stop(docker: DockerSpec) -> list[str]:
+    """End the container.
+
+    Ray's processes in it hear of it only by being killed: the engine tells process 1, bash, which
+    does not listen, so the engine's usual 10 s of patience would be for nothing.
+    """
+    return [program(docker), "stop", "-t", "1", docker.container_name]
+
+
 def copy_in(docker: DockerSpec, staged: str, target: str) -> list[str]:
     """Copy from the host into the running container; the image must have rsync."""
     return [*_rsync(docker), staged, f"{docker.container_name}:{target}"]

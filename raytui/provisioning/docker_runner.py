@@ -62,7 +62,7 @@ class DockerRunner:
         if self.why_start():
             name = self._docker.container_name
             if self._ask(".State.Running", name) == "true":
-                self._engine("stop", name, on_line=on_line)
+                self.stop(on_line=on_line)
             options = (*self._shm(), *self._runtime())
             home = self._home_of_image()
             text = commands.start(self._docker, self._cluster, self._mounts, home, options)
@@ -75,7 +75,7 @@ class DockerRunner:
 
     def stop(self, *, on_line: LineSink | None = None) -> CommandResult:
         """Stop the container, which goes away with it."""
-        return self._engine("stop", self._docker.container_name, on_line=on_line)
+        return self.host.run(commands.stop(self._docker), on_line=on_line)
 
     def run(
         self,
@@ -207,9 +207,6 @@ class DockerRunner:
         """One fact about a container or an image; empty when there is none of that name."""
         result = self.host.run(commands.inspect(self._docker, template, what), timeout_s=_ASK_S)
         return "" if result.exit_code else result.output.strip()
-
-    def _engine(self, *words: str, on_line: LineSink | None = None) -> CommandResult:
-        return self.host.run([commands.program(self._docker), *words], on_line=on_line)
 
 
 def _check(copied: CommandResult, path: str) -> None:

@@ -39,7 +39,7 @@ match sys.argv[1:]:
     case ["run", *words]:
         volumes = [w.split(":")[1] for o, w in zip(words, words[1:]) if o == "-v"]
         container.write_text(json.dumps([{{"Destination": v}} for v in volumes]))
-    case ["stop", _]:
+    case ["stop", *_]:
         container.unlink()
     case ["exec", *words]:
         if not container.exists():

@@ -38,6 +38,15 @@ def start_docker(host: Host) -> None:
     host.run("docker", "import", *_AS_RAYS_IMAGES, _TAR, IMAGE)
 
 
+def start_podman(host: Host) -> None:
+    """Have podman, which needs no daemon, find the image; for root."""
+    # the other one that it has knows no mixture of both kinds of cgroups, which engines leave us
+    host.run(
+        "sh", "-c", "printf '[engine]\\nruntime=\"runc\"\\n' > /etc/containers/containers.conf"
+    )
+    host.run("podman", "import", *_AS_RAYS_IMAGES, _TAR, IMAGE)
+
+
 def mounts_of_python() -> list[str]:
     """Run options that give a container the project, its environment and its Python."""
     return [f"-v {path}:{path}:ro" for path in sorted({str(ROOT), sys.prefix, sys.base_prefix})]
