@@ -1,0 +1,103 @@
+"""How hosts are given back: what runs there of ours is ended, now or when they answer again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future, wait
+
+from msgspec.structs import replace
+
+from raytui.backends.base import ProviderError
+from raytui.backends.on_premise.host import Host
+from raytui.backends.on_premise.hosts_file import Claim, HostRecord, HostsFile, Stage
+from raytui.backends.on_premise.power import switch
+from raytui.backends.tags import RAY_STARTED
+from raytui.model.text import first_line
+
+_log = logging.getLogger(__name__)
+
+PATIENCE_S = 20.0
+"""A host that has not answered for so long is cleaned when it does; its node ends at once."""
+
+
+class GivingBack:
+    """Ends nodes. A host that cannot be asked is remembered as unclean, and nobody gets it so."""
+
+    def __init__(self, file: HostsFile, host: Callable[[str], Host], pool: Executor) -> None:
+        self._file = file
+        self._host = host
+        self._pool = pool
+
+    def give_back(self, instance_ids: Sequence[str], power_off: Callable[[str], str]) -> None:
+        """End these nodes, all at once, within PATIENCE_S; unknown ids are ignored.
+
+        `power_off` is the command that switches the hosts of a node type off, or empty.
+        """
+        wanted = set(instance_ids)
+        leaving: list[tuple[str, Claim]] = []
+        with self._file.change() as known:
+            for host, record in known.items():
+                claim = record.claim
+                if claim is not None and claim.instance_id in wanted:
+                    claim = replace(claim, stage=Stage.LEAVING)
+                    known[host] = replace(record, claim=claim)
+                    leaving.append((host, claim))
+        under_way: dict[Future[None], tuple[str, Claim]] = {}
+        for host, claim in leaving:
+            off = power_off(claim.node_type)
+            under_way[self._pool.submit(self._release, host, claim, off)] = (host, claim)
+        for late in wait(under_way, timeout=PATIENCE_S).not_done:
+            host, claim = under_way[late]
+            self._end(host, claim, f"{host}: no answer for {PATIENCE_S:g} s while it was cleaned")
+
+    def clean(self, host: str, unclean: Sequence[str]) -> None:
+        """End what was left on a host; raises ProviderError when it cannot be asked yet."""
+        self._host(host).release(unclean)
+        with self._file.change() as known:
+            record = known.get(host, HostRecord())
+            left = tuple(one for one in record.unclean if one not in unclean)
+            known[host] = replace(record, unclean=left)
+
+    def _release(self, host: str, claim: Claim, power_off: str) -> None:
+        record = self._file.read().get(host, HostRecord())
+        ids = [claim.instance_id, *record.unclean]
+        there = self._host(host)
+        try:
+            # The claim stays on a host that is switched off, so that nobody gets it just before.
+            there.release(ids, keep_claim=bool(power_off))
+        except ProviderError as error:
+            self._end(host, claim, first_line(str(error)))
+            return
+        off = bool(power_off) and self._switched_off(there, ids, power_off)
+        self._end(host, claim, "", off=off)
+
+    def _switched_off(self, host: Host, ids: Sequence[str], command: str) -> bool:
+        try:
+            switch(host.name, command)
+        except ProviderError as error:
+            _log.warning("%s", error)
+        else:
+            return True
+        try:
+            host.release(ids)
+        except ProviderError as error:
+            _log.warning("%s", error)
+        return False
+
+    def _end(self, host: str, claim: Claim, error: str, *, off: bool = False) -> None:
+        """The node has ended; a host that did not answer is unclean."""
+        with self._file.change() as known:
+            record = known.get(host, HostRecord())
+            ours = record.claim is not None and record.claim.instance_id == claim.instance_id
+            if ours:
+                failed = not claim.tags.get(RAY_STARTED)
+                record = replace(
+                    record, claim=None, off=off, failures=record.failures + (1 if failed else 0)
+                )
+            if error:
+                unclean = (*record.unclean, claim.instance_id)
+                record = replace(record, unclean=tuple(dict.fromkeys(unclean)), error=error)
+            elif ours:
+                record = replace(record, unclean=())
+            known[host] = record

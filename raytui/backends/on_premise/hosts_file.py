@@ -1,0 +1,162 @@
+"""The state file of a head: which host is whose node, and what is known of every host."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from raytui.backends.on_premise.facts import Facts
+from raytui.model.codec import decode, encode
+
+
+class Stage(StrEnum):
+    """How far a claim is."""
+
+    TAKING = "taking"
+    """Intended: the host may have our claim or not."""
+    WAKING = "waking"
+    """Given while its power comes on: it is claimed before anything else is done there."""
+    HELD = "held"
+    LEAVING = "leaving"
+    """Given back: what runs there is being ended."""
+
+
+class Claim(Struct, frozen=True, omit_defaults=True):
+    """One node of ours on a host."""
+
+    instance_id: str
+    node_type: str
+    request_id: str
+    since: float
+    """Unix seconds."""
+    stage: Stage = Stage.TAKING
+    tags: dict[str, str] = {}
+    noted: bool = True
+    """The host, too, has the tags as they are."""
+
+
+class HostRecord(Struct, frozen=True, omit_defaults=True):
+    """All that is remembered about one host."""
+
+    claim: Claim | None = None
+    unclean: tuple[str, ...] = ()
+    """Instances of ours that may still have processes there."""
+    facts: Facts | None = None
+    facts_at: float = 0.0
+    failures: int = 0
+    """How often in a row it could not be had, or did not become a node."""
+    error: str = ""
+    """The newest of these failures."""
+    avoid_until: float = 0.0
+    """Unix seconds: before that it is not asked again."""
+    off: bool = False
+    """We had its power switched off."""
+
+
+class _Content(Struct, frozen=True):
+    version: int
+    cluster: str
+    head_tags: dict[str, str]
+    hosts: dict[str, HostRecord]
+
+
+_VERSION = 1
+
+
+class HostsFile:
+    """Read at any time; changed by one at a time, whole, and on disk before anything is done."""
+
+    def __init__(self, path: Path, cluster: str) -> None:
+        self.path = path
+        self._cluster = cluster
+        self._changing = threading.RLock()
+        self.lost: Path | None = None
+        """Where an unreadable file was moved to, so that it is rebuilt from the hosts."""
+
+    def read(self) -> dict[str, HostRecord]:
+        """What is known, by host."""
+        return self._load().hosts
+
+    def claimed(self, instance_id: str) -> tuple[str, HostRecord, Claim] | None:
+        """Host, record and claim of an instance."""
+        for host, record in self.read().items():
+            if record.claim is not None and record.claim.instance_id == instance_id:
+                return host, record, record.claim
+        return None
+
+    @contextmanager
+    def change(self) -> Iterator[dict[str, HostRecord]]:
+        """The hosts, to be changed in place; written at the end unless nothing changed."""
+        with self._locked():
+            content = self._load()
+            hosts = dict(content.hosts)
+            yield hosts
+            if hosts != content.hosts:
+                self._write(msgspec.structs.replace(content, hosts=hosts))
+
+    @property
+    def head_tags(self) -> dict[str, str]:
+        """What was written down with the head."""
+        return self._load().head_tags
+
+    def tag_head(self, tags: dict[str, str]) -> None:
+        """Write down with the head, beside what is there."""
+        with self._locked():
+            content = self._load()
+            merged = {**content.head_tags, **tags}
+            self._write(msgspec.structs.replace(content, head_tags=merged))
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Exclude other threads and processes; freed by the kernel at death."""
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self._changing:
+            descriptor = os.open(self.path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                yield
+            finally:
+                os.close(descriptor)
+
+    def _load(self) -> _Content:
+        try:
+            content = decode(self.path.read_bytes(), _Content)
+            if (content.version, content.cluster) == (_VERSION, self._cluster):
+                return content
+        except FileNotFoundError:
+            return _Content(_VERSION, self._cluster, {}, {})
+        except msgspec.DecodeError:
+            pass
+        return self._without_unreadable()
+
+    def _without_unreadable(self) -> _Content:
+        aside = self.path.with_name(f"{self.path.name}.unreadable-{int(time.time())}")
+        try:
+            self.path.replace(aside)
+        except FileNotFoundError:  # somebody else just did
+            return self._load()
+        self.lost = aside
+        return _Content(_VERSION, self._cluster, {}, {})
+
+    def _write(self, content: _Content) -> None:
+        new = self.path.with_name(f"{self.path.name}.new")
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(encode(content))
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(self.path)
+        directory = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)

@@ -1,0 +1,322 @@
+"""The hosts of a cluster file as machines that come and go: `Machines` of provider `local`."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+
+from msgspec.structs import replace
+
+from raytui.backends.base import (
+    CapacityError,
+    CommandRunner,
+    ConfigError,
+    LaunchRequest,
+    PartialLaunchError,
+    ProviderError,
+)
+from raytui.backends.local_runner import LocalRunner
+from raytui.backends.on_premise.choosing import why_none
+from raytui.backends.on_premise.claimed_runner import ClaimedRunner
+from raytui.backends.on_premise.facts import Facts, difference, least
+from raytui.backends.on_premise.giving_back import GivingBack
+from raytui.backends.on_premise.host import Answer, Host
+from raytui.backends.on_premise.hosts_file import Claim, HostRecord, HostsFile, Stage
+from raytui.backends.on_premise.reaching import Reaching
+from raytui.backends.on_premise.taking import Taking
+from raytui.backends.on_premise.watching import LOOK_EVERY_S, Watching, made_for, note
+from raytui.backends.tags import RAY_STARTED
+from raytui.config.locations import ClusterPaths
+from raytui.model.lifecycle import InstanceStatus
+from raytui.model.resources import Resources
+from raytui.model.spec import ClusterSpec, DockerSpec, NodeType, Offering
+from raytui.model.state import Instance
+from raytui.model.text import first_line
+
+_log = logging.getLogger(__name__)
+
+_AT_ONCE = 64
+_ASK_S = 20.0
+
+
+class OnPremMachines:
+    """The machines of one cluster, as its head has them. Thread-safe.
+
+    The head is this machine and always there until it is terminated. Workers are hosts of the
+    cluster file, each claimed on the host itself, since other clusters may share it.
+    """
+
+    def __init__(
+        self,
+        spec: ClusterSpec,
+        paths: ClusterPaths,
+        clock: Callable[[], float] = time.time,
+        look_every_s: float = LOOK_EVERY_S,
+    ) -> None:
+        """Raises ConfigError when the file leaves its hosts to somebody else."""
+        options = spec.provider.options
+        if "head_ip" not in options:
+            raise ConfigError(
+                "raytui shares hosts among clusters without a coordinator: "
+                "name head_ip and worker_ips instead of coordinator_address"
+            )
+        self._spec = spec
+        self._clock = clock
+        self._since = clock()
+        self._head_id = str(options["head_ip"])
+        self._head_runner = LocalRunner()
+        self._head_ended = False
+        self.cluster = f"{spec.cluster_name}@{self._head_id}"
+        """What the claims on the hosts call us."""
+        self._reach = Reaching(self.cluster, spec.auth, paths)
+        self._file = HostsFile(paths.dir / "hosts.json", self.cluster)
+        self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="host")
+        self._taking = Taking(self._file, self._reach.host, self._pool, clock)
+        self._giving = GivingBack(self._file, self._reach.host, self._pool)
+        self._watching = Watching(
+            self._file,
+            self._reach.host,
+            self._docker_of,
+            self._giving.clean,
+            self._taking.is_under_way,
+            clock,
+            look_every_s,
+        )
+        self._runners: dict[str, CommandRunner] = {}
+        self._lock = threading.Lock()
+        self._rebuild_if_lost()
+
+    # The life of it.
+
+    def start(self) -> None:
+        """Look after the hosts in the background from now on."""
+        self._watching.start()
+
+    def close(self) -> None:
+        """End the looks and all connections; nodes stay as they are."""
+        self._watching.close()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._reach.close()
+
+    # NodeProvider.
+
+    def list_instances(self) -> list[Instance]:
+        """See NodeProvider. Workers are ALLOCATED, whatever has been made of them."""
+        listed = [] if self._head_ended else [self._head()]
+        for host, record in self._file.read().items():
+            if record.claim is not None and record.claim.stage is not Stage.TAKING:
+                listed.append(self._instance(host, record.claim))
+        return listed
+
+    def launch(self, request: LaunchRequest) -> list[Instance]:
+        """Claim free hosts of the type's pool; see NodeProvider.
+
+        Raises CapacityError, which says who has the hosts, when none is free.
+        """
+        if request.is_head:
+            raise ConfigError("the head of an on-premise cluster is not launched from itself")
+        pool = self._spec.pools.get(request.node_type)
+        if pool is None:
+            raise ConfigError(f"{request.node_type} has no hosts in {self._spec.cluster_name}")
+        taken = self._taking.take(request, pool, self._docker_of(request.node_type))
+        launched = [self._instance(host, claim) for host, claim in taken.claims]
+        if len(launched) < request.count:
+            known, now = self._file.read(), self._clock()
+            words = why_none(request.node_type, pool.hosts, known, taken.met, now)
+            error = CapacityError(words)
+            raise PartialLaunchError(launched, error) if launched else error
+        return launched
+
+    def terminate(self, instance_ids: Sequence[str]) -> None:
+        """End what runs of these nodes and give their hosts back, all at once, within 20 s.
+
+        A host that does not answer is cleaned when it does, before anybody gets it.
+        """
+        self._giving.give_back(instance_ids, self._power_off)
+        with self._lock:
+            for name in instance_ids:
+                self._runners.pop(name, None)
+        if self._head_id in instance_ids:
+            Host(self._head_id, self._head_runner, self.cluster).release([self._head_id])
+            self._head_ended = True
+
+    def offerings(self, node_type: NodeType) -> tuple[Offering, ...]:
+        """What the cluster file says; hosts are there already."""
+        return node_type.offerings
+
+    def reload(self, spec: ClusterSpec) -> None:
+        """See NodeProvider. A host that the file no longer names stays until its node ends."""
+        self._spec = spec
+        known = self._file.read()
+        self._reach.reload(spec.auth, {host for host, record in known.items() if record.claim})
+
+    # Machines.
+
+    def runner(self, instance_id: str) -> CommandRunner:
+        """See Machines; the head's runs commands here."""
+        if instance_id == self._head_id:
+            return self._head_runner
+        with self._lock:
+            if instance_id not in self._runners:
+                self._runners[instance_id] = self._new_runner(instance_id)
+            return self._runners[instance_id]
+
+    def tags(self, instance_id: str) -> dict[str, str]:
+        """See Machines. A fresh claim has the hashes of what we made of the host before."""
+        if instance_id == self._head_id:
+            return self._file.head_tags
+        found = self._file.claimed(instance_id)
+        return dict(found[2].tags) if found else {}
+
+    def tag(self, instance_id: str, tags: Mapping[str, str]) -> None:
+        """See Machines. Word is left on the host, too, at once or when it answers."""
+        if instance_id == self._head_id:
+            self._file.tag_head(dict(tags))
+            return
+        found = self._file.claimed(instance_id)
+        if found is None:
+            raise ConfigError(f"{instance_id} is no node of {self._spec.cluster_name}")
+        host = found[0]
+        with self._file.change() as known:
+            record = known[host]
+            claim = record.claim
+            if claim is None or claim.instance_id != instance_id:
+                return
+            claim = replace(claim, tags={**claim.tags, **tags}, noted=False)
+            record = replace(record, claim=claim)
+            if tags.get(RAY_STARTED):
+                record = replace(record, failures=0, error="", avoid_until=0.0)
+            known[host] = record
+        try:
+            note(self._file, self._reach.host(host), claim)
+        except ProviderError as error:
+            _log.info("%s", first_line(str(error)))
+
+    # What the hosts have.
+
+    def fill(self, spec: ClusterSpec) -> ClusterSpec:
+        """The spec with the resources of node types as their hosts have them.
+
+        Of each resource the least of a type's hosts; what the file states stays. Hosts that were
+        never asked are asked now, for at most 20 s; without an answer nothing is guessed.
+        """
+        hosts = {host for pool in spec.pools.values() for host in pool.hosts}
+        known = self._file.read()
+        self._ask([host for host in hosts if known.get(host, HostRecord()).facts is None])
+        facts = self._facts()
+        types = dict(spec.node_types)
+        for name, pool in spec.pools.items():
+            found = least(facts[host] for host in pool.hosts if host in facts)
+            amounts = {**found.amounts(), **pool.resources.amounts()}
+            types[name] = replace(types[name], resources=Resources.of(amounts))
+        return replace(spec, node_types=types)
+
+    def notices(self) -> list[str]:
+        """What a person should know of the hosts: state that was lost, types of unlike hosts."""
+        found = []
+        if self._file.lost is not None:
+            found.append(
+                f"the state of the hosts was unreadable and is rebuilt from the hosts themselves; "
+                f"the old file is {self._file.lost}"
+            )
+        facts = self._facts()
+        for name, pool in self._spec.pools.items():
+            unlike = difference({host: facts[host] for host in pool.hosts if host in facts})
+            if unlike:
+                found.append(
+                    f"the hosts of {name} are not alike ({unlike}); Ray plans with the least of "
+                    "each, metadata.raytui.pools makes types of them"
+                )
+        return found
+
+    def _facts(self) -> dict[str, Facts]:
+        return {h: record.facts for h, record in self._file.read().items() if record.facts}
+
+    def _ask(self, hosts: Sequence[str]) -> dict[str, Answer]:
+        """What these hosts tell, all asked at once; those that do not answer are left out."""
+        asked = {self._pool.submit(self._reach.host(host).ask): host for host in hosts}
+        answers: dict[str, Answer] = {}
+        for future in wait(asked, timeout=_ASK_S).done:
+            try:
+                answers[asked[future]] = future.result()
+            except ProviderError as error:
+                _log.info("%s", first_line(str(error)))
+        now = self._clock()
+        with self._file.change() as known:
+            for host, answer in answers.items():
+                record = known.get(host, HostRecord())
+                known[host] = replace(record, facts=answer.facts, facts_at=now)
+        return answers
+
+    def _rebuild_if_lost(self) -> None:
+        """After an unreadable state file, the claims on the hosts say what is ours."""
+        self._file.read()
+        if self._file.lost is None:
+            return
+        _log.error("%s", self.notices()[0])
+        hosts = {host for pool in self._spec.pools.values() for host in pool.hosts}
+        answers = self._ask(sorted(hosts))
+        with self._file.change() as known:
+            for host, answer in answers.items():
+                claim = answer.claim
+                if claim is not None and known[host].claim is None:
+                    tags = made_for(claim.tags, claim.instance_id)
+                    claim = replace(claim, tags=tags, stage=Stage.HELD)
+                    known[host] = replace(known[host], claim=claim)
+
+    # Parts.
+
+    def _head(self) -> Instance:
+        return Instance(
+            instance_id=self._head_id,
+            node_type=self._spec.head_node_type,
+            status=InstanceStatus.ALLOCATED,
+            is_head=True,
+            ip=self._head_id,
+            launched_at=self._since,
+            status_since=self._since,
+            price_per_hour=self._spec.head.price_per_hour,
+        )
+
+    def _instance(self, host: str, claim: Claim) -> Instance:
+        node_type = self._spec.node_types.get(claim.node_type)
+        status, detail = InstanceStatus.ALLOCATED, ""
+        if claim.stage is Stage.LEAVING:
+            status = InstanceStatus.TERMINATING
+        elif claim.stage is Stage.WAKING:
+            detail = "its power comes on"
+        elif detail := self._watching.why_lost(claim):
+            status = InstanceStatus.LOST
+        return Instance(
+            instance_id=claim.instance_id,
+            node_type=claim.node_type,
+            status=status,
+            request_id=claim.request_id,
+            ip=host,
+            launched_at=claim.since,
+            status_since=claim.since,
+            price_per_hour=node_type.price_per_hour if node_type else None,
+            detail=detail,
+        )
+
+    def _new_runner(self, instance_id: str) -> CommandRunner:
+        found = self._file.claimed(instance_id)
+        if found is None:
+            raise ConfigError(f"{instance_id} is no node of {self._spec.cluster_name}")
+        host, _, claim = found
+        runner = self._reach.host(host).runner
+        if claim.stage is not Stage.WAKING:
+            return runner
+        docker = self._docker_of(claim.node_type)
+        return ClaimedRunner(runner, lambda: self._taking.claim_when_awake(instance_id, docker))
+
+    def _docker_of(self, node_type: str) -> DockerSpec | None:
+        known = self._spec.node_types.get(node_type)
+        return known.docker if known is not None else self._spec.docker
+
+    def _power_off(self, node_type: str) -> str:
+        pool = self._spec.pools.get(node_type)
+        return pool.power.off if pool is not None else ""
