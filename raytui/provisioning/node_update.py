@@ -206,11 +206,11 @@ class _Run:
         for number, (one, key) in enumerate(zip(steps, keys, strict=True), 1):
             output = self._directory / f"{number:02d}-{_file_name(one.name)}.log"
             self._at = one.name
+            if one.lasts and key in done:
+                self._on_step(_done_before(self._update.node, one.name, output))
+                continue
             with step(self._on_step, one.name, self._update.node, str(output)) as progress:
                 self._go_on_or_stop()
-                if one.lasts and key in done:
-                    progress.skip(DONE_BEFORE)
-                    continue
                 self._do(one, output, progress)
             done.add(key)
             write_done(self._done_file, done)
@@ -328,6 +328,11 @@ class _Heard:
         """No more lines come."""
         if self.last:
             self.progress.say(self.last)
+
+
+def _done_before(node: str, name: str, output: Path) -> Step:
+    now = time.time()
+    return Step(node, name, StepStatus.SKIPPED, now, now, DONE_BEFORE, str(output))
 
 
 def _is_final(error: Exception) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -17,6 +18,11 @@ from raytui.model.snapshot import Level
 from raytui.model.spec import ClusterSpec
 from raytui.model.text import count_text, first_line
 
+
+def _as_it_is(spec: ClusterSpec) -> ClusterSpec:
+    return spec
+
+
 _Stamp = tuple[int, int, int]
 """Modification time in nanoseconds, size, inode: an editor changes at least one of them."""
 
@@ -27,8 +33,21 @@ class ClusterFile:
     `changed` and `reload` may be called from different threads, not at the same time.
     """
 
-    def __init__(self, target: str, paths: ClusterPaths, source: str) -> None:
-        """`source` is the file that the daemon was started with; empty when there was none."""
+    def __init__(
+        self,
+        target: str,
+        paths: ClusterPaths,
+        source: str,
+        *,
+        fill: Callable[[ClusterSpec], ClusterSpec] = _as_it_is,
+    ) -> None:
+        """`source` is the file that the daemon was started with; empty when there was none.
+
+        `fill` completes what was read by what is known of the machines at that moment.
+        """
+        self._fill = fill
+        self._read_as: ClusterSpec | None = None
+        self._filled_as: ClusterSpec | None = None
         self._target = target
         self._paths = paths
         self._file = Path(source) if source else None
@@ -36,7 +55,18 @@ class ClusterFile:
         self._settled = self._stamp
         self._digest = self._read()
 
+    def fill(self, spec: ClusterSpec) -> ClusterSpec:
+        """What was read, completed; when that would be something else, it counts as changed."""
+        self._read_as, self._filled_as = spec, self._fill(spec)
+        return self._filled_as
+
     def changed(self) -> bool:
+        """Whether it is time to `reload`: the file is another, or more of the machines is known."""
+        if self._has_new_content():
+            return True
+        return self._read_as is not None and self._fill(self._read_as) != self._filled_as
+
+    def _has_new_content(self) -> bool:
         """Whether there is a content that was not there before, and nobody is writing it any more.
 
         To be asked about once a second. A new content counts when two looks in a row found the
@@ -63,7 +93,8 @@ class ClusterFile:
             return _refuse(engine, str(error))
         if old is not None and _identity(spec) != _identity(old):
             return _refuse(engine, "cluster_name and provider cannot change while it is up")
-        changes = _give(engine, old, spec)
+        known = self._filled_as
+        changes = _give(engine, old, spec, self.fill(spec), known)
         remember(self._paths, spec)
         return Ack(True, changes)
 
@@ -87,9 +118,18 @@ def _identity(spec: ClusterSpec) -> tuple[object, ...]:
     return (spec.cluster_name, spec.provider)
 
 
-def _give(engine: Engine, old: ClusterSpec | None, new: ClusterSpec) -> str:
-    """Have the engine go on with `new`; returns what changed in one line."""
-    if new == old:
+def _give(
+    engine: Engine,
+    old: ClusterSpec | None,
+    new: ClusterSpec,
+    filled: ClusterSpec,
+    known: ClusterSpec | None,
+) -> str:
+    """Have the engine go on with `new`, as it was `filled`; returns what changed in one line.
+
+    `known` is what it goes on with now.
+    """
+    if new == old and known in (None, filled):
         return "reloaded: nothing changed"
     if old is not None and new.metrics != old.metrics:
         # Who scrapes should not have to follow a port about: that waits for a moment of choice.
@@ -100,7 +140,7 @@ def _give(engine: Engine, old: ClusterSpec | None, new: ClusterSpec) -> str:
         )
         if new == moved:
             return later
-    return engine.reload(new)
+    return engine.reload(filled)
 
 
 def _refuse(engine: Engine, why: str) -> Ack:

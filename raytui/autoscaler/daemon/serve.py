@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from functools import partial
 
 from raytui.autoscaler.daemon.cluster_file import ClusterFile
 from raytui.autoscaler.daemon.process import run_daemon
@@ -15,7 +16,7 @@ from raytui.config.locations import ClusterPaths
 from raytui.config.target import cluster_of
 from raytui.model.snapshot import ClusterInfo, Level
 from raytui.model.spec import ClusterSpec
-from raytui.provisioning.registry import provider_for
+from raytui.provisioning.registry import HeadProvider, WorksInBackground, filled, provider_for
 
 
 class NoHeadError(Exception):
@@ -35,26 +36,36 @@ def serve(target: str, *, on_stderr: bool = True) -> None:
         raise NoHeadError(
             f"no head of {spec.cluster_name} is running; start it: raytui up {target}"
         )
-    file = ClusterFile(target, paths, spec.source)
+    file = ClusterFile(target, paths, spec.source, fill=partial(filled, provider))
     monitor = Monitor(spec.cluster_name, paths.ledger)
-    run_daemon(
-        spec.cluster_name,
-        paths,
-        lambda: _engine(spec, paths, monitor),
-        file.reload,
-        changed=file.changed,
-        monitor=monitor,
-        on_stderr=on_stderr,
-    )
+    try:
+        run_daemon(
+            spec.cluster_name,
+            paths,
+            lambda: _engine(spec, file, provider, paths, monitor),
+            file.reload,
+            changed=file.changed,
+            monitor=monitor,
+            on_stderr=on_stderr,
+        )
+    finally:
+        if isinstance(provider, WorksInBackground):
+            provider.close()
 
 
-def _engine(spec: ClusterSpec, paths: ClusterPaths, monitor: Monitor) -> Engine:
+def _engine(
+    written: ClusterSpec,
+    file: ClusterFile,
+    provider: HeadProvider,
+    paths: ClusterPaths,
+    monitor: Monitor,
+) -> Engine:
     # Here, in the engine's own thread: Ray is a heavy import and must not delay a refusal.
     from raytui.autoscaler.loop.ledger_rescue import open_ledger
     from raytui.autoscaler.loop.reconciler import Reconciler
     from raytui.ray.gcs import GcsRay
 
-    provider = provider_for(spec, paths)
+    spec = file.fill(written)
     address = provider.head_address()
     ray = GcsRay(address)
     metrics_url, trouble = "", ""
@@ -82,5 +93,7 @@ def _engine(spec: ClusterSpec, paths: ClusterPaths, monitor: Monitor) -> Engine:
     engine = Reconciler(spec, provider, ray, open_ledger(paths.ledger, time.time()), info=info)
     if trouble:
         engine.note(Level.WARNING, trouble)
-    remember(paths, spec)
+    remember(paths, written)
+    if isinstance(provider, WorksInBackground):
+        provider.start()
     return engine
