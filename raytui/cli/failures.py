@@ -30,6 +30,7 @@ def as_failure(error: Exception) -> CommandFailed | None:
     from raytui.autoscaler.daemon.serve import NoHeadError
     from raytui.autoscaler.loop.ledger import LedgerError
     from raytui.backends.base import ProviderError
+    from raytui.backends.ssh.errors import SshError, SyncError
     from raytui.client.base import ClientError, ReadOnlyError
     from raytui.config.problems import ConfigErrors
     from raytui.config.target import UnknownClusterError
@@ -40,6 +41,8 @@ def as_failure(error: Exception) -> CommandFailed | None:
         ((ConfigErrors, UnknownClusterError, BadSettingError), ExitCode.USAGE),
         ((ClientError, ControlError), ExitCode.UNREACHABLE),
         (TimeoutError, ExitCode.TIMEOUT),
+        (SyncError, ExitCode.FAILED),
+        (SshError, ExitCode.UNREACHABLE),
         ((LaunchError, ProviderError, RayError, LockHeldError), ExitCode.FAILED),
         ((LedgerError, NoHeadError, ReadOnlyError), ExitCode.FAILED),
         ((TooManyFailuresError, OSError), ExitCode.FAILED),

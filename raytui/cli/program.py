@@ -26,6 +26,8 @@ _COMMANDS = {
     "pause": ("raytui.cli.autoscaler", "Let the autoscaler watch but not act."),
     "resume": ("raytui.cli.autoscaler", "Let the autoscaler act again."),
     "request": ("raytui.cli.autoscaler", "Make sure that resources exist (request_resources)."),
+    "job": ("raytui.cli.job", "Submit jobs, list, follow and stop them."),
+    "dashboard": ("raytui.cli.dashboard", "Make Ray's dashboard reachable from here."),
     "demo": ("raytui.cli.demo", "A real Ray cluster on this machine, with work for it."),
     "daemon": ("raytui.cli.daemon", "Run the autoscaler, or connect to it."),
     "info": ("raytui.cli.info", "Paths, versions, known clusters."),

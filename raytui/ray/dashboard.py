@@ -37,8 +37,10 @@ def call(
 
 
 def _words(error: urllib.error.HTTPError) -> str:
+    """The last line that says something: an answer may be a traceback with a stop at its end."""
     try:
-        text = error.read().decode(errors="replace").strip()
+        text = error.read().decode(errors="replace")
     except OSError:
         text = ""
-    return f"{error.code} {text.splitlines()[-1] if text else error.reason}"
+    lines = [line.strip() for line in text.splitlines() if any(map(str.isalnum, line))]
+    return f"{error.code} {lines[-1] if lines else error.reason}"

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from raytui.ray.base import RayError
 from raytui.ray.dashboard import call
@@ -37,12 +38,23 @@ class Job(Struct, frozen=True, omit_defaults=True):
     metadata: dict[str, str] = {}
 
 
+class Reserve(Struct, frozen=True, omit_defaults=True):
+    """What a job's driver reserves for itself, apart from its tasks and actors."""
+
+    num_cpus: float | None = None
+    num_gpus: float | None = None
+    memory: int | None = None
+    """Bytes."""
+    resources: dict[str, float] | None = None
+    label_selector: dict[str, str] | None = None
+
+
 def submit(
     dashboard_url: str,
     entrypoint: str,
     runtime_env: Mapping[str, Any] | None = None,
     *,
-    entrypoint_num_cpus: float | None = None,
+    reserve: Reserve | None = None,
     submission_id: str = "",
     metadata: Mapping[str, str] | None = None,
 ) -> str:
@@ -50,17 +62,26 @@ def submit(
 
     With a `submission_id` the call may be repeated: Ray refuses a second job of that id.
     """
-    body: dict[str, Any] = {"entrypoint": entrypoint}
-    if runtime_env:
-        body["runtime_env"] = dict(runtime_env)
-    if entrypoint_num_cpus is not None:
-        body["entrypoint_num_cpus"] = entrypoint_num_cpus
-    if submission_id:
-        body["submission_id"] = submission_id
-    if metadata:
-        body["metadata"] = dict(metadata)
+    body = asked_body(entrypoint, runtime_env, reserve, submission_id, metadata)
     answer = call(dashboard_url, "/api/jobs/", method="POST", body=body, timeout_s=_SUBMIT_S)
     return _text(answer, "submission_id")
+
+
+def asked_body(
+    entrypoint: str,
+    runtime_env: Mapping[str, Any] | None,
+    reserve: Reserve | None,
+    submission_id: str,
+    metadata: Mapping[str, str] | None,
+) -> dict[str, Any]:
+    """What Ray is told about a job, in the words of its API; only what was said."""
+    said = {
+        "runtime_env": dict(runtime_env or {}),
+        "submission_id": submission_id,
+        "metadata": dict(metadata or {}),
+        **{f"entrypoint_{name}": value for name, value in asdict(reserve or Reserve()).items()},
+    }
+    return {"entrypoint": entrypoint, **{k: v for k, v in said.items() if v or v == 0}}
 
 
 def jobs(dashboard_url: str) -> list[Job]:

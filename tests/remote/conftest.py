@@ -34,6 +34,14 @@ def elsewhere(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield cluster
 
 
+@pytest.fixture(scope="package")
+def with_ray(elsewhere: OnPremise) -> OnPremise:
+    """The same with real Ray and its dashboard on the head, until the host goes away."""
+    start = "ray start --head --port=6379 --num-cpus=2 --include-dashboard=true"
+    away.in_home(elsewhere.head, "bash", "-ic", start)
+    return elsewhere
+
+
 @pytest.fixture
 def laptop(elsewhere: OnPremise, monkeypatch: pytest.MonkeyPatch) -> OnPremise:
     """The cluster elsewhere, with this process in the place of raytui on the laptop."""
