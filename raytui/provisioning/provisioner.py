@@ -32,7 +32,7 @@ from raytui.provisioning.mounted_files import MountedFiles
 from raytui.provisioning.node_setup import NodeSetup, worker_setup
 from raytui.provisioning.node_tags import ray_started_in
 from raytui.provisioning.output_file import last_lines
-from raytui.provisioning.registry import filled
+from raytui.provisioning.registry import WorksInBackground, filled, notices_of
 from raytui.provisioning.shown_steps import ShownSteps
 
 _log = logging.getLogger(__name__)
@@ -81,6 +81,8 @@ class Provisioner:
                 self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="set-up")
                 self._compare.set()
                 threading.Thread(target=self._mind, name="set-ups", daemon=True).start()
+        if isinstance(self._machines, WorksInBackground):
+            self._machines.start()
 
     def close(self) -> None:
         """End what is under way, which the next `start` takes up again; nodes stay as they are."""
@@ -91,6 +93,8 @@ class Provisioner:
         self._stop(makings)
         if pool is not None:
             pool.shutdown(wait=False, cancel_futures=True)
+        if isinstance(self._machines, WorksInBackground):
+            self._machines.close()
 
     # NodeProvider.
 
@@ -143,6 +147,10 @@ class Provisioner:
     def fill(self, spec: ClusterSpec) -> ClusterSpec:
         """See KnowsItsMachines."""
         return filled(self._machines, spec)
+
+    def notices(self) -> list[str]:
+        """See KnowsItsMachines."""
+        return notices_of(self._machines)
 
     # HeadProvider.
 

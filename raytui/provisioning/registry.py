@@ -39,7 +39,14 @@ class KnowsItsMachines(Protocol):
     """A provider that completes the cluster file by what its machines have."""
 
     def fill(self, spec: ClusterSpec) -> ClusterSpec:
-        """The spec with the resources that it leaves open, as far as they are known."""
+        """The spec with the resources that it leaves open, as far as they are known.
+
+        May take 20 s while machines are asked that nothing is known of.
+        """
+        ...
+
+    def notices(self) -> list[str]:
+        """What a person should know of the machines."""
         ...
 
 
@@ -77,3 +84,8 @@ def provider_for(spec: ClusterSpec, paths: ClusterPaths) -> HeadProvider:
 def filled(provider: NodeProvider, spec: ClusterSpec) -> ClusterSpec:
     """The spec with what the provider knows of its machines and the file leaves open."""
     return provider.fill(spec) if isinstance(provider, KnowsItsMachines) else spec
+
+
+def notices_of(provider: NodeProvider) -> list[str]:
+    """What a person should know of the provider's machines."""
+    return provider.notices() if isinstance(provider, KnowsItsMachines) else []

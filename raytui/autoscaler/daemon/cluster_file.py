@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from raytui.model.text import count_text, first_line
 def _as_it_is(spec: ClusterSpec) -> ClusterSpec:
     return spec
 
+
+_FILL_EVERY_S = 30.0
 
 _Stamp = tuple[int, int, int]
 """Modification time in nanoseconds, size, inode: an editor changes at least one of them."""
@@ -48,6 +51,7 @@ class ClusterFile:
         self._fill = fill
         self._read_as: ClusterSpec | None = None
         self._filled_as: ClusterSpec | None = None
+        self._filled_at = 0.0
         self._target = target
         self._paths = paths
         self._file = Path(source) if source else None
@@ -58,13 +62,19 @@ class ClusterFile:
     def fill(self, spec: ClusterSpec) -> ClusterSpec:
         """What was read, completed; when that would be something else, it counts as changed."""
         self._read_as, self._filled_as = spec, self._fill(spec)
+        self._filled_at = time.monotonic()
         return self._filled_as
 
     def changed(self) -> bool:
         """Whether it is time to `reload`: the file is another, or more of the machines is known."""
-        if self._has_new_content():
-            return True
-        return self._read_as is not None and self._fill(self._read_as) != self._filled_as
+        return self._has_new_content() or self._knows_more()
+
+    def _knows_more(self) -> bool:
+        now = time.monotonic()
+        if self._read_as is None or now - self._filled_at < _FILL_EVERY_S:
+            return False
+        self._filled_at = now
+        return self._fill(self._read_as) != self._filled_as
 
     def _has_new_content(self) -> bool:
         """Whether there is a content that was not there before, and nobody is writing it any more.

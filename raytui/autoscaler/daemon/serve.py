@@ -16,7 +16,13 @@ from raytui.config.locations import ClusterPaths
 from raytui.config.target import cluster_of
 from raytui.model.snapshot import ClusterInfo, Level
 from raytui.model.spec import ClusterSpec
-from raytui.provisioning.registry import HeadProvider, WorksInBackground, filled, provider_for
+from raytui.provisioning.registry import (
+    HeadProvider,
+    WorksInBackground,
+    filled,
+    notices_of,
+    provider_for,
+)
 
 
 class NoHeadError(Exception):
@@ -93,6 +99,8 @@ def _engine(
     engine = Reconciler(spec, provider, ray, open_ledger(paths.ledger, time.time()), info=info)
     if trouble:
         engine.note(Level.WARNING, trouble)
+    for words in notices_of(provider):
+        engine.note(Level.WARNING, words)
     remember(paths, written)
     if isinstance(provider, WorksInBackground):
         provider.start()
