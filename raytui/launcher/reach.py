@@ -71,7 +71,8 @@ def head_host(spec: ClusterSpec) -> str:
     if spec.provider.type == "local" and "head_ip" in options:
         return str(options.get("external_head_ip") or options["head_ip"])
     raise ConfigError(
-        f"{spec.cluster_name}: where the head is cannot be told for provider {spec.provider.type}"
+        f"raytui {spec.cluster_name}: provider type {spec.provider.type} cannot be launched yet; "
+        "local (hosts reached by SSH) and fake_multinode (real Ray nodes on this machine) can"
     )
 
 
