@@ -219,10 +219,13 @@ def engine() -> Iterator[Engine]:
 
 
 def wait_until(
-    holds: Callable[[], bool], what: str, needs: "subprocess.Popen[bytes] | None" = None
+    holds: Callable[[], bool],
+    what: str,
+    needs: "subprocess.Popen[bytes] | None" = None,
+    within_s: float = _START_S,
 ) -> None:
     """Wait for a condition; raises TimeoutError, at once when a process that it needs has ended."""
-    deadline = time.monotonic() + _START_S
+    deadline = time.monotonic() + within_s
     while not holds():
         if time.monotonic() > deadline or (needs and needs.poll() is not None):
             raise TimeoutError(f"waited in vain for {what}")
