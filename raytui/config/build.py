@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from raytui.config.defaults import ON_PREMISE_TYPE
-from raytui.config.fill import Values, provider_type
+from raytui.config.on_premise import hosts_in_no_pool, pools_of
+from raytui.config.values import Values, own_section
 from raytui.model.leaving import OrphanPolicy, QuietHours, RemovalRules, Share
 from raytui.model.lifecycle import Timeouts
 from raytui.model.resources import Resources
@@ -20,6 +21,7 @@ from raytui.model.spec import (
     MetricsSpec,
     NodeType,
     Offering,
+    PowerHooks,
     ProviderSpec,
 )
 
@@ -51,11 +53,11 @@ def build(values: Values, source: str) -> ClusterSpec:
         expander=_expander(values),
         budget_per_hour=_budget_per_hour(values),
         removal=_removal(values),
-        orphans=OrphanPolicy(_raytui(values).get("orphans", OrphanPolicy.KEEP)),
+        orphans=OrphanPolicy(own_section(values).get("orphans", OrphanPolicy.KEEP)),
         metrics=_metrics(values),
         timeouts=_timeouts(values),
         pools=_pools(values),
-        on_head=_raytui(values).get("on_head", False),
+        on_head=own_section(values).get("on_head", False),
         source=source,
         written=values,
     )
@@ -106,21 +108,22 @@ def _docker(section: Values, kind: str = "") -> DockerSpec:
     )
 
 
-def _raytui(values: Values) -> Values:
-    own: Values = values.get("metadata", {}).get("raytui", {})
-    return own
-
-
 def _pools(values: Values) -> dict[str, HostPool]:
     """The hosts of provider `local`, by node type."""
-    if provider_type(values) != "local":
-        return {}
-    hosts = values["provider"].get("worker_ips", ())
-    return {ON_PREMISE_TYPE: HostPool(tuple(hosts))} if hosts else {}
+    power = own_section(values).get("power", {})
+    listed = tuple(hosts_in_no_pool(values))
+    pools = {ON_PREMISE_TYPE: HostPool(listed, power=PowerHooks(**power))} if listed else {}
+    for name, pool in pools_of(values).items():
+        pools[name] = HostPool(
+            hosts=tuple(pool["hosts"]),
+            resources=Resources.of(pool.get("resources", {})),
+            power=PowerHooks(**{**power, **pool.get("power", {})}),
+        )
+    return pools
 
 
 def _removal(values: Values) -> RemovalRules:
-    removal = _raytui(values).get("removal", {})
+    removal = own_section(values).get("removal", {})
     return RemovalRules(
         drain_deadline_s=removal.get("drain_deadline"),
         max_draining=_share(removal),
@@ -144,29 +147,29 @@ def _quiet_hours(span: str) -> QuietHours:
 
 
 def _expander(values: Values) -> tuple[Expander, ...]:
-    raytui = values.get("metadata", {}).get("raytui", {})
+    raytui = own_section(values)
     return tuple(map(Expander, raytui.get("expander", ()))) or (Expander.PRICE,)
 
 
 def _timeouts(values: Values) -> Timeouts:
-    raytui = values.get("metadata", {}).get("raytui", {})
+    raytui = own_section(values)
     return Timeouts(**{f"{name}_s": limit for name, limit in raytui.get("timeouts", {}).items()})
 
 
 def _metrics(values: Values) -> MetricsSpec:
-    raytui = values.get("metadata", {}).get("raytui", {})
+    raytui = own_section(values)
     return MetricsSpec(**raytui.get("metrics", {}))
 
 
 def _budget_per_hour(values: Values) -> float | None:
-    raytui = values.get("metadata", {}).get("raytui", {})
+    raytui = own_section(values)
     most = raytui.get("budget", {}).get("max_per_hour")
     return None if most is None else float(most)
 
 
 def _offerings(name: str, values: Values) -> tuple[Offering, ...]:
     """The ways to buy a type: as metadata.raytui has them, or the one that node_config says."""
-    raytui = values.get("metadata", {}).get("raytui", {})
+    raytui = own_section(values)
     priced = raytui.get("node_types", {}).get(name, {})
     price = priced.get("price_per_hour")
     written = _written_offering(values["provider"]["type"], _config(name, values), price)

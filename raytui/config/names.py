@@ -54,6 +54,9 @@ def wrong_label_name(name: str) -> str:
 LABEL_WORDS = "1 to 63 letters, digits, '.', '_' and '-' that begin and end with a letter or digit"
 LABEL_VALUE = re.compile(rf"({_LABEL.pattern})?")
 
+HOST = re.compile(r"[A-Za-z0-9_:][A-Za-z0-9_.:%-]*")
+HOST_WORDS = "the address or name of a host"
+
 _CLOCK = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
 TIME_SPAN = re.compile(rf"{_CLOCK}-(?:{_CLOCK}|24:00)")
 TIME_SPAN_WORDS = 'a time span, e.g. "22:00-06:00"'

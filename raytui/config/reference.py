@@ -22,6 +22,8 @@ TABLES: dict[str, Table] = {
     "raytui": schema.RAYTUI,
     "priced type": schema.PRICED_TYPE,
     "offering": schema.OFFERING,
+    "pool": schema.POOL,
+    "power": schema.POWER,
     "removal": schema.REMOVAL,
     "removal of a kind": schema.REMOVAL_OF_KIND,
     "budget": schema.BUDGET,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from raytui.config.defaults import defaults_of
-from raytui.config.fill import Values, provider_type
+from raytui.config.on_premise import check_pools
 from raytui.config.problems import Problems, nearest, quoted
+from raytui.config.values import Values, own_section, provider_type
 from raytui.model.leaving import zone_named
 
 _TYPES = "available_node_types"
@@ -24,6 +25,7 @@ def check(values: Values, problems: Problems) -> None:
     _prices_are_for_types(values, problems)
     _quiet_hours_have_a_length(values, problems)
     _time_zone_is_known(values, problems)
+    check_pools(values, problems)
 
 
 def _limits_are_known(values: Values, problems: Problems) -> None:
@@ -143,7 +145,7 @@ def _external_has_module(values: Values, problems: Problems) -> None:
 
 
 def _prices_are_for_types(values: Values, problems: Problems) -> None:
-    priced = values.get("metadata", {}).get("raytui", {}).get("node_types", {})
+    priced = own_section(values).get("node_types", {})
     for name in priced:
         if values[_TYPES] and name not in values[_TYPES]:
             problems.add(
@@ -177,5 +179,5 @@ def _time_zone_is_known(values: Values, problems: Problems) -> None:
 
 
 def _removal(values: Values) -> Values:
-    removal: Values = values.get("metadata", {}).get("raytui", {}).get("removal", {})
+    removal: Values = own_section(values).get("removal", {})
     return removal

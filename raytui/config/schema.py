@@ -251,6 +251,46 @@ PRICED_TYPE = Table(
     )
 )
 
+POWER = Table(
+    (
+        Key(
+            "on",
+            Text(words="a shell command as text"),
+            "Run on the head before a host that does not answer is given; `$RAYTUI_HOST` names it.",
+        ),
+        Key(
+            "off",
+            Text(words="a shell command as text"),
+            "Run on the head after a host was given back.",
+        ),
+    )
+)
+
+_OWN = {key.name: key for key in NODE_TYPE.keys}
+
+POOL = Table(
+    (
+        Key(
+            "hosts",
+            ListOf(Text(names.HOST, names.HOST_WORDS), "a list of addresses"),
+            "The hosts; they need not be in worker_ips.",
+            required=True,
+        ),
+        _OWN["min_workers"],
+        Key("max_workers", Whole(), "Most workers of this type.", "all hosts of the pool"),
+        _OWN["idle_timeout_s"],
+        Key(
+            "resources",
+            _OWN["resources"].kind,
+            "What Ray is told of each host.",
+            "what is found on them",
+        ),
+        _OWN["labels"],
+        _OWN["priority"],
+        Key("power", POWER, "Goes over the cluster's.", "the cluster's"),
+    )
+)
+
 METRICS = Table(
     (
         Key(
@@ -364,6 +404,13 @@ RAYTUI = Table(
             "What becomes of instances with the cluster's tags that nobody remembers.",
             "keep",
         ),
+        Key(
+            "pools",
+            MapOf(POOL, "a mapping of node type to its hosts", names.wrong_type_name),
+            "On-premise: node types over hosts of their own. Hosts of worker_ips that are in no "
+            "pool are of Ray's one type, local.cluster.node.",
+        ),
+        Key("power", POWER, "On-premise: commands that switch hosts on and off."),
         Key("budget", BUDGET, "What the cluster may cost."),
         Key("timeouts", TIMEOUTS, "How long each stretch of an instance's life may take."),
         Key("metrics", METRICS, "Where Prometheus asks the daemon."),

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from raytui.model.resources import EMPTY
 from raytui.model.spec import ClusterSpec, NodeType
 
 _NO_MONITOR = "--no-monitor"
@@ -86,12 +87,15 @@ def worker_environment(
 def overrides(spec: ClusterSpec, node_type: NodeType) -> dict[str, str]:
     """Resources and labels that hold whatever the machine has.
 
-    Not for provider `local`, whose one type stands for machines that differ (Ray 2.60 updater.py).
+    Provider `local` is told what the file states and no more: its types stand for machines that
+    differ (Ray 2.60 updater.py tells it nothing).
     """
+    resources = node_type.resources
     if spec.provider.type == "local":
-        return {}
+        pool = spec.pools.get(node_type.name)
+        resources = pool.resources if pool is not None else EMPTY
     given = {
-        "RAY_OVERRIDE_RESOURCES": node_type.resources.amounts(),
+        "RAY_OVERRIDE_RESOURCES": resources.amounts(),
         "RAY_OVERRIDE_LABELS": node_type.labels,
     }
     return {name: json.dumps(v, separators=(",", ":")) for name, v in given.items() if v}
