@@ -215,6 +215,7 @@ def worker_setup(
             ),
             **overrides(spec, node_type),
         },
+        old_mark=instance_mark(instance_id),
         docker=node_type.docker,
     )
 

@@ -91,14 +91,15 @@ def test_a_worker_has_its_types_commands_and_knows_its_head(spec: ClusterSpec):
         "copy ~/data",
         "initialize 1/1",
         "set up 1/1",
+        "end the old Ray",
         "start Ray 1/2",
         "start Ray 2/2",
     ]
     actions = [step.action for step in setup.steps(ALL)]
     assert actions[1] == CopyFiles("~/data", "~/data", optional=True)
     assert actions[3] == RunCommand("pip install cuda", {"RAY_HEAD_IP": "10.0.0.1"})
-    assert isinstance(actions[5], RunCommand)
-    assert actions[5].env["RAY_CLOUD_INSTANCE_TYPE_NAME"] == "g5.xlarge"
+    assert isinstance(actions[6], RunCommand)
+    assert actions[6].env["RAY_CLOUD_INSTANCE_TYPE_NAME"] == "g5.xlarge"
 
 
 def test_other_files_are_copied_and_nothing_else(spec: ClusterSpec):
