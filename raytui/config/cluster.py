@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import msgspec
 
@@ -18,21 +21,26 @@ from raytui.config.yaml_compose import compose, decode
 from raytui.config.yaml_tree import Node, ScalarKind, locate
 from raytui.model.spec import ClusterSpec
 
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
-def load_cluster(path: str | Path) -> ClusterSpec:
+
+def load_cluster(path: str | Path, instead: Mapping[str, Any] = _NOTHING) -> ClusterSpec:
     """Read a cluster file; the spec's `source` is its absolute path.
 
+    `instead` are values of top-level keys that count in place of the file's, before Ray's fill-in.
     Raises ConfigErrors, with every problem and its line, and nothing else.
     """
     name = os.fspath(path)
     problems = Problems(name)
     data = read_file(name, problems)
     problems.raise_if_any()
-    spec = parse_cluster(data or b"", name)
+    spec = parse_cluster(data or b"", name, instead)
     return msgspec.structs.replace(spec, source=str(Path(name).absolute()))
 
 
-def parse_cluster(text: str | bytes, source: str) -> ClusterSpec:
+def parse_cluster(
+    text: str | bytes, source: str, instead: Mapping[str, Any] = _NOTHING
+) -> ClusterSpec:
     """Read the text of a cluster file; `source` is what problems call it.
 
     Raises ConfigErrors, with every problem and its line, and nothing else.
@@ -46,7 +54,7 @@ def parse_cluster(text: str | bytes, source: str) -> ClusterSpec:
         problems.locate = lambda path: locate(root, path)
         values = CLUSTER.read(root, (), problems)
         if not isinstance(values, Invalid):
-            filled = fill(values, problems)
+            filled = fill({**values, **instead}, problems)
             check(filled, problems)
             if not problems:
                 return build(filled, source)

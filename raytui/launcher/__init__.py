@@ -42,6 +42,9 @@ def down(
     """
     from raytui.config.locations import ClusterPaths
     from raytui.launcher.down_here import down_here
+    from raytui.launcher.down_there import down_there
     from raytui.launcher.options import DownOptions
+    from raytui.launcher.reach import is_remote
 
-    down_here(spec, ClusterPaths(spec.cluster_name), on_step, options or DownOptions())
+    take_down = down_there if is_remote(spec) else down_here
+    take_down(spec, ClusterPaths(spec.cluster_name), on_step, options or DownOptions())

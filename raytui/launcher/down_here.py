@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -14,7 +15,7 @@ from raytui.config.launched import forget
 from raytui.config.locations import ClusterPaths
 from raytui.launcher.daemon_process import start_daemon, stop_daemon
 from raytui.launcher.options import DownOptions
-from raytui.model.lifecycle import InstanceStatus
+from raytui.model.lifecycle import LEAVING, InstanceStatus
 from raytui.model.plan import Memory
 from raytui.model.spec import ClusterSpec
 from raytui.model.state import Instance
@@ -32,7 +33,8 @@ def down_here(
 ) -> None:
     """Stop the daemon, terminate all workers, then the head; raises LaunchError.
 
-    With `workers_only` head and daemon stay (the daemon then starts what its floors ask for).
+    With `workers_only` head and daemon stay (the daemon then starts what its floors ask for), with
+    `keep_min_workers` so many workers as the floors of the cluster file say.
     Works with a dead daemon or a dead head, and twice in a row.
     """
     workers_only = options.workers_only
@@ -44,9 +46,10 @@ def down_here(
             if not ran:
                 progress.skip("none runs")
         with ActorLock(paths.lock, "down"):
-            _terminate(provider, on_step, heads=False)
+            floors = _floors(spec) if options.keep_min_workers else {}
+            _terminate(provider, on_step, "the workers", lambda: _workers(provider, floors))
             if not workers_only:
-                _terminate(provider, on_step, heads=True)
+                _terminate(provider, on_step, "the head", lambda: _heads(provider))
             _close_ledger(paths, provider, workers_only=workers_only)
             if not workers_only:
                 forget(paths)
@@ -59,10 +62,11 @@ def down_here(
             start_daemon(spec, paths, progress)
 
 
-def _terminate(provider: HeadProvider, on_step: StepSink, *, heads: bool) -> None:
-    name = "terminate the head" if heads else "terminate the workers"
-    with step(on_step, name, "head" if heads else "") as progress:
-        left = _instances(provider, heads)
+def _terminate(
+    provider: HeadProvider, on_step: StepSink, what: str, find: Callable[[], Sequence[Instance]]
+) -> None:
+    with step(on_step, f"terminate {what}", "head" if what == "the head" else "") as progress:
+        left = find()
         if not left:
             progress.skip("none is there")
         for _ in range(_TRIES):
@@ -70,14 +74,33 @@ def _terminate(provider: HeadProvider, on_step: StepSink, *, heads: bool) -> Non
                 return
             progress.say(count_text(len(left), "node"))
             provider.terminate([i.instance_id for i in left])
-            left = _instances(provider, heads)
+            left = find()
         if left:
             ids = ", ".join(i.instance_id for i in left)
             raise LaunchError(f"still there after {_TRIES} tries: {ids}")
 
 
-def _instances(provider: HeadProvider, heads: bool) -> Sequence[Instance]:
-    return [i for i in provider.list_instances() if i.is_head == heads]
+def _heads(provider: HeadProvider) -> Sequence[Instance]:
+    return [i for i in provider.list_instances() if i.is_head]
+
+
+def _workers(provider: HeadProvider, floors: Mapping[str, int]) -> Sequence[Instance]:
+    """All but the oldest of each type, as many as its floor says."""
+    workers = [i for i in provider.list_instances() if not i.is_head]
+    kept: Counter[str] = Counter()
+    found = []
+    for instance in sorted(workers, key=lambda i: (i.status in LEAVING, i.launched_at)):
+        if instance.status not in LEAVING and kept[instance.node_type] < floors.get(
+            instance.node_type, 0
+        ):
+            kept[instance.node_type] += 1
+        else:
+            found.append(instance)
+    return found
+
+
+def _floors(spec: ClusterSpec) -> dict[str, int]:
+    return {t.name: t.min_workers for t in spec.worker_types}
 
 
 def _close_ledger(paths: ClusterPaths, provider: HeadProvider, *, workers_only: bool) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 
 from raytui.autoscaler.daemon.control import Control, ControlError
 from raytui.config.locations import ClusterPaths
-from raytui.model.lifecycle import STARTING
+from raytui.model.lifecycle import STARTING, InstanceStatus
 from raytui.model.snapshot import Snapshot
 from raytui.model.step import LaunchError, Step, StepSink, StepStatus
 from raytui.provisioning.progress import Progress, step
@@ -57,9 +58,21 @@ def _wait(paths: ClusterPaths, on_step: StepSink, progress: Progress, within_s: 
 
 
 def _missing(snapshot: Snapshot) -> str:
-    """`1 of 2 cpu-small running`, or empty when every floor is reached."""
-    rows = [row for row in snapshot.types if row.running < row.min]
-    return ", ".join(f"{row.running} of {row.min} {row.name} running" for row in rows)
+    """`1 of 2 cpu-small running`, or empty when every floor is reached.
+
+    Only what is a node counts: what ran before the head's Ray was started again is not part of
+    the new cluster. A head counts where its type has nothing but heads.
+    """
+    members = [row.member for row in snapshot.rows]
+    running = Counter(
+        (member.node_type, member.is_head)
+        for member in members
+        if member.node and member.instance and member.instance.status is InstanceStatus.RUNNING
+    )
+    short = [row for row in snapshot.types if running[row.name, row.is_head] < row.min]
+    return ", ".join(
+        f"{running[row.name, row.is_head]} of {row.min} {row.name} running" for row in short
+    )
 
 
 def _held_up(snapshot: Snapshot, steps: tuple[Step, ...], since_s: float) -> str:

@@ -36,9 +36,14 @@ class Service(Struct, frozen=True):
         return ("systemctl", "--user") if self.of_user else ("systemctl",)
 
 
+def unit_name(spec: ClusterSpec) -> str:
+    """What the service of a cluster's daemon is called."""
+    return f"raytui-{spec.cluster_name}.service"
+
+
 def service_of(spec: ClusterSpec, *, of_user: bool) -> Service:
     """The service that runs the daemon of a cluster that was read from a file."""
-    name = f"raytui-{spec.cluster_name}.service"
+    name = unit_name(spec)
     folder = (
         Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "systemd" / "user"
         if of_user

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import tempfile
-import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
 
-from raytui.autoscaler.daemon.actor_lock import ActorLock, LockHeldError
-from raytui.autoscaler.daemon.control import claimed_name
 from raytui.backends.base import ProviderError
 from raytui.config.launched import remember
 from raytui.config.locations import ClusterPaths
+from raytui.launcher.at_the_head import at_the_head
 from raytui.launcher.first_nodes import SET_UP_WAIT_S
-from raytui.launcher.head_notes import HeadRecord, claimed, read_record, write_record
+from raytui.launcher.head_notes import HeadRecord, read_record, write_record
 from raytui.launcher.options import UpOptions
 from raytui.launcher.reach import HeadReach, head_id, program_on_head
 from raytui.launcher.told_steps import run_on_head
@@ -28,7 +25,6 @@ from raytui.provisioning.bootstrap import CONFIG, bootstrap_files
 from raytui.provisioning.deciding import Restarts
 from raytui.provisioning.hashes import NodeHashes
 from raytui.provisioning.leftovers import find_argv, instance_mark
-from raytui.provisioning.login import wait_for_login
 from raytui.provisioning.node_setup import head_setup
 from raytui.provisioning.node_update import NodeUpdate, update_node
 from raytui.provisioning.own_install import probe_command
@@ -51,30 +47,6 @@ def up_there(spec: ClusterSpec, paths: ClusterPaths, on_step: StepSink, options:
             _Launch(spec, paths, reach, on_step, options).to_the_end()
     except (ProviderError, OSError) as error:
         raise LaunchError(str(error), getattr(error, "detail", "")) from error
-
-
-@contextmanager
-def at_the_head(
-    spec: ClusterSpec, paths: ClusterPaths, what: str, on_step: StepSink, within_s: float
-) -> Iterator[HeadReach]:
-    """The head, logged in to, with nobody else at work on the cluster, here or on other machines.
-
-    Raises LaunchError when somebody is, and ProviderError when the head cannot be reached.
-    """
-    owner = f"{claimed_name()} (raytui {what}, {paths.dir})"
-    with ExitStack() as stack:
-        try:
-            # Not the daemon's lock: it is that cluster's, too, where this machine is its head.
-            stack.enter_context(ActorLock(paths.dir / "launch.lock", what))
-        except LockHeldError as error:
-            raise LaunchError(f"{error}; try again when it is done") from error
-        reach = stack.enter_context(HeadReach(spec, paths))
-        with step(on_step, "reach the head") as progress:
-            progress.say(reach.address)
-            wait_for_login(reach.host, progress, threading.Event(), within_s=within_s)
-            progress.say(reach.address)
-        stack.enter_context(claimed(reach.host, spec.cluster_name, owner))
-        yield reach
 
 
 class _Launch:
@@ -139,9 +111,9 @@ class _Launch:
                 wheels=self._wheels(stack),
                 rays_autoscaler=self._options.rays_autoscaler,
             )
-            for notice in setup.notices:
-                with step(self._on_step, "note") as progress:
-                    progress.say(notice)
+            if setup.notices:
+                with step(self._on_step, "read the start commands") as progress:
+                    progress.say("; ".join(setup.notices))
             update = NodeUpdate(
                 setup,
                 self._reach.host,

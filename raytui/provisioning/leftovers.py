@@ -23,13 +23,13 @@ mark=$1
 pids=$(marked "$mark")
 [ -n "$pids" ] || { echo "nothing runs"; exit 0; }
 echo "ending" $pids
-signal TERM "$pids"; wait_for 50
+signal TERM "$pids"; wait_for 25
 signal KILL "$(marked "$mark")"; wait_for 25
 left=$(marked "$mark")
 [ -z "$left" ] || { echo "still there:" $left; exit 1; }
 """
 )
-"""First politely, for 10 s."""
+"""First politely, for 5 s."""
 
 
 def instance_mark(instance_id: str) -> str:

@@ -68,6 +68,8 @@ class NodeSetup(Struct, frozen=True):
     hashes: NodeHashes
     file_mounts: dict[str, str] = {}
     """Path on the node → path here."""
+    bootstrap: dict[str, str] = {}
+    """Further files for the head, as `file_mounts`; copied each time, and never mounted."""
     synced_files: tuple[str, ...] = ()
     filters: Filters = Filters()
     initialization_commands: tuple[str, ...] = ()
@@ -93,6 +95,8 @@ class NodeSetup(Struct, frozen=True):
         found: list[SetupStep] = []
         if work.change in (Change.SET_UP, Change.RESYNC):
             found += self._copies()
+        for target, source in self.bootstrap.items():
+            found.append(SetupStep(f"copy {target}", CopyFiles(source, target), lasts=False))
         if work.change is Change.SET_UP:
             host = self.initialization_commands
             found += _commands("initialize", host, self.env, on_host=True)
@@ -158,7 +162,7 @@ def head_setup(
 ) -> NodeSetup:
     """The set-up of the head, from the machine of the user.
 
-    `bootstrap` are further mounts (bootstrap.py), which do not count for the hashes: so has Ray.
+    `bootstrap` are further files (bootstrap.py), which do not count for the hashes: so has Ray.
     With `own_program` raytui is installed from the directory `wheels`, without one from an index
     unless it is there. With `rays_autoscaler` Ray starts its own autoscaler as the file says.
     Raises OSError when a mounted file or the SSH key cannot be read.
@@ -170,7 +174,8 @@ def head_setup(
         instance_id=instance_id,
         is_head=True,
         hashes=head_hashes(mounts, spec.written, launch=launch),
-        file_mounts={**mounts, **(bootstrap or {})},
+        file_mounts=mounts,
+        bootstrap=dict(bootstrap or {}),
         filters=_filters(spec),
         initialization_commands=spec.head.initialization_commands,
         setup_commands=spec.head.setup_commands,

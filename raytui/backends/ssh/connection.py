@@ -61,6 +61,13 @@ class SshConnection:
         """A channel to a port of the host's own loopback. Raises SshError."""
         return self._open("direct-tcpip", ("127.0.0.1", port))
 
+    def open_to(self, address: str, port: int) -> paramiko.Channel:
+        """A channel to a port of another host, as the host at the end reaches it; raises SshError.
+
+        One that it cannot reach, or may not connect us to, is an SshError, too.
+        """
+        return self._open("direct-tcpip", (address, port))
+
     def lost(self, doing: str) -> SshError:
         """The error for a channel that ended before its time: broken, or fallen silent."""
         live = self._live

@@ -1,0 +1,109 @@
+"""What `up` would do, told without doing any of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import msgspec
+
+from raytui.backends.base import ProviderError
+from raytui.config.locations import ClusterPaths
+from raytui.launcher.head_notes import HeadRecord, read_record
+from raytui.launcher.options import UpOptions
+from raytui.launcher.reach import HeadReach, head_host, head_id, is_remote
+from raytui.launcher.worker_keys import unknown_hosts
+from raytui.model.spec import ClusterSpec
+from raytui.model.step import LaunchError
+from raytui.model.text import count_text
+from raytui.provisioning.bootstrap import bootstrap_files
+from raytui.provisioning.deciding import Change, Work, decide
+from raytui.provisioning.login import wait_for_login
+from raytui.provisioning.node_setup import (
+    CopyFiles,
+    RunCommand,
+    SetupStep,
+    head_setup,
+    worker_setup,
+)
+from raytui.provisioning.progress import step
+
+_WHY = {
+    Change.SET_UP: "it was never set up, or the file, a mount or a command has changed",
+    Change.RESYNC: "only what is in the mounted files has changed",
+    Change.NOTHING: "it is as the file says",
+}
+
+_OUR_OWN = ("install raytui", "end the old Ray")
+"""Steps whose commands are long scripts of ours."""
+_FROM_BARE = Work(Change.SET_UP, setup_commands=True, start_ray=True)
+
+
+def what_up_would_do(spec: ClusterSpec, options: UpOptions) -> Iterator[str]:
+    """Lines for a person. The head is asked what it was made from, if it lets us in.
+
+    Raises LaunchError when a file that is to be copied cannot be read.
+    """
+    yield f"{spec.cluster_name}: provider {spec.provider.type}, at most {spec.max_workers} workers"
+    if not is_remote(spec):
+        yield f"head: {spec.head_node_type}, on this machine"
+    else:
+        try:
+            yield from _head(spec, options)
+        except OSError as error:
+            raise LaunchError(str(error)) from error
+    for kind in spec.worker_types:
+        pool = spec.pools.get(kind.name)
+        where = f" on {', '.join(pool.hosts)}" if pool else ""
+        yield f"workers {kind.name}: {kind.min_workers} to {kind.max_workers}{where}"
+        if is_remote(spec):
+            setup = worker_setup(spec, kind, "", head_id(spec))
+            yield from map(_line, setup.steps(_FROM_BARE))
+
+
+def _head(spec: ClusterSpec, options: UpOptions) -> Iterator[str]:
+    paths = ClusterPaths(spec.cluster_name)
+    record, trouble = _ask(spec, paths)
+    with bootstrap_files(spec) as files:
+        setup = head_setup(
+            spec,
+            head_id(spec),
+            bootstrap=files,
+            own_program=True,
+            rays_autoscaler=options.rays_autoscaler,
+        )
+    known = msgspec.structs.replace(record.hashes, launch="")
+    work = decide(known, setup.hashes, is_head=True, restarts=options.restarts)
+    state = trouble or ("it is up" if record.is_up else "it is not up")
+    yield f"head {head_host(spec)}: {state}; {work.change}: {_WHY[work.change]}"
+    yield from (f"  note: {notice}" for notice in setup.notices)
+    yield from map(_line, setup.steps(work))
+    yield "  start the autoscaler"
+    unknown = unknown_hosts(spec, paths)
+    if unknown:
+        yield f"{count_text(len(unknown), 'host key')} unknown: {', '.join(unknown)} (raytui trust)"
+
+
+def _ask(spec: ClusterSpec, paths: ClusterPaths) -> tuple[HeadRecord, str]:
+    """What the head has written down, and why it could not be asked."""
+    try:
+        with HeadReach(spec, paths) as reach:
+            with step(lambda _: None, "reach the head") as progress:
+                wait_for_login(reach.host, progress, threading.Event(), within_s=0.0)
+            return read_record(reach.host, spec.cluster_name), ""
+    except (LaunchError, ProviderError) as error:
+        return HeadRecord(), f"it could not be asked ({error})"
+
+
+def _line(one: SetupStep) -> str:
+    match one.action:
+        case RunCommand(text) if one.name in _OUR_OWN:
+            return f"  {one.name}"
+        case RunCommand(text):
+            return f"  {one.name}: {' '.join(text.split())}"
+        case CopyFiles(source, target):
+            # The bootstrap files are made for the moment.
+            made = target.startswith("~/ray_bootstrap")
+            return f"  {one.name}" if made else f"  {one.name} from {source}"
+        case _:
+            return f"  {one.name}"
