@@ -16,6 +16,7 @@ from raytui.cli.failures import as_failure
 _COMMANDS = {
     "up": ("raytui.cli.lifecycle", "Start a cluster, or complete one that is half up."),
     "down": ("raytui.cli.lifecycle", "Take a cluster down."),
+    "trust": ("raytui.cli.lifecycle", "Look at the host keys of a cluster, and pin them."),
     "status": ("raytui.cli.status", "Nodes, pending demand and why, failures, cost."),
     "plan": ("raytui.cli.plan", "What the autoscaler would do now or for a given state, and why."),
     "scale": ("raytui.cli.scale", "Set the floor or the ceiling of a node type."),
