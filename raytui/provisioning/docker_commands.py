@@ -49,10 +49,20 @@ def runtimes(docker: DockerSpec) -> list[str]:
     return [program(docker), "info", "-f", "{{.Runtimes}}"]
 
 
-def execute(docker: DockerSpec, command: Sequence[str], names: Iterable[str] = ()) -> list[str]:
-    """Run a command in the container. Variables are named only: the engine's client has them."""
+def execute(
+    docker: DockerSpec,
+    command: Sequence[str],
+    names: Iterable[str] = (),
+    *,
+    terminal: bool = False,
+) -> list[str]:
+    """Run a command in the container. Variables are named only: the engine's client has them.
+
+    With `terminal` it has the terminal that the engine's client has.
+    """
     given = [word for name in names for word in ("-e", name)]
-    return [program(docker), "exec", "-i", *given, docker.container_name, *command]
+    way = "-it" if terminal else "-i"
+    return [program(docker), "exec", way, *given, docker.container_name, *command]
 
 
 def stop(docker: DockerSpec) -> list[str]:

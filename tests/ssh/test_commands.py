@@ -14,6 +14,7 @@ import pytest
 
 from raytui.backends.base import ConfigError
 from raytui.backends.ssh.errors import ConnectionLostError, HungError, UnreachableError
+from raytui.backends.ssh.openssh import terminal_argv
 from raytui.backends.ssh.runner import SshRunner
 from tests.support.hosts import Host, wait_until
 
@@ -273,7 +274,8 @@ def test_a_streamed_command_is_a_pipe_both_ways(runner: SshRunner) -> None:
 
 
 def test_a_shell_for_a_person_has_a_terminal(runner: SshRunner) -> None:
-    argv = runner.shell_argv("tty; echo it is $((6*7))")
+    reached = (runner.connection.target, runner.connection.keys)
+    argv = terminal_argv(*reached, ["sh", "-c", "tty; echo it is $((6*7))"])
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     assert "/dev/pts/" in done.stdout
     assert "it is 42" in done.stdout

@@ -54,5 +54,17 @@ def stream_argv(target: SshTarget, keys: HostKeys, command: Sequence[str]) -> li
     return [*ssh_argv(target, keys), "-T", destination(target), shlex.join(command)]
 
 
+def terminal_argv(target: SshTarget, keys: HostKeys, command: Sequence[str] = ()) -> list[str]:
+    """An argv that gives `command`, or else the user's login shell, a terminal on the host."""
+    argv = [*ssh_argv(target, keys, batch=False), "-tt", destination(target)]
+    return [*argv, shlex.join(command)] if command else argv
+
+
+def jump_command(target: SshTarget, keys: HostKeys) -> str:
+    """A proxy command (OpenSSH's `ProxyCommand`) that leads to other hosts through this one."""
+    argv = shlex.join([*ssh_argv(target, keys), "-W"]).replace("%", "%%")
+    return f"{argv} '[%h]:%p' {shlex.quote(destination(target))}"
+
+
 def _files(*paths: str) -> str:
     return " ".join('"' + path.replace("%", "%%") + '"' for path in paths)

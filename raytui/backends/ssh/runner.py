@@ -19,7 +19,7 @@ from raytui.backends.masking import masked
 from raytui.backends.ssh.connection import SshConnection
 from raytui.backends.ssh.errors import SshError
 from raytui.backends.ssh.forward import forwarded
-from raytui.backends.ssh.openssh import destination, ssh_argv, stream_argv
+from raytui.backends.ssh.openssh import stream_argv
 from raytui.backends.ssh.output import Output
 from raytui.backends.ssh.remote_shell import RemoteCall, kill_call, login_call, plain_call
 from raytui.backends.ssh.sync import folder_of, not_copied, remote_path, rsync
@@ -78,12 +78,6 @@ class SshRunner:
     def stream_command(self, command: Sequence[str]) -> list[str]:
         """An argv of OpenSSH's ssh whose stdin and stdout are those of `command` there."""
         return stream_argv(self.connection.target, self.connection.keys, command)
-
-    def shell_argv(self, text: str = "") -> list[str]:
-        """An argv for a person at a terminal: a login shell, or `text` run by one."""
-        argv = ssh_argv(self.connection.target, self.connection.keys, batch=False)
-        argv += ["-tt", destination(self.connection.target)]
-        return [*argv, f"exec bash --login -i -c {shlex.quote(text)}"] if text else argv
 
     def put(
         self,
