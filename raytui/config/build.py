@@ -29,11 +29,17 @@ from raytui.model.spec import (
 def build(values: Values, source: str) -> ClusterSpec:
     """The spec of a file whose values were filled in and found without problems."""
     docker = values.get("docker", {})
+    head = values["head_node_type"]
+    has_workers = values["available_node_types"][head]["max_workers"] > 0
     return ClusterSpec(
         cluster_name=values["cluster_name"],
         provider=ProviderSpec(values["provider"]["type"], values["provider"]),
-        node_types={name: _node_type(name, values) for name in values["available_node_types"]},
-        head_node_type=values["head_node_type"],
+        node_types={
+            name: _node_type(name, values, is_head=name == head and not has_workers)
+            for name in values["available_node_types"]
+        },
+        head_node_type=head,
+        head_itself=_node_type(head, values, is_head=True) if has_workers else None,
         max_workers=values["max_workers"],
         upscaling_speed=values["upscaling_speed"],
         idle_timeout_s=values["idle_timeout_minutes"] * 60,
@@ -63,9 +69,9 @@ def build(values: Values, source: str) -> ClusterSpec:
     )
 
 
-def _node_type(name: str, values: Values) -> NodeType:
+def _node_type(name: str, values: Values, *, is_head: bool) -> NodeType:
+    """A type as it holds for its workers, or for the head itself."""
     own = values["available_node_types"][name]
-    is_head = name == values["head_node_type"]
     docker = {**values.get("docker", {}), **own.get("docker", {})}
     return NodeType(
         name=name,

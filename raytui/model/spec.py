@@ -165,6 +165,8 @@ class ClusterSpec(Struct, frozen=True):
     """`metadata.raytui.orphans`: what becomes of instances that nobody remembers."""
     pools: dict[str, HostPool] = {}
     """Provider `local`: the hosts of each node type, the head's machine left out."""
+    head_itself: NodeType | None = None
+    """The head's own commands and container, where workers of its type have others."""
     on_head: bool = False
     """This is the bootstrap file on the head: its machines are driven from here."""
     source: str = ""
@@ -175,8 +177,8 @@ class ClusterSpec(Struct, frozen=True):
 
     @property
     def head(self) -> NodeType:
-        """The node type of the head."""
-        return self.node_types[self.head_node_type]
+        """The node type of the head, as it holds for the head."""
+        return self.head_itself or self.node_types[self.head_node_type]
 
     @property
     def worker_types(self) -> tuple[NodeType, ...]:

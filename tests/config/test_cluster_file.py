@@ -119,6 +119,21 @@ available_node_types:
   none: {node_config: {}, worker_setup_commands: []}
 """
 
+    def test_workers_of_the_heads_type_have_workers_commands(self):
+        on_premise = """
+            cluster_name: c
+            provider: {type: local, head_ip: h, worker_ips: [w]}
+            head_setup_commands: [for head]
+            worker_setup_commands: [for workers]
+            docker: {image: i, head_image: for head, container_name: ray}
+            """
+        spec = spec_of(on_premise)
+        assert spec.head.setup_commands == ("for head",)
+        assert spec.head.docker.image == "for head"
+        (kind,) = spec.worker_types
+        assert kind.setup_commands == ("for workers",)
+        assert kind.docker.image == "i"
+
     def test_head_and_workers_add_to_the_common_ones(self):
         types = spec_of(self.FILE).node_types
         assert types["head"].setup_commands == ("common", "for head")
