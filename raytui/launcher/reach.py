@@ -1,17 +1,19 @@
-"""Ways from this machine to the head of a cluster whose machines are elsewhere."""
+"""Ways from this machine to those of a cluster elsewhere, above all to its head."""
 
 from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Sequence
 from types import TracebackType
+from typing import Self
 
 from raytui.backends.base import CommandRunner, ConfigError
 from raytui.backends.ssh.host_keys import HostKeys
-from raytui.backends.ssh.openssh import stream_argv
+from raytui.backends.ssh.openssh import stream_argv, terminal_argv
 from raytui.backends.ssh.target import SshTarget, ssh_target
 from raytui.config.locations import ClusterPaths
-from raytui.model.spec import ClusterSpec
+from raytui.model.spec import ClusterSpec, DockerSpec
 from raytui.provisioning.docker_commands import execute
 from raytui.provisioning.docker_runner import DockerRunner
 from raytui.provisioning.own_wheel import PROGRAM
@@ -27,29 +29,29 @@ def is_remote(spec: ClusterSpec) -> bool:
     return spec.provider.type != _HERE and not spec.on_head
 
 
-class HeadReach:
-    """The head as reached from here; nothing is connected before it is used.
+class Reach:
+    """A machine of a cluster as reached from here; nothing is connected before it is used.
 
-    `host` is its machine, `inside` where Ray and raytui run: the same, or its container.
+    `host` is the machine, `inside` where Ray runs on it: the same, or its container.
     """
 
-    def __init__(self, spec: ClusterSpec, paths: ClusterPaths) -> None:
-        """Raises ConfigError when nothing says where the head is."""
+    def __init__(
+        self, target: SshTarget, keys: HostKeys, docker: DockerSpec | None, spec: ClusterSpec
+    ) -> None:
         # Here, since paramiko takes a third of a second to load.
         from raytui.backends.ssh.connection import SshConnection
         from raytui.backends.ssh.runner import SshRunner
 
-        target, keys = head_target(spec, paths)
         self.address = target.name
         self.host = SshRunner(SshConnection(target, keys))
-        docker = spec.head.docker
         self.inside: CommandRunner = (
             DockerRunner(self.host, docker, spec.cluster_name, spec.files.file_mounts)
             if docker
             else self.host
         )
+        self._docker = docker
 
-    def __enter__(self) -> HeadReach:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -60,9 +62,27 @@ class HeadReach:
     ) -> None:
         self.close()
 
+    def terminal_argv(self, command: Sequence[str] = (), *, on_host: bool = False) -> list[str]:
+        """An argv for a person at a terminal: `command`, or a login shell, where Ray runs.
+
+        `on_host` leaves the container out.
+        """
+        if self._docker and not on_host:
+            command = execute(self._docker, command or ("/bin/bash", "--login"), terminal=True)
+        connection = self.host.connection
+        return terminal_argv(connection.target, connection.keys, command)
+
     def close(self) -> None:
         """End the connection and what runs on it."""
         self.inside.close()
+
+
+class HeadReach(Reach):
+    """The head; raytui is installed there, beside Ray."""
+
+    def __init__(self, spec: ClusterSpec, paths: ClusterPaths) -> None:
+        """Raises ConfigError when nothing says where the head is."""
+        super().__init__(*head_target(spec, paths), spec.head.docker, spec)
 
 
 def head_host(spec: ClusterSpec) -> str:

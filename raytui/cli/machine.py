@@ -1,0 +1,81 @@
+"""Which machine of a cluster elsewhere a command is about: its head, a worker, all of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from raytui.cli.cluster import Meant, converse, first_snapshot, reachable
+from raytui.cli.exit_codes import ExitCode
+from raytui.cli.failures import CommandFailed
+
+if TYPE_CHECKING:
+    from raytui.launcher.reach import HeadReach, Reach
+    from raytui.model.snapshot import Row
+
+
+def elsewhere(cluster: str | None, why: str) -> Meant:
+    """The cluster, which has to be on other machines; `why` is said of one that is not."""
+    from raytui.launcher.reach import is_remote
+
+    found = reachable(cluster)
+    if not is_remote(found.spec):
+        name = found.spec.cluster_name
+        raise CommandFailed(ExitCode.USAGE, f"{name} runs on this machine: {why}")
+    return found
+
+
+def head_of(found: Meant) -> HeadReach:
+    """The head, and a look whether it lets us in; raises SshError."""
+    from raytui.launcher.reach import HeadReach
+
+    reach = HeadReach(found.spec, found.paths)
+    reach.host.run(["true"])
+    return reach
+
+
+def machine_of(cluster: str | None, found: Meant, node: str | None) -> Reach:
+    """The head, or the machine of a node that is named by its id or address.
+
+    Raises CommandFailed when there is none of that name, SshError when it cannot be reached.
+    """
+    from raytui.launcher.reach import head_host
+    from raytui.launcher.worker_reach import reach_worker
+
+    spec, paths, _ = found
+    if node is None or node == head_host(spec):
+        return head_of(found)
+    row = _row(cluster, node)
+    if _is_head(row):
+        return head_of(found)
+    return reach_worker(spec, paths, address_of(row), spec.node_types.get(row.member.node_type))
+
+
+def workers_of(cluster: str | None) -> list[Row]:
+    """The workers that are there and not leaving, whether Ray runs on them already or not."""
+    from raytui.model.lifecycle import LEAVING
+
+    rows = converse(cluster, first_snapshot).rows
+    staying = (row for row in rows if row.member.status not in LEAVING)
+    return [row for row in staying if not _is_head(row) and address_of(row)]
+
+
+def address_of(row: Row) -> str:
+    """Where its machine is; empty when that is not known yet."""
+    instance = row.member.instance
+    return instance.ip if instance is not None else ""
+
+
+def _row(cluster: str | None, node: str) -> Row:
+    rows = converse(cluster, first_snapshot).rows
+    for row in rows:
+        ray_node = row.member.node
+        ids = {row.id, address_of(row), ray_node.node_id if ray_node else ""}
+        if node in ids - {""}:
+            return row
+    known = ", ".join(sorted(address_of(row) for row in rows if address_of(row))) or "none"
+    raise CommandFailed(ExitCode.FAILED, f"no node here is called {node}; there are: {known}")
+
+
+def _is_head(row: Row) -> bool:
+    instance = row.member.instance
+    return instance is not None and instance.is_head

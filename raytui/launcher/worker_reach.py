@@ -1,0 +1,53 @@
+"""The way from here to a worker: its own, or through the head where workers have no other."""
+
+from __future__ import annotations
+
+import os
+
+import msgspec
+
+from raytui.backends.ssh.errors import HungError, UnreachableError
+from raytui.backends.ssh.host_keys import HostKeys
+from raytui.backends.ssh.openssh import jump_command
+from raytui.backends.ssh.target import SshTarget, ssh_target
+from raytui.config.locations import ClusterPaths
+from raytui.launcher.reach import SSH_CONFIG, Reach, head_target
+from raytui.model.spec import AuthSpec, ClusterSpec, NodeType
+
+_DIRECT_S = 3.0
+"""How long a worker may take to answer directly before it is tried through the head."""
+
+
+def reach_worker(
+    spec: ClusterSpec, paths: ClusterPaths, address: str, node_type: NodeType | None
+) -> Reach:
+    """A worker's machine, with the same login as the head's.
+
+    Looks at once whether the worker answers: directly, else through the head. Its key has to be
+    known in both cases. Raises SshError.
+    """
+    docker = node_type.docker if node_type else spec.docker
+    direct = _target(address, spec.auth)
+    keys = HostKeys(paths.known_hosts)
+    if spec.auth.ssh_proxy_command or _answers(direct, keys):
+        return Reach(direct, keys, docker, spec)
+    through = jump_command(*head_target(spec, paths))
+    auth = msgspec.structs.replace(spec.auth, ssh_proxy_command=through)
+    return Reach(_target(address, auth), keys, docker, spec)
+
+
+def _target(address: str, auth: AuthSpec) -> SshTarget:
+    return ssh_target(address, auth, config=os.environ.get(SSH_CONFIG, ""))
+
+
+def _answers(target: SshTarget, keys: HostKeys) -> bool:
+    """Whether there is a way; a host that refuses us will not do otherwise through the head."""
+    from raytui.backends.ssh.connection import Limits, SshConnection
+
+    limits = Limits(connect_s=_DIRECT_S, handshake_s=_DIRECT_S)
+    try:
+        with SshConnection(target, keys, limits) as connection:
+            connection.open_session().close()
+    except (UnreachableError, HungError):
+        return False
+    return True
