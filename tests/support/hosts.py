@@ -141,11 +141,15 @@ class Host:
         """The sshd that listens, or those that serve a connection."""
         if listener:
             return [self._first()]
-        return [process for process in self._started() if process.name() == "sshd"]
+        return [process for process in self._started() if _name(process) == "sshd"]
 
     def processes(self) -> list[psutil.Process]:
         """All that runs there beside sshd, also what was left by those who started it."""
-        return [process for process in self._started() if process.name() != "sshd"]
+        return [process for process in self._started() if _name(process) not in ("sshd", "")]
+
+    def running(self) -> list[str]:
+        """The names of `processes`."""
+        return [name for process in self.processes() if (name := _name(process))]
 
     def _first(self) -> psutil.Process:
         """The host's process number 1, to which orphans come: sshd."""
@@ -297,6 +301,14 @@ def _of(folder: Path) -> list[psutil.Process]:
             if named and process.name() in ("dockerd", "containerd", "containerd-shim"):
                 found.append(process)
     return found
+
+
+def _name(process: psutil.Process) -> str:
+    """Empty when it has just ended."""
+    try:
+        return str(process.name()) if process.status() != psutil.STATUS_ZOMBIE else ""
+    except psutil.NoSuchProcess:
+        return ""
 
 
 def _says_ssh(address: str) -> bool:
