@@ -88,3 +88,15 @@ def wish(request_id: str, count: int = 1, node_type: str = TYPE) -> LaunchReques
 
 def workers_of(machines: OnPremMachines) -> list[Instance]:
     return [instance for instance in machines.list_instances() if not instance.is_head]
+
+
+def run_for(host: Host, instance_id: str, *argv: str) -> None:
+    """Start something on a host as the user whom we log in as, as a node's own processes are."""
+    mark = f"RAY_CLOUD_INSTANCE_ID={instance_id}"
+    host.engine.docker("exec", "-d", "-u", "ray", "-e", mark, host.container, *argv)
+
+
+def runs_on(host: Host, words: str) -> int:
+    """How many processes of a host have this in their command line."""
+    listed = host.run("ps", "-eo", "args").splitlines()
+    return sum(1 for line in listed if words in line)

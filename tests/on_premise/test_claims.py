@@ -6,9 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from raytui.backends import tags
 from raytui.backends.base import CapacityError, PartialLaunchError
+from raytui.config.locations import ClusterPaths
 from raytui.model.lifecycle import InstanceStatus
-from tests.on_premise.conftest import Cluster, wish, workers_of
+from tests.on_premise.conftest import Cluster, run_for, runs_on, wish, workers_of
 from tests.support.hosts import Host
 
 pytestmark = [pytest.mark.ssh, pytest.mark.slow]
@@ -57,3 +59,81 @@ def test_two_clusters_that_race_for_a_pool_get_each_host_once(
     with ThreadPoolExecutor(4) as pool:
         given = [ip for ips in pool.map(launch, range(4)) for ip in ips]
     assert sorted(given) == sorted([alpha.address, beta.address])
+
+
+def age(host: Host, seconds: int) -> None:
+    host.run("touch", "-d", f"{seconds} seconds ago", CLAIM)
+
+
+def test_a_claim_that_nobody_renews_is_taken_over_by_exactly_one(
+    cluster: Cluster, alpha: Host
+) -> None:
+    cluster(alpha, name="gone").launch(wish("g"))
+    heirs = [cluster(alpha, name=f"heir{number}") for number in range(4)]
+    with pytest.raises(CapacityError, match=f"{alpha.address} is gone@head-of-gone's"):
+        heirs[0].launch(wish("r"))
+    age(alpha, 601)
+
+    def takes(number: int) -> bool:
+        try:
+            return bool(heirs[number].launch(wish("r")))
+        except CapacityError:
+            return False
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(takes, range(4))) == 1
+
+
+def test_a_claim_that_nobody_renews_is_respected_while_its_node_runs(
+    cluster: Cluster, alpha: Host
+) -> None:
+    (node,) = cluster(alpha, name="asleep").launch(wish("g"))
+    run_for(alpha, node.instance_id, "sleep", "1234")
+    age(alpha, 6000)
+    with pytest.raises(CapacityError, match="asleep@"):
+        cluster(alpha).launch(wish("r"))
+
+
+def test_our_own_old_claim_is_taken_over_and_what_it_left_is_ended(
+    cluster: Cluster, alpha: Host
+) -> None:
+    before = cluster(alpha)
+    (old,) = before.launch(wish("r1"))
+    run_for(alpha, old.instance_id, "sleep", "1234")
+    before.close()
+    (ClusterPaths("one").dir / "hosts.json").unlink()
+    after = cluster(alpha)
+    (new,) = after.launch(wish("r2"))
+    assert new.instance_id != old.instance_id
+    assert not runs_on(alpha, "sleep 1234")
+    assert alpha.run("head", "-2", CLAIM).split()[1] == new.instance_id
+
+
+def test_what_we_made_of_a_host_is_known_until_another_cluster_had_it(
+    cluster: Cluster, alpha: Host
+) -> None:
+    one, other = cluster(alpha), cluster(alpha, name="other")
+    (first,) = one.launch(wish("r1"))
+    assert one.tags(first.instance_id) == {}
+    made = {tags.RUNTIME: "abc", tags.CONTENTS: "def", tags.RAY_STARTED: "1.0"}
+    one.tag(first.instance_id, made)
+    assert one.tags(first.instance_id) == made
+    one.terminate([first.instance_id])
+    (again,) = one.launch(wish("r2"))
+    assert one.tags(again.instance_id) == {tags.RUNTIME: "abc", tags.CONTENTS: "def"}
+    one.terminate([again.instance_id])
+    (theirs,) = other.launch(wish("o"))
+    assert other.tags(theirs.instance_id) == {}
+    other.terminate([theirs.instance_id])
+    (last,) = one.launch(wish("r3"))
+    assert one.tags(last.instance_id) == {}
+
+
+def test_a_claim_of_another_user_that_ran_out_is_told_with_the_way_out(
+    cluster: Cluster, alpha: Host
+) -> None:
+    alpha.run("install", "-d", "-m", "1777", "/var/tmp/raytui")
+    alpha.run("sh", "-c", f"printf 'x@y\\nx-1\\n0\\n\\n\\nr\\nt\\n' >{CLAIM}")
+    age(alpha, 6000)
+    with pytest.raises(CapacityError, match=f"only root or root may remove it: rm {CLAIM}"):
+        cluster(alpha).launch(wish("r"))

@@ -47,8 +47,11 @@ class GivingBack:
         for host, claim in leaving:
             off = power_off(claim.node_type)
             under_way[self._pool.submit(self._release, host, claim, off)] = (host, claim)
-        for late in wait(under_way, timeout=PATIENCE_S).not_done:
-            host, claim = under_way[late]
+        ended, late = wait(under_way, timeout=PATIENCE_S)
+        for future in ended:
+            future.result()
+        for future in late:
+            host, claim = under_way[future]
             self._end(host, claim, f"{host}: no answer for {PATIENCE_S:g} s while it was cleaned")
 
     def clean(self, host: str, unclean: Sequence[str]) -> None:

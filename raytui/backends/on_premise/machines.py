@@ -63,7 +63,8 @@ class OnPremMachines:
                 "raytui shares hosts among clusters without a coordinator: "
                 "name head_ip and worker_ips instead of coordinator_address"
             )
-        self._spec = spec
+        self.spec = spec
+        """As the cluster file says it now."""
         self._clock = clock
         self._since = clock()
         self._head_id = str(options["head_ip"])
@@ -118,9 +119,9 @@ class OnPremMachines:
         """
         if request.is_head:
             raise ConfigError("the head of an on-premise cluster is not launched from itself")
-        pool = self._spec.pools.get(request.node_type)
+        pool = self.spec.pools.get(request.node_type)
         if pool is None:
-            raise ConfigError(f"{request.node_type} has no hosts in {self._spec.cluster_name}")
+            raise ConfigError(f"{request.node_type} has no hosts in {self.spec.cluster_name}")
         taken = self._taking.take(request, pool, self._docker_of(request.node_type))
         launched = [self._instance(host, claim) for host, claim in taken.claims]
         if len(launched) < request.count:
@@ -149,7 +150,7 @@ class OnPremMachines:
 
     def reload(self, spec: ClusterSpec) -> None:
         """See NodeProvider. A host that the file no longer names stays until its node ends."""
-        self._spec = spec
+        self.spec = spec
         known = self._file.read()
         self._reach.reload(spec.auth, {host for host, record in known.items() if record.claim})
 
@@ -178,7 +179,7 @@ class OnPremMachines:
             return
         found = self._file.claimed(instance_id)
         if found is None:
-            raise ConfigError(f"{instance_id} is no node of {self._spec.cluster_name}")
+            raise ConfigError(f"{instance_id} is no node of {self.spec.cluster_name}")
         host = found[0]
         with self._file.change() as known:
             record = known[host]
@@ -223,7 +224,7 @@ class OnPremMachines:
                 f"the old file is {self._file.lost}"
             )
         facts = self._facts()
-        for name, pool in self._spec.pools.items():
+        for name, pool in self.spec.pools.items():
             unlike = difference({host: facts[host] for host in pool.hosts if host in facts})
             if unlike:
                 found.append(
@@ -257,7 +258,7 @@ class OnPremMachines:
         if self._file.lost is None:
             return
         _log.error("%s", self.notices()[0])
-        hosts = {host for pool in self._spec.pools.values() for host in pool.hosts}
+        hosts = {host for pool in self.spec.pools.values() for host in pool.hosts}
         answers = self._ask(sorted(hosts))
         with self._file.change() as known:
             for host, answer in answers.items():
@@ -272,17 +273,17 @@ class OnPremMachines:
     def _head(self) -> Instance:
         return Instance(
             instance_id=self._head_id,
-            node_type=self._spec.head_node_type,
+            node_type=self.spec.head_node_type,
             status=InstanceStatus.ALLOCATED,
             is_head=True,
             ip=self._head_id,
             launched_at=self._since,
             status_since=self._since,
-            price_per_hour=self._spec.head.price_per_hour,
+            price_per_hour=self.spec.head.price_per_hour,
         )
 
     def _instance(self, host: str, claim: Claim) -> Instance:
-        node_type = self._spec.node_types.get(claim.node_type)
+        node_type = self.spec.node_types.get(claim.node_type)
         status, detail = InstanceStatus.ALLOCATED, ""
         if claim.stage is Stage.LEAVING:
             status = InstanceStatus.TERMINATING
@@ -305,7 +306,7 @@ class OnPremMachines:
     def _new_runner(self, instance_id: str) -> CommandRunner:
         found = self._file.claimed(instance_id)
         if found is None:
-            raise ConfigError(f"{instance_id} is no node of {self._spec.cluster_name}")
+            raise ConfigError(f"{instance_id} is no node of {self.spec.cluster_name}")
         host, _, claim = found
         runner = self._reach.host(host).runner
         if claim.stage is not Stage.WAKING:
@@ -314,9 +315,9 @@ class OnPremMachines:
         return ClaimedRunner(runner, lambda: self._taking.claim_when_awake(instance_id, docker))
 
     def _docker_of(self, node_type: str) -> DockerSpec | None:
-        known = self._spec.node_types.get(node_type)
-        return known.docker if known is not None else self._spec.docker
+        known = self.spec.node_types.get(node_type)
+        return known.docker if known is not None else self.spec.docker
 
     def _power_off(self, node_type: str) -> str:
-        pool = self._spec.pools.get(node_type)
+        pool = self.spec.pools.get(node_type)
         return pool.power.off if pool is not None else ""

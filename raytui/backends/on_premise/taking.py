@@ -23,6 +23,7 @@ from raytui.model.text import first_line
 
 _ENOUGH_S = 90.0
 """No further host is tried after this time: the caller's patience ends at two minutes."""
+_MOST_UNCLEAN = 20
 _WHAT_LASTS = (LAUNCH, RUNTIME, CONTENTS)
 
 
@@ -163,7 +164,7 @@ class Taking:
             return replace(
                 record,
                 claim=None,
-                unclean=(*record.unclean, claim.instance_id),
+                unclean=(*record.unclean, claim.instance_id)[-_MOST_UNCLEAN:],
                 failures=failures,
                 error=first_line(str(error)),
                 avoid_until=self._clock() + pause_after(failures),

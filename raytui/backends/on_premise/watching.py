@@ -30,8 +30,7 @@ _LOOK_AGAIN_S = 3.0
 _INTENT_S = 600.0
 """An intent that nobody came back for within this time is given up."""
 _AT_ONCE = 16
-_INSTANCE = "raytui-instance"
-_NOTE_MADE_FOR = _INSTANCE
+_NOTE_MADE_FOR = "raytui-instance"
 
 
 class _Health(Struct, frozen=True):
