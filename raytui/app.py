@@ -22,11 +22,13 @@ from raytui.screens.choose import Choice, ChooseScreen
 from raytui.screens.cluster import ClusterScreen
 from raytui.screens.keys import KeyNames
 from raytui.screens.launch import LaunchScreen, LaunchWork
-from raytui.screens.messages import OpenNode
+from raytui.screens.messages import OpenNode, OpenSetups, OpenSteps
 from raytui.screens.node import NodeScreen
 from raytui.screens.nodes import NodesScreen
 from raytui.screens.page import Page
 from raytui.screens.session import Clock, Session
+from raytui.screens.setup import ClientSetups, SetupScreen
+from raytui.screens.steps import StepsScreen
 from raytui.screens.themes import DEFAULT, load_themes
 from raytui.screens.working import failure_text
 from raytui.widgets.tokens import token_defaults
@@ -172,6 +174,18 @@ class RaytuiApp(App[str]):
     def _open_node(self, message: OpenNode) -> None:
         if self.session is not None:
             self.push_screen(NodeScreen(self.session, self._keys, message.node_id))
+
+    @on(OpenSetups)
+    def _open_setups(self) -> None:
+        if self.session is not None:
+            self.push_screen(SetupScreen(self.session, self._keys))
+
+    @on(OpenSteps)
+    def _open_steps(self, message: OpenSteps) -> None:
+        if self.session is not None:
+            source = ClientSetups(self.session.client)
+            screen = StepsScreen(source, message.node, self._keys, self.session.now)
+            self.push_screen(screen)
 
     @on(Worker.StateChanged)
     def _tell_of_failed_work(self, event: Worker.StateChanged) -> None:

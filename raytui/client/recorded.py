@@ -62,7 +62,8 @@ class RecordedClient:
     """Plays updates `pace_s` apart (0: at once), then stays at the last one until closed.
 
     Commands are kept in `sent` and change nothing. What dies with a node and the logs come from
-    `impacts` and `logs`, else from the newest snapshot.
+    `impacts` and `logs`, else from the newest snapshot; set-ups are `steps`, which may be replaced,
+    and their `outputs` by node and step.
     """
 
     def __init__(
@@ -74,14 +75,16 @@ class RecordedClient:
         impacts: Mapping[str, Impact] | None = None,
         logs: Mapping[str, Sequence[str]] | None = None,
         steps: Sequence[Step] = (),
+        outputs: Mapping[tuple[str, str], Sequence[str]] | None = None,
     ) -> None:
         self.read_only = read_only
         self.sent: list[Command] = []
+        self.steps = tuple(steps)
         self._coming: deque[Update] = deque(updates)
         self._pace_s = pace_s
         self._impacts = dict(impacts or {})
         self._logs = dict(logs or {})
-        self._steps = tuple(steps)
+        self._outputs = dict(outputs or {})
         self._newest = next((u for u in self._coming if isinstance(u, Snapshot)), None)
         self._decisions: dict[int, Decision] = {}
         self._more = asyncio.Event()
@@ -146,11 +149,13 @@ class RecordedClient:
 
     async def setup_steps(self) -> Sequence[Step]:
         """The recorded steps."""
-        return self._steps
+        return self.steps
 
     async def step_output(self, node: str, name: str, lines: int = 1000) -> list[str]:
-        """What was recorded as the newest word of the step."""
-        return [s.detail for s in self._steps if (s.node, s.name) == (node, name)]
+        """What was recorded of the step's output, else its newest word."""
+        if (node, name) in self._outputs:
+            return list(self._outputs[node, name])[-lines:]
+        return [s.detail for s in self.steps if (s.node, s.name) == (node, name)]
 
     async def close(self) -> None:
         """Let `updates` end."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from raytui.model.lifecycle import InstanceStatus
 from raytui.screens.keys import KeyNames
 from raytui.screens.session import Session
 from raytui.screens.verbs import PAGE_TITLES, Verb, verb, verbs_on
@@ -11,7 +12,8 @@ from raytui.widgets.fitted import Part
 _ROOMY = 100
 """Terminal columns from which all pages are named; below, the others are numbers."""
 
-_ABOVE = {"node": "nodes", "decision": "autoscaler"}
+_SETTING_UP = frozenset({InstanceStatus.SETTING_UP, InstanceStatus.SETUP_FAILED})
+_ABOVE = {"node": "nodes", "setup": "nodes", "decision": "autoscaler"}
 """The page with a number that an opened thing belongs to."""
 
 
@@ -19,9 +21,16 @@ def key_parts(page: str, session: Session, keys: KeyNames, width: int) -> list[P
     """The parts of the line for a terminal of `width` columns; refused verbs are greyed."""
     parts = [_page_part(name, page, keys, roomy=width >= _ROOMY) for name in PAGE_TITLES]
     for one in verbs_on(page):
-        if one.short and not (one.id == "back" and page in PAGE_TITLES):
+        if one.short and _is_of_use(one, page, session):
             parts.append(_verb_part(one, session, keys))
     return parts
+
+
+def _is_of_use(one: Verb, page: str, session: Session) -> bool:
+    if one.id == "setup":
+        rows = session.snapshot.rows if session.snapshot is not None else ()
+        return any(row.member.status in _SETTING_UP for row in rows)
+    return not (one.id == "back" and page in PAGE_TITLES)
 
 
 def _page_part(name: str, page: str, keys: KeyNames, *, roomy: bool) -> Part:

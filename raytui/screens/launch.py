@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from enum import Enum
 from queue import SimpleQueue
 from typing import ClassVar, Protocol
@@ -16,15 +16,18 @@ from textual.message import Message
 from textual.widgets import Rule, Static
 
 from raytui.client.base import ClientError, ClusterClient
-from raytui.model.step import LaunchError, Step, StepSink, StepStatus
+from raytui.model.step import LaunchError, Step, StepSink
 from raytui.model.text import duration_text, plain
 from raytui.screens.choose import Choice, ChooseScreen
 from raytui.screens.keys import KeyNames
+from raytui.screens.phases import NodeSetup, phase_of, setup_of
 from raytui.screens.session import Clock
+from raytui.screens.setupgrid import SETUP_COLUMNS, census, setup_fields
+from raytui.screens.steps import StepsScreen
+from raytui.screens.steptable import step_table
 from raytui.screens.verbs import bindings_on, verb
 from raytui.screens.working import WorkingScreen
 from raytui.widgets.cell import Cell, cell, to_content
-from raytui.widgets.columns import Column
 from raytui.widgets.fitted import FittedLine, Part
 from raytui.widgets.table import LineTable
 
@@ -51,47 +54,8 @@ class LaunchWork(Protocol):
         ...
 
 
-_GLYPH: dict[StepStatus, Cell] = {
-    StepStatus.WAITING: (("·", "$quiet"),),
-    StepStatus.RUNNING: (("◐", "$state-starting"),),
-    StepStatus.DONE: (("✓", "$state-running"),),
-    StepStatus.FAILED: (("✕", "$state-failed"),),
-    StepStatus.SKIPPED: (("–", "$quiet"),),
-}
-
-
-def _took(step: Step, now: float) -> Cell:
-    if not step.started_at:
-        return ()
-    if step.ended_at:
-        seconds = step.ended_at - step.started_at
-        words = f"{seconds:.1f}s" if seconds < 60 else duration_text(seconds)
-        return cell((words, "$quiet"))
-    return cell((duration_text(now - step.started_at), "$state-starting"))
-
-
-def _newest(step: Step, _now: float) -> Cell:
-    failed = step.status is StepStatus.FAILED
-    lines = step.detail.strip().splitlines()
-    return cell((lines[-1], "$state-failed" if failed else "$quiet")) if lines else ()
-
-
-_COLUMNS: tuple[Column[Step], ...] = (
-    Column("", lambda step, _: _GLYPH[step.status], 1),
-    Column(
-        "NODE",
-        lambda step, _: cell((step.node or "–", "bold" if step.node else "$quiet")),
-        4,
-        most=20,
-        measure=lambda step: len(step.node),
-        drop=2,
-    ),
-    Column(
-        "STEP", lambda step, _: cell(step.name), 16, most=36, measure=lambda step: len(step.name)
-    ),
-    Column("TOOK", _took, 6, right=True),
-    Column("NEWEST LINE", _newest, 16, flex=True, drop=1),
-)
+_TAKE_EVERY_S = 0.1
+"""A hundred nodes tell more than a person can read."""
 
 
 class Stage(Enum):
@@ -120,13 +84,6 @@ class LaunchScreen(WorkingScreen):
     class Left(Message):
         """The person does not want to launch, or not to go on."""
 
-    class _Reported(Message):
-        """Steps wait to be shown."""
-
-        def can_replace(self, message: Message) -> bool:
-            """One is enough for all steps that wait."""
-            return isinstance(message, LaunchScreen._Reported)
-
     def __init__(self, launch: LaunchWork, title: str, keys: KeyNames, clock: Clock) -> None:
         super().__init__()
         self._launch = launch
@@ -135,6 +92,7 @@ class LaunchScreen(WorkingScreen):
         self._clock = clock
         self._stage = Stage.READY
         self._steps: dict[tuple[str, str], Step] = {}
+        self._setups: dict[str, NodeSetup] = {}
         self._reported: SimpleQueue[Step] = SimpleQueue()
         self._began = 0.0
         self._newest_time = (0.0, 0.0)
@@ -142,16 +100,18 @@ class LaunchScreen(WorkingScreen):
         self.error: LaunchError | None = None
 
     def compose(self) -> ComposeResult:
-        """Title, steps, and what went wrong."""
+        """Title, steps, a row for each node that is set up, and what went wrong."""
         yield Static("", id="title", markup=False)
         yield Rule(line_style="solid", classes="frame")
         yield Static("", id="question", markup=False)
+        yield step_table(self._now, with_node=True, id="steps")
+        yield FittedLine(separator=cell("   "), id="caption")
         yield LineTable(
-            _COLUMNS,
-            key=lambda step: f"{step.node}\0{step.name}",
+            SETUP_COLUMNS,
+            key=lambda setup: setup.node,
             now=self._now,
-            id="steps",
-            empty="",
+            fields=setup_fields,
+            id="setups",
         )
         with VerticalScroll(id="trouble"):
             yield Static("", id="error", markup=False)
@@ -159,7 +119,8 @@ class LaunchScreen(WorkingScreen):
         yield FittedLine(separator=cell("  "), id="keys")
 
     def on_mount(self) -> None:
-        """Show the question; let durations go on."""
+        """Show the question; let steps come and durations go on."""
+        self.set_interval(_TAKE_EVERY_S, self._take_steps)
         self.set_interval(0.5, self._tick)
         self._enter(Stage.READY)
 
@@ -169,6 +130,8 @@ class LaunchScreen(WorkingScreen):
         """Launch, retry or leave, as far as it makes sense now."""
         if verb_id == "leave":
             self._leave()
+        elif verb_id == "retry-node":
+            self.work(self._retry_selected(), group="retry")
         elif (verb_id == "launch" and self._stage is Stage.READY) or (
             verb_id in ("retry", "launch") and self._stage is Stage.FAILED
         ):
@@ -177,6 +140,24 @@ class LaunchScreen(WorkingScreen):
     @on(FittedLine.Clicked)
     def _clicked(self, event: FittedLine.Clicked) -> None:
         self.action_verb(event.verb)
+
+    @on(LineTable.Opened, "#setups")
+    def _open_steps(self, event: LineTable.Opened) -> None:
+        source = _LaunchSetups(self._steps, self._launch, self.retry)
+        self.app.push_screen(StepsScreen(source, event.row.node, self._keys, self._now))
+
+    async def _retry_selected(self) -> None:
+        setup = self.query_one("#setups", LineTable).selected
+        if setup is not None and setup.failed is not None:
+            self.app.notify(await self.retry(setup.node))
+
+    async def retry(self, node: str) -> str:
+        """Try a node's failed step again; what is done, in words. Raises ClientError."""
+        if self._stage is Stage.FAILED:
+            # What was done is not done again, so the launch goes on where it failed.
+            self._start()
+            return "launching again from the step that failed"
+        return await self._launch.retry(node)
 
     def _leave(self) -> None:
         if self._stage is not Stage.LAUNCHING:
@@ -196,20 +177,16 @@ class LaunchScreen(WorkingScreen):
 
     def _start(self) -> None:
         self._steps.clear()
+        self._setups.clear()
         self.error = None
         self._began = self._clock()
         self._enter(Stage.LAUNCHING)
         self.work(self._run(), group="launch")
 
     async def _run(self) -> None:
-        # Steps come from threads and from this loop: the queue keeps their order, the message
-        # only says that there is something in it.
-        def sink(step: Step) -> None:
-            self._reported.put(step)
-            self.post_message(self._Reported())
-
         try:
-            client = await self._launch.run(sink)
+            # Steps come from threads and from this loop; the queue keeps their order.
+            client = await self._launch.run(self._reported.put)
         except LaunchError as error:
             self._fail(error)
         except ClientError as error:
@@ -223,16 +200,39 @@ class LaunchScreen(WorkingScreen):
 
     def _fail(self, error: LaunchError) -> None:
         self.error = error
+        self._take_steps()
         self._enter(Stage.FAILED)
 
     # Drawing
 
-    @on(_Reported)
-    def _show_steps(self) -> None:
+    def _take_steps(self) -> None:
+        changed: dict[str, None] = {}  # a set that keeps the order
         while not self._reported.empty():
-            self._keep(self._reported.get())
-        self.query_one("#steps", LineTable).show(list(self._steps.values()))
+            step = self._reported.get()
+            self._keep(step)
+            changed[step.node] = None
+        if not changed:
+            return
+        for node in filter(None, changed):
+            setup = setup_of(node, (s for s in self._steps.values() if s.node == node))
+            if setup.steps:
+                self._setups[node] = setup
+        others = [s for s in self._steps.values() if not s.node or phase_of(s.name) is None]
+        self.query_one("#steps", LineTable).show(others)
         self.query_one("#steps", LineTable).action_edge(1)
+        self._show_setups()
+
+    def _show_setups(self) -> None:
+        setups = list(self._setups.values())
+        grid = self.query_one("#setups", LineTable)
+        grid.show(setups)
+        caption = self.query_one("#caption", FittedLine)
+        caption.show(census(setups))
+        appears = bool(setups) and not grid.display
+        grid.display = caption.display = bool(setups)
+        self.query_one("#keys", FittedLine).show(self._key_parts())
+        if appears:
+            grid.focus()
 
     def _keep(self, step: Step) -> None:
         self._steps[step.node, step.name] = step
@@ -245,7 +245,8 @@ class LaunchScreen(WorkingScreen):
         return told + self._clock() - at
 
     def _tick(self) -> None:
-        self.query_one("#steps", LineTable).tick()
+        for table in self.query(LineTable):
+            table.tick()
         if self._stage is Stage.LAUNCHING:
             self._show_title()
 
@@ -253,6 +254,7 @@ class LaunchScreen(WorkingScreen):
         self._stage = stage
         self._show_title()
         steps, trouble = self.query_one("#steps"), self.query_one("#trouble")
+        self._show_setups()
         question = self.query_one("#question", Static)
         question.display = stage is Stage.READY
         steps.display = stage is not Stage.READY
@@ -264,8 +266,8 @@ class LaunchScreen(WorkingScreen):
             words = cell((f"✕ {self.error}", "bold $state-failed"))
             self.query_one("#error", Static).update(to_content(words))
             self.query_one("#detail", Static).update("\n".join(lines))
-            trouble.focus()
-        self.query_one("#keys", FittedLine).show(self._key_parts())
+            if not self._setups:
+                trouble.focus()
 
     def _show_title(self) -> None:
         took = duration_text(self._clock() - self._began) if self._began else ""
@@ -278,9 +280,11 @@ class LaunchScreen(WorkingScreen):
         self.query_one("#title", Static).update(to_content((*state, *name)))
 
     def _key_parts(self) -> list[Part]:
+        failed = any(setup.failed for setup in self._setups.values())
+        retry_one = (("retry-node", "try step again"),) if failed else ()
         shown = {
             Stage.READY: (("launch", "launch"), ("leave", "leave")),
-            Stage.LAUNCHING: (("leave", "leave"),),
+            Stage.LAUNCHING: (*retry_one, ("leave", "leave")),
             Stage.FAILED: (("retry", "try again"), ("leave", "leave")),
         }[self._stage]
         return [
@@ -292,6 +296,32 @@ class LaunchScreen(WorkingScreen):
             )
             for name, words in shown
         ]
+
+
+class _LaunchSetups:
+    """A SetupSource: what a launch has told so far."""
+
+    def __init__(
+        self,
+        steps: Mapping[tuple[str, str], Step],
+        work: LaunchWork,
+        retry: Callable[[str], Awaitable[str]],
+    ) -> None:
+        self._steps = steps
+        self._work = work
+        self._retry = retry
+
+    async def steps(self) -> Sequence[Step]:
+        """See SetupSource."""
+        return list(self._steps.values())
+
+    async def output(self, step: Step) -> Sequence[str]:
+        """See SetupSource."""
+        return await self._work.output(step)
+
+    async def retry(self, node: str) -> str:
+        """See SetupSource."""
+        return await self._retry(node)
 
 
 def _question(first: str, *rest: str) -> list[Cell]:

@@ -33,6 +33,11 @@ class ListPage(Page):
     """Why the filter as typed cannot be read."""
 
     @property
+    def filters(self) -> bool:
+        """Whether a filter is in force or being typed."""
+        return bool(self.query_one("#filter").display or self.table.filter)
+
+    @property
     def table(self) -> LineTable[Any]:
         """The page's list."""
         return self.query_one(LineTable)
@@ -101,7 +106,7 @@ class ListPage(Page):
     def verb_back(self, _argument: str) -> None:
         """Close the filter line and clear the filter; then clear marks."""
         line = self.query_one("#filter", Input)
-        if line.display or self.table.filter:
+        if self.filters:
             line.value = ""
             self._apply_filter("")
             self._put_filter_away()

@@ -11,3 +11,15 @@ class OpenNode(Message):
     def __init__(self, node_id: str) -> None:
         self.node_id = node_id
         super().__init__()
+
+
+class OpenSetups(Message):
+    """Show the set-ups of all nodes."""
+
+
+class OpenSteps(Message):
+    """Show the steps of one node's set-up, and their output."""
+
+    def __init__(self, node: str) -> None:
+        self.node = node
+        super().__init__()

@@ -8,19 +8,22 @@ from collections.abc import Iterable, Sequence
 from textual.app import ComposeResult
 from textual.containers import Container, VerticalScroll
 from textual.widget import Widget
-from textual.widgets import Log, Static
+from textual.widgets import Static
 
 from raytui.client.base import ClientError
 from raytui.model.snapshot import Row, Snapshot
-from raytui.model.text import clock_text, duration_text, money_text, plain
+from raytui.model.text import clock_text, duration_text, money_text
 from raytui.screens.keys import KeyNames
 from raytui.screens.nodetable import launched_at
 from raytui.screens.page import Page
+from raytui.screens.phases import NodeSetup, setup_of
 from raytui.screens.session import Session
+from raytui.screens.steptable import step_cell
 from raytui.screens.verbs import bindings_on
 from raytui.screens.words import HELD, status_cell, why_text
 from raytui.widgets.cell import Cell, cell, fitted, joined, text_of, to_content
 from raytui.widgets.resource_bars import ResourceBars
+from raytui.widgets.tail import Tail
 
 _LOG_EVERY_S = 2.0
 _LONGEST_VALUE = 30
@@ -38,16 +41,19 @@ class NodeScreen(Page):
         super().__init__(session, keys)
         self._node_id = node_id
         self._row: Row | None = None
-        self._tail: list[str] | None = None
+        self._setup: NodeSetup | None = None
 
     def compose_body(self) -> Iterable[Widget]:
         """Facts on one side, the log on the other; below each other where it is narrow."""
         yield Static("", id="title", markup=False)
-        yield Container(_Facts(), Container(_log_title(), Log(id="log", max_lines=1000), id="tail"))
+        log = Tail(empty="nothing in the log", id="log")
+        yield Container(
+            _Facts(), Container(Static("", id="log-title", markup=False), log, id="tail")
+        )
 
     def on_mount(self) -> None:
         """Read the log again and again while this is open."""
-        self.query_one("#log", Log).focus()
+        self.query_one(Tail).focus()
         self.work(self._follow_log(), group="log")
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
@@ -74,6 +80,10 @@ class NodeScreen(Page):
         """This node."""
         return (self._node_id,)
 
+    def verb_setup(self, argument: str) -> None:
+        """Open the steps of this node's set-up."""
+        super().verb_setup(argument or self._node_id)
+
     def verb_back(self, _argument: str) -> None:
         """Back to where it was opened."""
         self.app.pop_screen()
@@ -81,7 +91,7 @@ class NodeScreen(Page):
     def verb_copy(self, _argument: str) -> None:
         """Copy the facts and the log."""
         facts = [text_of(line) for line in self._facts_lines()]
-        self.app.copy_to_clipboard("\n".join([*facts, "", *(self._tail or [])]))
+        self.app.copy_to_clipboard("\n".join([*facts, "", *self.query_one(Tail).shown]))
         self.say("copied the node and the end of its log")
 
     def _facts_lines(self) -> list[Cell]:
@@ -115,6 +125,9 @@ class NodeScreen(Page):
             cell(("WHY IT IS HERE", "bold $heading")),
             cell("  " + (why_text(row, self.session.now()) or "no reason was recorded")),
         ]
+        if self._setup is not None:
+            lines += [(), cell(("SET-UP", "bold $heading"))]
+            lines += [cell("  ", *step_cell(s, self.session.now())) for s in self._setup.steps]
         node = row.member.node
         activity = node.activity if node is not None else ()
         if activity:
@@ -125,24 +138,37 @@ class NodeScreen(Page):
         return lines
 
     async def _follow_log(self) -> None:
+        tail = self.query_one(Tail)
         while self.is_attached:
             try:
-                lines = await self.session.client.log_tail(self._node_id)
+                lines = await self._newest_lines()
             except ClientError as error:
-                lines = self._tail or [f"the log cannot be read: {error}"]
-            if lines != self._tail and self.is_attached:
-                self._tail = lines
-                self._show_log([plain(line) for line in lines])
+                lines = tail.shown or [f"the log cannot be read: {error}"]
+            if self.is_attached:
+                tail.show(lines)
+                step = self._setup.newest if self._setup is not None else None
+                words = f"OUTPUT OF {step.name}" if step is not None else "LOG"
+                _update(self.query_one("#log-title", Static), [cell((words, "bold $heading"))])
+                self.show_time()
             await asyncio.sleep(_LOG_EVERY_S)
 
-    def _show_log(self, lines: Sequence[str]) -> None:
-        log = self.query_one("#log", Log)
-        at_end = log.is_vertical_scroll_end
-        where = log.scroll_offset.y
-        log.clear()
-        log.write_lines(lines or ["nothing in the log"], scroll_end=at_end)
-        if not at_end:
-            log.scroll_to(y=where, animate=False)
+    async def _newest_lines(self) -> Sequence[str]:
+        """What the node's set-up prints; else the end of its log."""
+        client = self.session.client
+        self._setup = await self._setup_now()
+        if self._setup is None:
+            return await client.log_tail(self._node_id)
+        return await client.step_output(self._node_id, self._setup.newest.name)
+
+    async def _setup_now(self) -> NodeSetup | None:
+        """The set-up of a node that is not yet one of Ray's."""
+        snapshot = self.session.snapshot
+        row = snapshot.row(self._node_id) if snapshot is not None else None
+        if row is None or row.member.node is not None:
+            return None
+        steps = await self.session.client.setup_steps()
+        setup = setup_of(self._node_id, (s for s in steps if s.node == self._node_id))
+        return setup if setup.steps else None
 
 
 class _Facts(VerticalScroll):
@@ -150,10 +176,6 @@ class _Facts(VerticalScroll):
         yield Static("", id="about", classes="facts", markup=False)
         yield Container(ResourceBars(trends=False), id="node-resources")
         yield Static("", id="fields", classes="facts", markup=False)
-
-
-def _log_title() -> Static:
-    return Static(to_content(cell(("LOG", "bold $heading"))), markup=False)
 
 
 def _update(static: Static, lines: Sequence[Cell]) -> None:

@@ -19,6 +19,7 @@ from raytui.model.command import (
     Reload,
     RequestResources,
     Resume,
+    RetrySetup,
     SetCeiling,
     SetFloor,
     SweepOrphans,
@@ -30,7 +31,7 @@ from raytui.screens.commandline import CommandLine
 from raytui.screens.help import HelpScreen
 from raytui.screens.keyline import key_parts
 from raytui.screens.keys import KeyNames
-from raytui.screens.messages import OpenNode
+from raytui.screens.messages import OpenNode, OpenSetups, OpenSteps
 from raytui.screens.palette import VerbProvider
 from raytui.screens.reading import ReadingScreen
 from raytui.screens.session import Session
@@ -178,7 +179,7 @@ class Page(WorkingScreen):
             return [row.name for row in snapshot.types if not row.is_head]
         if verb_id == "sweep":
             return orphans_of(snapshot)
-        if verb_id in ("terminate", "hold", "release", "node"):
+        if verb_id in ("terminate", "hold", "release", "node", "setup", "retry-node"):
             return [row.id for row in snapshot.rows]
         return ()
 
@@ -210,6 +211,17 @@ class Page(WorkingScreen):
             raise VerbError("which node? :node ID")
         row = self._rows_asked_for(argument)[0]
         self.post_message(OpenNode(row.id))
+
+    def verb_setup(self, argument: str) -> None:
+        """Open the set-ups of all nodes, or the steps of the one that is named."""
+        self.post_message(OpenSteps(argument.strip()) if argument.strip() else OpenSetups())
+
+    def verb_retry_node(self, argument: str) -> None:
+        """Try the failed set-up steps of nodes again."""
+        ids = argument.replace(",", " ").split() or self.chosen_ids()
+        if not ids:
+            raise VerbError("no node is selected")
+        self.give(RetrySetup(tuple(ids)))
 
     def verb_terminate(self, argument: str) -> None:
         """Ask before draining and terminating; bound to the ids of this moment."""

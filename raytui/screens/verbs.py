@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from textual.binding import Binding, BindingType
 
-LIVE = frozenset({"cluster", "nodes", "node", "autoscaler", "decision"})
+LIVE = frozenset({"cluster", "nodes", "node", "setup", "autoscaler", "decision"})
 """Pages that show a running cluster."""
-LISTS = frozenset({"nodes", "autoscaler"})
+LISTS = frozenset({"nodes", "setup", "autoscaler"})
 """Pages that are one long list."""
 
 
@@ -164,6 +164,27 @@ VERBS: tuple[Verb, ...] = (
     Verb("pause", "Pause the autoscaler", "", frozenset(), mutates=True, names=("pause",)),
     Verb("resume", "Resume the autoscaler", "", frozenset(), mutates=True, names=("resume",)),
     Verb("reload", "Read the cluster YAML again", "", mutates=True, names=("reload",)),
+    Verb(
+        "setup",
+        "Set-ups: how far each node is, and what failed",
+        "u",
+        frozenset({"cluster", "nodes", "node", "autoscaler"}),
+        names=("setup",),
+        argument="ID",
+        short="set-ups",
+        drop=6,
+    ),
+    Verb(
+        "retry-node",
+        "Try the failed set-up step of a node again",
+        "R",
+        frozenset({"launch", "setup", "steps"}),
+        mutates=True,
+        names=("retry",),
+        argument="ID…",
+        short="try step again",
+        drop=2,
+    ),
     Verb("copy", "Copy what is shown to the clipboard", "c", frozenset({"node", "decision"})),
     Verb("node", "Open a node", "", frozenset(), names=("node",), argument="ID"),
     Verb("theme", "Change the colours", "", names=("theme",), argument="NAME"),
@@ -175,6 +196,9 @@ VERBS: tuple[Verb, ...] = (
     Verb("launch", "Launch the cluster", "enter", frozenset({"launch"}), short="launch", drop=0),
     Verb("retry", "Try the launch again", "r", frozenset({"launch"}), short="retry", drop=0),
     Verb("leave", "Leave", "q,escape", frozenset({"launch"}), short="leave", drop=0),
+    Verb("wrap", "Break long lines", "w", frozenset({"steps"}), short="wrap", drop=3),
+    Verb("copy-output", "Copy the output", "c", frozenset({"steps"}), short="copy", drop=4),
+    Verb("close", "Back", "escape,q", frozenset({"steps"}), short="back", drop=0),
 )
 
 PAGE_TITLES = {"cluster": "Cluster", "nodes": "Nodes", "autoscaler": "Autoscaler"}

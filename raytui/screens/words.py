@@ -7,6 +7,7 @@ from raytui.model.lifecycle import InstanceStatus
 from raytui.model.plan import Wait
 from raytui.model.reason import Reason
 from raytui.model.snapshot import Level, Row
+from raytui.screens.phases import short_status
 from raytui.widgets.cell import Cell
 
 _STATUS: dict[InstanceStatus, Cell] = {
@@ -43,8 +44,20 @@ HELD: Cell = (("⏸", "$state-held"),)
 
 
 def status_cell(row: Row) -> Cell:
-    """How a node is: `● running`, `◌ idle`, `▽ draining`."""
-    return _IDLE if row.member.idle else _STATUS[row.member.status]
+    """How a node is: `● running`, `◌ idle`, `▽ draining`, `◐ setup 3/5`."""
+    member = row.member
+    if member.status is InstanceStatus.SETTING_UP and member.instance is not None:
+        return _setting_up(member.instance.detail) or _STATUS[member.status]
+    return _IDLE if member.idle else _STATUS[member.status]
+
+
+def _setting_up(detail: str) -> Cell:
+    """How far a set-up is, by the newest word about it; ✕ while it waits to be tried again."""
+    failed = detail.startswith("✕ ")
+    words = short_status(detail.removeprefix("✕ "))
+    if not words:
+        return ()
+    return ((f"✕ {words}", "$state-failed"),) if failed else ((f"◐ {words}", "$state-starting"),)
 
 
 def wait_cell(wait: Wait) -> Cell:

@@ -45,7 +45,8 @@ class Launcher:
         began = time.time()
         # The real launcher reports from threads.
         thread = threading.Thread(
-            target=sink, args=(step("start Ray", StepStatus.RUNNING, "[/x] ok", started_at=began),)
+            target=sink,
+            args=(step("start the head", StepStatus.RUNNING, "[/x] ok", started_at=began),),
         )
         thread.start()
         thread.join()
@@ -55,10 +56,10 @@ class Launcher:
             self.cancelled = True
             raise
         if self.calls <= self.failures:
-            sink(step("start Ray", StepStatus.FAILED, "exit 1", started_at=began,
+            sink(step("start the head", StepStatus.FAILED, "exit 1", started_at=began,
                       ended_at=began + 2.0))  # fmt: skip
             raise LaunchError("Ray did not start: look below", "[raylet] line 1\nline 2")
-        sink(step("start Ray", StepStatus.DONE, started_at=began, ended_at=began + 9.2))
+        sink(step("start the head", StepStatus.DONE, started_at=began, ended_at=began + 9.2))
         return recorded()
 
     async def output(self, step: Step) -> Sequence[str]:
@@ -83,7 +84,7 @@ async def test_each_step_is_shown_and_success_leads_to_the_cluster():
     async with launching(launcher) as pilot:
         await go(pilot, "enter")
         await until(pilot, lambda: "[/x] ok" in text(pilot.app))
-        assert "◐  head  start Ray" in text(pilot.app)
+        assert "◐  head  start the head" in text(pilot.app)
         launcher.go_on.set()
         await until(pilot, lambda: isinstance(pilot.app.screen, ClusterScreen))
         await until(pilot, lambda: "prod-west" in text(pilot.app))
@@ -96,7 +97,7 @@ async def test_a_failure_is_shown_in_full_and_r_tries_again():
     async with launching(launcher) as pilot:
         await go(pilot, "enter")
         await until(pilot, lambda: "✕ launch failed" in text(pilot.app))
-        for words in ("✕  head  start Ray", "2.0s", "Ray did not start: look below",
+        for words in ("✕  head  start the head", "2.0s", "Ray did not start: look below",
                       "[raylet] line 1", "line 2", "r try again"):  # fmt: skip
             await until(pilot, lambda words=words: words in text(pilot.app))
         await go(pilot, "r")

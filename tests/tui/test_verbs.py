@@ -15,11 +15,19 @@ from raytui.screens.decision import DecisionScreen
 from raytui.screens.help import HelpScreen
 from raytui.screens.node import NodeScreen
 from raytui.screens.nodes import NodesScreen
+from raytui.screens.setup import SetupScreen
 from raytui.screens.verbs import LIVE, VERBS, verbs_on
 from tests.tui import sample
 from tests.tui.driving import command, go, opened, recorded, text, toasts, until
 
-PAGES = (ClusterScreen, NodesScreen, NodeScreen, AutoscalerScreen, DecisionScreen)
+PAGES = (
+    ClusterScreen,
+    NodesScreen,
+    NodeScreen,
+    SetupScreen,
+    AutoscalerScreen,
+    DecisionScreen,
+)
 FORBIDDEN = {"ctrl+a", "ctrl+b", "ctrl+h", "ctrl+j", "ctrl+k", "ctrl+l", "ctrl+d"}
 
 
@@ -29,7 +37,7 @@ def test_a_page_does_all_its_verbs(page):
         assert callable(getattr(page, f"verb_{verb.id.replace('-', '_')}", None)), verb.id
 
 
-@pytest.mark.parametrize("page", sorted(LIVE | {"launch"}))
+@pytest.mark.parametrize("page", sorted(LIVE | {"launch", "steps"}))
 def test_no_key_means_two_things_on_a_page(page):
     keys = [key for verb in verbs_on(page) for key in verb.keys.split(",") if key]
     assert len(keys) == len(set(keys))
