@@ -10,23 +10,16 @@ import sys
 import time
 from pathlib import Path
 
-import msgspec
 import psutil
 
 from raytui.autoscaler.daemon.actor_lock import DAEMON, Holder, LockHeldError, holder
 from raytui.autoscaler.daemon.control import Control, ControlError, greet
-from raytui.autoscaler.loop.ledger_rescue import open_ledger
 from raytui.config.locations import ClusterPaths
+from raytui.launcher.service import DAEMON_MARK, start_service, usable_service
 from raytui.model.command import Stop
 from raytui.model.spec import ClusterSpec
-from raytui.model.step import LaunchError, StepSink
-from raytui.provisioning.progress import Progress, step
-
-DAEMON_MARK = "RAYTUI_DAEMON"
-"""Environment variable that names the cluster in a daemon's processes."""
-
-RAYS_AUTOSCALER = "Ray's own autoscaler"
-"""Who has paused ours where Ray's own scales the cluster."""
+from raytui.model.step import LaunchError
+from raytui.provisioning.progress import Progress
 
 _START_WAIT_S = 60.0
 _ORDERLY_WAIT_S = 40.0
@@ -44,8 +37,14 @@ def daemon_runs(paths: ClusterPaths) -> bool:
 def start_daemon(spec: ClusterSpec, paths: ClusterPaths, progress: Progress) -> None:
     """Start a detached daemon and wait until it greets; raises LaunchError with its last words.
 
-    On a head, where nobody looks after it, it is kept (keeper.py).
+    On a head, where nobody looks after it, it is a service or is kept (service.py, keeper.py).
     """
+    service = usable_service(spec) if spec.on_head else None
+    if service is not None:
+        start_service(service, paths.log)
+        hello = greet(paths.socket)
+        progress.say(f"pid {hello.pid}, {service.name}" if hello else service.name)
+        return
     verb = "keep" if spec.on_head else "run"
     target = spec.source if spec.source and Path(spec.source).is_file() else spec.cluster_name
     output = paths.output
@@ -79,31 +78,6 @@ def start_daemon(spec: ClusterSpec, paths: ClusterPaths, progress: Progress) -> 
                 _read(output) + _tail(paths.log),
             )
         time.sleep(_LOOK_EVERY_S)
-
-
-def start_daemon_anew(
-    spec: ClusterSpec, paths: ClusterPaths, on_step: StepSink, *, watch_only: bool = False
-) -> None:
-    """Start a daemon in place of the one that may run; raises LaunchError.
-
-    With `watch_only` it is paused from its first round on, beside an autoscaler of Ray's own.
-    """
-    paths.make()
-    with step(on_step, "stop the old autoscaler") as progress:
-        if not stop_daemon(paths, progress):
-            progress.skip("none runs")
-    with step(on_step, "start the autoscaler") as progress:
-        _set_watching(paths, watch_only=watch_only)
-        start_daemon(spec, paths, progress)
-
-
-def _set_watching(paths: ClusterPaths, *, watch_only: bool) -> None:
-    """Pause for the sake of Ray's autoscaler, or end such a pause; people's own pauses stay."""
-    with contextlib.closing(open_ledger(paths.ledger, time.time())) as ledger:
-        memory = ledger.memory()
-        if watch_only != (memory.paused_by == RAYS_AUTOSCALER):
-            paused_by = RAYS_AUTOSCALER if watch_only else ""
-            ledger.save_memory(msgspec.structs.replace(memory, paused_by=paused_by))
 
 
 def stop_daemon(paths: ClusterPaths, progress: Progress) -> bool:

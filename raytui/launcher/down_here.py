@@ -62,6 +62,17 @@ def down_here(
             start_daemon(spec, paths, progress)
 
 
+def end_workers(spec: ClusterSpec, paths: ClusterPaths, on_step: StepSink) -> None:
+    """Terminate all workers of a cluster whose daemon is stopped; raises as `down_here` does."""
+    try:
+        provider = provider_for(spec, paths)
+        with ActorLock(paths.lock, "down"):
+            _terminate(provider, on_step, "the workers", lambda: _workers(provider, {}))
+            _close_ledger(paths, provider, workers_only=True)
+    except LockHeldError as error:
+        raise LaunchError(f"{error}; try again when it is done") from error
+
+
 def _terminate(
     provider: HeadProvider, on_step: StepSink, what: str, find: Callable[[], Sequence[Instance]]
 ) -> None:

@@ -6,11 +6,10 @@ from raytui.backends.base import ProviderError
 from raytui.config.launched import forget
 from raytui.config.locations import ClusterPaths
 from raytui.launcher.at_the_head import at_the_head
-from raytui.launcher.daemon_process import DAEMON_MARK
 from raytui.launcher.head_notes import forget_record
 from raytui.launcher.options import DownOptions
 from raytui.launcher.reach import HeadReach, head_id
-from raytui.launcher.service import unit_name
+from raytui.launcher.service import DAEMON_MARK, unit_name
 from raytui.launcher.told_steps import run_on_head
 from raytui.launcher.worker_keys import worker_hosts
 from raytui.model.spec import ClusterSpec

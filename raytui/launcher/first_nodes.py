@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Iterable
 
 from raytui.autoscaler.daemon.control import Control, ControlError
 from raytui.config.locations import ClusterPaths
@@ -48,7 +49,7 @@ def _wait(paths: ClusterPaths, on_step: StepSink, progress: Progress, within_s: 
                     on_step(one)
             missing = _missing(snapshot)
             progress.say(missing or "all are running")
-            if not missing:
+            if not missing and not _busy(steps):
                 return
             held_up = _held_up(snapshot, steps, time.monotonic() - begin)
             if held_up:
@@ -81,10 +82,9 @@ def _held_up(snapshot: Snapshot, steps: tuple[Step, ...], since_s: float) -> str
         return f"the autoscaler is paused by {snapshot.paused_by}"
     if snapshot.trouble:
         return snapshot.trouble
-    busy = {StepStatus.RUNNING, StepStatus.WAITING}
     failed = [one for one in steps if one.status is StepStatus.FAILED]
     stuck = {one.node for one in failed}
-    if any(one.status in busy and one.node not in stuck for one in steps):
+    if _busy(one for one in steps if one.node not in stuck):
         return ""
     under_way = [
         row
@@ -100,3 +100,7 @@ def _held_up(snapshot: Snapshot, steps: tuple[Step, ...], since_s: float) -> str
     if snapshot.failures:
         return f"{snapshot.failures[0].message}; the autoscaler goes on trying"
     return ""
+
+
+def _busy(steps: Iterable[Step]) -> bool:
+    return any(one.status in (StepStatus.RUNNING, StepStatus.WAITING) for one in steps)

@@ -16,8 +16,13 @@ from raytui.model.spec import ClusterSpec
 from raytui.model.step import LaunchError
 
 LOCAL_PROVIDER = "fake_multinode"
+DAEMON_MARK = "RAYTUI_DAEMON"
+"""Environment variable that names the cluster in a daemon's processes."""
+
 _BOOTED = Path("/run/systemd/system")
 """Exists where systemd is the init system (sd_booted(3))."""
+_ASK_S = 20.0
+_START_S = 90.0
 _GROWING_PAUSES = 254
 """First version of systemd that waits longer after each failure."""
 
@@ -52,6 +57,51 @@ def service_of(spec: ClusterSpec, *, of_user: bool) -> Service:
     return Service(name, folder / name, _unit(spec, of_user=of_user), of_user)
 
 
+def usable_service(spec: ClusterSpec) -> Service | None:
+    """The service that may run the daemon here for good without anybody's help, or None.
+
+    Root's is one of the machine. Anybody else's is one of the user, if their services run now and
+    may outlive their sessions.
+    """
+    if shutil.which("systemctl") is None or not _BOOTED.is_dir():
+        return None
+    if os.getuid() == 0:
+        return service_of(spec, of_user=False)
+    for question in (("systemctl", "--user", "show-environment"), ("loginctl", "enable-linger")):
+        if _exit_code(question):
+            return None
+    return service_of(spec, of_user=True)
+
+
+def start_service(service: Service, log: Path) -> None:
+    """Write and start it, and have it started with the machine; raises LaunchError.
+
+    Returns when the daemon has said that it is ready.
+    """
+    write(service)
+    enable(service)
+    command = (*service.systemctl, "restart", service.name)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_START_S)
+    except subprocess.TimeoutExpired:
+        raise LaunchError(f"{' '.join(command)} took more than {_START_S:g} s") from None
+    if done.returncode:
+        _exit_code((*service.systemctl, "disable", "--now", service.name))
+        raise LaunchError(
+            f"{' '.join(command)} failed; see journalctl -u {service.name} and {log}",
+            done.stderr.strip(),
+        )
+
+
+def _exit_code(command: tuple[str, ...]) -> int:
+    try:
+        return subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_ASK_S
+        ).returncode
+    except (OSError, subprocess.TimeoutExpired):
+        return 1
+
+
 def write(service: Service) -> None:
     """Write the unit file; raises LaunchError when it may not be written."""
     try:
@@ -84,9 +134,10 @@ def enable(service: Service) -> bool:
 def _unit(spec: ClusterSpec, *, of_user: bool) -> str:
     owner = pwd.getpwnam(os.environ["SUDO_USER"]) if _for_sudo(of_user) else None
     settings = Path(owner.pw_dir) / ".config" / "raytui" if owner else config_root()
-    command = (sys.executable, "-m", "raytui", "daemon", "run", "--log-only", spec.source)
+    command = (sys.executable, "-P", "-m", "raytui", "daemon", "run", "--log-only", spec.source)
     path = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
     carried = [f"{n}={os.environ[n]}" for n in ("XDG_STATE_HOME",) if os.environ.get(n)]
+    environment = (f"PATH={path}", f"{DAEMON_MARK}={spec.cluster_name}", *carried)
     sections = (
         (
             "Unit",
@@ -101,7 +152,7 @@ def _unit(spec: ClusterSpec, *, of_user: bool) -> str:
             f"ExecStart={' '.join(map(_argument, command))}",
             "ExecReload=/bin/kill -HUP $MAINPID",
             *(() if of_user else (f"User={owner.pw_name if owner else _me()}",)),
-            *(f"Environment={_quoted(setting)}" for setting in (f"PATH={path}", *carried)),
+            *(f"Environment={_quoted(setting)}" for setting in environment),
             "# What the provider's library needs (AWS_PROFILE and the like) goes there.",
             f"EnvironmentFile=-{_percent(str(settings / f'{spec.cluster_name}.env'))}",
             "# An orderly end was ordered (raytui daemon stop, raytui down): that is no failure.",

@@ -15,7 +15,7 @@ from raytui.launcher.at_the_head import at_the_head
 from raytui.launcher.first_nodes import SET_UP_WAIT_S
 from raytui.launcher.head_notes import HeadRecord, read_record, write_record
 from raytui.launcher.options import UpOptions
-from raytui.launcher.reach import HeadReach, head_id, program_on_head
+from raytui.launcher.reach import HeadReach, head_id
 from raytui.launcher.told_steps import run_on_head
 from raytui.launcher.worker_keys import known_hosts_for_head
 from raytui.model.spec import ClusterSpec
@@ -79,7 +79,7 @@ class _Launch:
         remember(self._paths, self._spec)
         hashes = self._set_head_up(keys, restarts)
         self._note(HeadRecord(hashes))
-        self._start_autoscaler()
+        self._start_autoscaler(new_ray=not restarts.no_restart)
         self._note(HeadRecord(hashes, is_up=True))
         self._follow_first_nodes()
 
@@ -98,7 +98,6 @@ class _Launch:
             raise LaunchError(f"{name} was left as it is")
 
     def _set_head_up(self, known_hosts: str, restarts: Restarts) -> NodeHashes:
-        self._stop_old_autoscaler()
         with ExitStack() as stack:
             files = stack.enter_context(
                 bootstrap_files(self._spec, known_hosts=known_hosts, no_restart=restarts.no_restart)
@@ -132,15 +131,6 @@ class _Launch:
             raise LaunchError(f"the head is not set up: {updated.error}", updated.detail)
         return updated.hashes
 
-    def _stop_old_autoscaler(self) -> None:
-        if not self._known.hashes.runtime:
-            return
-        with step(self._on_step, "stop the old autoscaler") as progress:
-            argv = program_on_head("daemon", "stop", self._spec.cluster_name)
-            answer = self._reach.inside.run(argv, timeout_s=_ASK_S)
-            if answer.exit_code:
-                progress.skip("none runs")
-
     def _wheels(self, stack: ExitStack) -> str:
         """A directory with wheels, or empty when the head needs none."""
         with step(self._on_step, "pack raytui") as progress:
@@ -158,8 +148,10 @@ class _Launch:
             progress.say(f"{len(wheels)} wheels, {size / 1e6:.0f} MB")
             return directory
 
-    def _start_autoscaler(self) -> None:
+    def _start_autoscaler(self, *, new_ray: bool) -> None:
         words = ["daemon", "start", CONFIG]
+        if new_ray:
+            words.append("--new-ray")
         if self._options.rays_autoscaler:
             words.append("--watch-only")
         self._tell(words, _DAEMON_WAIT_S)
