@@ -30,6 +30,11 @@ _COMMANDS = {
     "attach": ("raytui.cli.attach", "A shell on the head or on a node."),
     "exec": ("raytui.cli.exec", "Run a command on the head."),
     "submit": ("raytui.cli.submit", "Copy a script to the head and run it."),
+    "rsync-up": ("raytui.cli.files", "Copy files to the head, or to all nodes."),
+    "rsync-down": ("raytui.cli.files", "Copy files from the head."),
+    "get-head-ip": ("raytui.cli.addresses", "The head's address."),
+    "get-worker-ips": ("raytui.cli.addresses", "The workers' addresses."),
+    "monitor": ("raytui.cli.monitor", "Follow the autoscaler's log."),
     "job": ("raytui.cli.job", "Submit jobs, list, follow and stop them."),
     "dashboard": ("raytui.cli.dashboard", "Make Ray's dashboard reachable from here."),
     "demo": ("raytui.cli.demo", "A real Ray cluster on this machine, with work for it."),
@@ -37,7 +42,10 @@ _COMMANDS = {
     "info": ("raytui.cli.info", "Paths, versions, known clusters."),
     "open": ("raytui.cli.open", "Open a cluster in the terminal (the default)."),
 }
-"""Name → (module that has a command of this name, short help). `--help` imports none of them."""
+"""Name → (module that has a command of this name, short help). `--help` imports none of them.
+
+A `-` of a name is a `_` in the module.
+"""
 
 _HELP = """Launch, watch, scale and explain Ray clusters.
 
@@ -58,7 +66,7 @@ class _Program(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in _COMMANDS:
             return None
-        command = getattr(importlib.import_module(_COMMANDS[name][0]), name)
+        command = getattr(importlib.import_module(_COMMANDS[name][0]), name.replace("-", "_"))
         assert isinstance(command, click.Command)
         return command
 

@@ -1,0 +1,35 @@
+"""`raytui get-head-ip` and `get-worker-ips`: addresses for scripts, one a line."""
+
+from __future__ import annotations
+
+import click
+
+from raytui.cli.cluster import cluster_argument, reachable
+from raytui.cli.exit_codes import ExitCode
+from raytui.cli.failures import CommandFailed
+from raytui.cli.machine import address_of, workers_of
+
+
+@click.command("get-head-ip")
+@cluster_argument
+def get_head_ip(cluster: str | None) -> None:
+    """Print the address of the head of CLUSTER, as it is reached from here."""
+    from raytui.cli.status import snapshot_now
+    from raytui.launcher.reach import head_host, is_remote
+
+    spec = reachable(cluster).spec
+    if is_remote(spec):
+        click.echo(head_host(spec))
+        return
+    address = snapshot_now(cluster).info.gcs_address
+    if not address:
+        raise CommandFailed(ExitCode.UNREACHABLE, f"no head of {spec.cluster_name} is running")
+    click.echo(address.rpartition(":")[0])
+
+
+@click.command("get-worker-ips")
+@cluster_argument
+def get_worker_ips(cluster: str | None) -> None:
+    """Print the addresses of the workers of CLUSTER, those included that are being set up."""
+    for row in workers_of(cluster):
+        click.echo(address_of(row))

@@ -1,0 +1,87 @@
+"""`raytui monitor`: the log of a cluster's autoscaler, as it is written."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import click
+
+from raytui.cli.cluster import Meant, cluster_argument
+from raytui.cli.exit_codes import ExitCode
+from raytui.cli.failures import CommandFailed
+
+_LOOK_EVERY_S = 0.25
+
+
+@click.command()
+@cluster_argument
+@click.option("--lines", type=click.IntRange(0), default=100, show_default=True, help="To begin.")
+@click.option("--follow/--no-follow", default=True, help="Go on until Ctrl-C (the default).")
+@click.option("--json", "as_json", is_flag=True, help="Lines as they are: one JSON object each.")
+@click.option("--until-eof", is_flag=True, hidden=True, help="End when stdin ends.")
+def monitor(cluster: str | None, lines: int, follow: bool, as_json: bool, until_eof: bool) -> None:
+    """Print what the autoscaler of CLUSTER logs, wherever it runs; what was last comes first.
+
+    Works while it is down, too: its last words are in its log.
+    """
+    from raytui.cli.log_lines import readable
+
+    with contextlib.suppress(KeyboardInterrupt):
+        for line in _lines(cluster, lines, follow, until_eof):
+            click.echo(line if as_json else readable(line))
+
+
+def _lines(cluster: str | None, lines: int, follow: bool, until_eof: bool) -> Iterator[str]:
+    from raytui.cli.cluster import meant, target_of
+    from raytui.cli.log_lines import last_lines, new_lines
+    from raytui.config.locations import ClusterPaths
+    from raytui.config.target import name_of
+    from raytui.launcher.reach import is_remote
+
+    paths = ClusterPaths(name_of(target_of(cluster)))
+    if not paths.log.exists():
+        found = meant(cluster)
+        if is_remote(found.spec):
+            yield from _lines_there(found, lines, follow)
+            return
+        raise CommandFailed(ExitCode.UNREACHABLE, f"{paths.dir.name} has no log here ({paths.log})")
+    with paths.log.open("rb") as log:
+        yield from last_lines(paths.log, log, lines)
+        if follow:
+            yield from new_lines(paths.log, log, lambda: _pause(until_eof))
+
+
+def _pause(until_eof: bool) -> bool:
+    """Wait a moment; False when it is time to end."""
+    ready = select.select([sys.stdin] if until_eof else [], [], [], _LOOK_EVERY_S)[0]
+    return not ready or bool(os.read(sys.stdin.fileno(), 1 << 16))
+
+
+def _lines_there(found: Meant, lines: int, follow: bool) -> Iterator[str]:
+    """From the head; raises CommandFailed when it cannot be reached."""
+    from raytui.client.head_words import what_head_said
+    from raytui.launcher.reach import stream_to_head
+
+    spec, paths, _ = found
+    words = ["monitor", spec.cluster_name, "--json", "--lines", str(lines), "--until-eof"]
+    argv = stream_to_head(spec, paths, *words, *([] if follow else ["--no-follow"]))
+    pipe = subprocess.PIPE
+    with subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        try:
+            for line in process.stdout:
+                yield line.rstrip("\n")
+            said = " ".join(process.stderr.read().split())
+            code = process.wait()
+        finally:
+            process.stdin.close()
+            process.terminate()
+    if code:
+        raise CommandFailed(ExitCode.UNREACHABLE, str(what_head_said(spec, paths, code, said)))
