@@ -32,9 +32,6 @@ from tests.support.hosts import Host
 pytestmark = [pytest.mark.ssh, pytest.mark.slow]
 
 ENGINES = {"docker": nested_engine.start_docker, "podman": nested_engine.start_podman}
-LIMITS = ("--ulimit nofile=4096:4096", "--ulimit nproc=4096:4096")
-"""A container inside of another one cannot have more than that has; podman would give it more."""
-
 SMALL = "--object-store-memory=80000000 --disable-usage-stats"
 
 
@@ -88,13 +85,7 @@ def cluster_file(engine: str, head: str, worker: str, user: str, key: Path, moun
             "cluster_name": "boxed",
             "provider": {"type": "local", "head_ip": head, "worker_ips": [worker]},
             "auth": {"ssh_user": user, "ssh_private_key": str(key)},
-            "docker": {
-                "image": nested_engine.IMAGE,
-                "container_name": "ray_container",
-                "pull_before_run": False,
-                "run_options": [*LIMITS, *nested_engine.mounts_of_python()],
-                "use_podman": engine == "podman",
-            },
+            "docker": nested_engine.docker_section(use_podman=engine == "podman"),
             "file_mounts": {"~/code": str(mounts)},
             "initialization_commands": ["touch ~/on-the-host"],
             "setup_commands": [

@@ -6,6 +6,7 @@ Nothing is pulled: the image is the bare host's own, imported from its tar.
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from tests.support.host_image import BARE, image_tar
 from tests.support.hosts import ROOT, Host, wait_until
@@ -47,9 +48,18 @@ def start_podman(host: Host) -> None:
     host.run("podman", "import", *_AS_RAYS_IMAGES, _TAR, IMAGE)
 
 
-def mounts_of_python() -> list[str]:
-    """Run options that give a container the project, its environment and its Python."""
-    return [f"-v {path}:{path}:ro" for path in sorted({str(ROOT), sys.prefix, sys.base_prefix})]
+def docker_section(*, use_podman: bool = False) -> dict[str, Any]:
+    """The cluster file's section that has Ray run in containers of the image."""
+    # A container cannot have more than the one around it; podman would give it more.
+    limits = ["--ulimit nofile=4096:4096", "--ulimit nproc=4096:4096"]
+    ours = sorted({str(ROOT), sys.prefix, sys.base_prefix})
+    return {
+        "image": IMAGE,
+        "container_name": "ray_container",
+        "pull_before_run": False,
+        "run_options": [*limits, *(f"-v {path}:{path}:ro" for path in ours)],
+        "use_podman": use_podman,
+    }
 
 
 _DOCKERD = (

@@ -18,17 +18,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.support.host_image import BARE, HostImage
 from tests.support.hosts import Engine, Host
 
 OBJECT_STORE_BYTES = 80_000_000
 """Per node, the least that Ray takes; what Ray takes by itself is a share of the machine."""
 
-_BASHRC = f"""\
+BASHRC = f"""\
 export PATH={sys.prefix}/bin:$PATH
 export RAY_DEFAULT_OBJECT_STORE_MAX_MEMORY_BYTES={OBJECT_STORE_BYTES}
 export RAY_prestart_worker_first_driver=0 RAY_USAGE_STATS_ENABLED=0
 """
-"""Before Debian's own, which ends where nobody types."""
+"""What Ray's users have in their shell's start file."""
 
 _PREPEND = """printf %s "$2" | cat - "$1" > "$1.new"
 chown --reference="$1" "$1.new" && mv "$1.new" "$1"
@@ -129,6 +130,7 @@ def cluster_of_hosts(
     workers: int = 2,
     name: str = "onprem",
     options: Sequence[str] = (),
+    image: HostImage = BARE,
     **sections: Any,
 ) -> Iterator[OnPremise]:
     """A head and workers, all bare, as long as the context lasts.
@@ -137,10 +139,11 @@ def cluster_of_hosts(
     file. Nothing is taken down at the end but the hosts with all that runs on them.
     """
     names = [f"{name}-head", *(f"{name}-{number}" for number in range(1, workers + 1))]
-    with engine.hosts(*names, options=options) as hosts:
+    with engine.hosts(*names, options=options, image=image) as hosts:
         cluster = OnPremise(engine, hosts[0], tuple(hosts[1:]), name, folder)
         for host in hosts:
-            prepend(host, "/home/ray/.bashrc", _BASHRC)
+            # before Debian's own, which ends where nobody types
+            prepend(host, "/home/ray/.bashrc", BASHRC)
         folder.mkdir(exist_ok=True)
         (folder / "ssh_config").write_text(
             f"UserKnownHostsFile {folder}/known_hosts\nGlobalKnownHostsFile none\n"
