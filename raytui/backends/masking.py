@@ -32,7 +32,7 @@ def masked(text: str, env: Mapping[str, str] | None = None) -> str:
     `NAME=value` loses its value where the name is a secret's, quoted or not, and the secret
     values of `env` are replaced wherever they stand: `set -x` prints them without a name.
     """
-    hidden = _ASSIGNMENT.sub(rf"\1={MASK}", text)
+    hidden = _ASSIGNMENT.sub(rf"\1={MASK}", text) if "=" in text else text
     secrets = (value for name, value in (env or {}).items() if is_secret(name))
     for value in sorted(secrets, key=len, reverse=True):
         if len(value) >= _SHORTEST:
