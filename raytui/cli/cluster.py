@@ -62,6 +62,21 @@ def meant(cluster: str | None) -> Meant:
     return Meant(launched or cluster_of(target), paths, launched is not None)
 
 
+def meant_elsewhere(cluster: str | None) -> Meant | None:
+    """The cluster that a person means, if its daemon is on another machine.
+
+    None also for a name of which only a log or a ledger is left here.
+    """
+    from raytui.config.target import UnknownClusterError
+    from raytui.launcher.reach import is_remote
+
+    try:
+        found = meant(cluster)
+    except UnknownClusterError:
+        return None
+    return found if is_remote(found.spec) else None
+
+
 def reachable(cluster: str | None) -> Meant:
     """The cluster that a person means, if there may be a daemon; raises CommandFailed if not.
 

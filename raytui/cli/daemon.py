@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import click
 
-from raytui.cli.cluster import cluster_argument, cluster_option, give, target_of
+from raytui.cli.cluster import (
+    cluster_argument,
+    cluster_option,
+    give,
+    meant_elsewhere,
+    target_of,
+)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Each step as one JSON object.")
 
@@ -132,9 +138,14 @@ def status(cluster: str | None, as_json: bool) -> int:
     """
     from raytui.autoscaler.daemon.status import daemon_status
     from raytui.cli import daemon_status as told
+    from raytui.cli.on_head import run_on_head
     from raytui.config.locations import ClusterPaths
     from raytui.config.target import name_of
 
+    there = meant_elsewhere(cluster)
+    if there is not None:
+        words = ("daemon", "status", there.spec.cluster_name, *(("--json",) if as_json else ()))
+        return run_on_head(there, *words)
     name = name_of(target_of(cluster))
     found = daemon_status(name, ClusterPaths(name))
     click.echo(told.as_json(found) if as_json else told.as_text(found))

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import click
 
-from raytui.cli.cluster import Meant, cluster_argument
+from raytui.cli.cluster import Meant, cluster_argument, meant_elsewhere, target_of
 from raytui.cli.exit_codes import ExitCode
 from raytui.cli.failures import CommandFailed
 
@@ -37,23 +37,24 @@ def monitor(cluster: str | None, lines: int, follow: bool, as_json: bool, until_
 
 
 def _lines(cluster: str | None, lines: int, follow: bool, until_eof: bool) -> Iterator[str]:
-    from raytui.cli.cluster import meant, target_of
     from raytui.cli.log_lines import last_lines, new_lines
     from raytui.config.locations import ClusterPaths
     from raytui.config.target import name_of
-    from raytui.launcher.reach import is_remote
 
-    paths = ClusterPaths(name_of(target_of(cluster)))
-    if not paths.log.exists():
-        found = meant(cluster)
-        if is_remote(found.spec):
-            yield from _lines_there(found, lines, follow)
-            return
-        raise CommandFailed(ExitCode.UNREACHABLE, f"{paths.dir.name} has no log here ({paths.log})")
-    with paths.log.open("rb") as log:
-        yield from last_lines(paths.log, log, lines)
+    found = meant_elsewhere(cluster)
+    if found is not None:
+        yield from _lines_there(found, lines, follow)
+        return
+    name = name_of(target_of(cluster))
+    path = ClusterPaths(name).log
+    try:
+        log = path.open("rb")
+    except FileNotFoundError:
+        raise CommandFailed(ExitCode.UNREACHABLE, f"{name} has no log here ({path})") from None
+    with log:
+        yield from last_lines(path, log, lines)
         if follow:
-            yield from new_lines(paths.log, log, lambda: _pause(until_eof))
+            yield from new_lines(path, log, lambda: _pause(until_eof))
 
 
 def _pause(until_eof: bool) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -47,6 +48,14 @@ def test_a_cluster_that_somebody_else_launched_is_reached_by_its_file(
     )
     assert done.returncode == 0, done.stderr
     assert elsewhere.head.address in done.stdout
+
+
+def test_how_the_daemon_does_is_told_by_its_own_machine(elsewhere: OnPremise):
+    done = elsewhere.raytui("daemon", "status", "away", "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["cluster"], told["well"]) == ("away", True)
+    assert told["log"].startswith("/home/ray/")
 
 
 def unreachable(cluster: OnPremise) -> str:
