@@ -95,7 +95,7 @@ class _Launch:
     def _ask_for_restart(self) -> None:
         name = self._spec.cluster_name
         if not self._options.ask(f"{name} is up. Its Ray is started again, and running jobs end."):
-            raise LaunchError(f"{name} was left as it is")
+            raise LaunchError(f"{name} was left as it was")
 
     def _set_head_up(self, known_hosts: str, restarts: Restarts) -> NodeHashes:
         with ExitStack() as stack:
