@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from raytui.model.lifecycle import InstanceStatus
 from raytui.screens.keys import KeyNames
 from raytui.screens.session import Session
 from raytui.screens.verbs import PAGE_TITLES, Verb, verb, verbs_on
@@ -12,7 +11,6 @@ from raytui.widgets.fitted import Part
 _ROOMY = 100
 """Terminal columns from which all pages are named; below, the others are numbers."""
 
-_SETTING_UP = frozenset({InstanceStatus.SETTING_UP, InstanceStatus.SETUP_FAILED})
 _ABOVE = {"node": "nodes", "setup": "nodes", "decision": "autoscaler"}
 """The page with a number that an opened thing belongs to."""
 
@@ -28,8 +26,8 @@ def key_parts(page: str, session: Session, keys: KeyNames, width: int) -> list[P
 
 def _is_of_use(one: Verb, page: str, session: Session) -> bool:
     if one.id == "setup":
-        rows = session.snapshot.rows if session.snapshot is not None else ()
-        return any(row.member.status in _SETTING_UP for row in rows)
+        types = session.snapshot.types if session.snapshot is not None else ()
+        return any(row.starting for row in types)
     return not (one.id == "back" and page in PAGE_TITLES)
 
 

@@ -22,12 +22,13 @@ from raytui.screens.choose import Choice, ChooseScreen
 from raytui.screens.keys import KeyNames
 from raytui.screens.phases import NodeSetup, phase_of, setup_of
 from raytui.screens.session import Clock
-from raytui.screens.setupgrid import SETUP_COLUMNS, census, setup_fields
+from raytui.screens.setupgrid import census, setup_table
 from raytui.screens.steps import StepsScreen
 from raytui.screens.steptable import step_table
 from raytui.screens.verbs import bindings_on, verb
 from raytui.screens.working import WorkingScreen
 from raytui.widgets.cell import Cell, cell, to_content
+from raytui.widgets.filterline import FilterLine
 from raytui.widgets.fitted import FittedLine, Part
 from raytui.widgets.table import LineTable
 
@@ -106,16 +107,12 @@ class LaunchScreen(WorkingScreen):
         yield Static("", id="question", markup=False)
         yield step_table(self._now, with_node=True, id="steps")
         yield FittedLine(separator=cell("   "), id="caption")
-        yield LineTable(
-            SETUP_COLUMNS,
-            key=lambda setup: setup.node,
-            now=self._now,
-            fields=setup_fields,
-            id="setups",
-        )
+        grid = setup_table(self._now, empty="none passes the filter: Esc clears it")
+        yield grid
         with VerticalScroll(id="trouble"):
             yield Static("", id="error", markup=False)
             yield Static("", id="detail", markup=False)
+        yield FilterLine(grid)
         yield FittedLine(separator=cell("  "), id="keys")
 
     def on_mount(self) -> None:
@@ -129,7 +126,10 @@ class LaunchScreen(WorkingScreen):
     def action_verb(self, verb_id: str) -> None:
         """Launch, retry or leave, as far as it makes sense now."""
         if verb_id == "leave":
-            self._leave()
+            line = self.query_one(FilterLine)
+            line.clear_filter() if line.is_used else self._leave()
+        elif verb_id == "filter" and self._setups:
+            self.query_one(FilterLine).begin()
         elif verb_id == "retry-node":
             self.work(self._retry_selected(), group="retry")
         elif (verb_id == "launch" and self._stage is Stage.READY) or (
@@ -218,21 +218,31 @@ class LaunchScreen(WorkingScreen):
             if setup.steps:
                 self._setups[node] = setup
         others = [s for s in self._steps.values() if not s.node or phase_of(s.name) is None]
-        self.query_one("#steps", LineTable).show(others)
-        self.query_one("#steps", LineTable).action_edge(1)
+        self._show_own_steps(others)
         self._show_setups()
+
+    def _show_own_steps(self, steps: Sequence[Step]) -> None:
+        table = self.query_one("#steps", LineTable)
+        follows = table.cursor >= len(table.rows) - 1
+        table.show(steps)
+        if follows:
+            table.action_edge(1)
 
     def _show_setups(self) -> None:
         setups = list(self._setups.values())
         grid = self.query_one("#setups", LineTable)
         grid.show(setups)
-        caption = self.query_one("#caption", FittedLine)
-        caption.show(census(setups))
         appears = bool(setups) and not grid.display
-        grid.display = caption.display = bool(setups)
+        grid.display = self.query_one("#caption").display = bool(setups)
+        self._show_caption()
         self.query_one("#keys", FittedLine).show(self._key_parts())
         if appears:
             grid.focus()
+
+    @on(LineTable.Changed, "#setups")
+    def _show_caption(self) -> None:
+        parts = [*census(list(self._setups.values())), self.query_one(FilterLine).part]
+        self.query_one("#caption", FittedLine).show(parts)
 
     def _keep(self, step: Step) -> None:
         self._steps[step.node, step.name] = step
@@ -281,21 +291,21 @@ class LaunchScreen(WorkingScreen):
 
     def _key_parts(self) -> list[Part]:
         failed = any(setup.failed for setup in self._setups.values())
-        retry_one = (("retry-node", "try step again"),) if failed else ()
+        grid = [("filter", "filter")] if self._setups else []
         shown = {
-            Stage.READY: (("launch", "launch"), ("leave", "leave")),
-            Stage.LAUNCHING: (*retry_one, ("leave", "leave")),
-            Stage.FAILED: (("retry", "try again"), ("leave", "leave")),
+            Stage.READY: [("launch", "launch")],
+            Stage.LAUNCHING: [*([("retry-node", "try step again")] if failed else []), *grid],
+            Stage.FAILED: [("retry", "try again"), *grid],
         }[self._stage]
+        opens = Part(cell(("Enter ", "bold $key"), ("steps", "$quiet")))
         return [
-            Part(
-                cell(
-                    (self._keys.of(verb(name)).split(" ")[0] + " ", "bold $key"), (words, "$quiet")
-                ),
-                verb=name,
-            )
-            for name, words in shown
+            *([opens] if self._setups else []),
+            *(self._key_part(name, words) for name, words in (*shown, ("leave", "leave"))),
         ]
+
+    def _key_part(self, name: str, words: str) -> Part:
+        key = self._keys.of(verb(name)).split(" ")[0]
+        return Part(cell((f"{key} ", "bold $key"), (words, "$quiet")), verb=name)
 
 
 class _LaunchSetups:

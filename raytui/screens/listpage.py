@@ -7,11 +7,10 @@ from typing import Any
 
 from textual import on
 from textual.widget import Widget
-from textual.widgets import Input
 
 from raytui.screens.page import Page
 from raytui.widgets.cell import cell
-from raytui.widgets.filter import FilterError
+from raytui.widgets.filterline import FilterLine
 from raytui.widgets.fitted import FittedLine, Part
 from raytui.widgets.table import LineTable
 
@@ -29,13 +28,10 @@ class ListPage(Page):
         """What stands above the list."""
         raise NotImplementedError
 
-    _wrong = ""
-    """Why the filter as typed cannot be read."""
-
     @property
-    def filters(self) -> bool:
-        """Whether a filter is in force or being typed."""
-        return bool(self.query_one("#filter").display or self.table.filter)
+    def filter_line(self) -> FilterLine:
+        """The line in which its filter is typed."""
+        return self.query_one(FilterLine)
 
     @property
     def table(self) -> LineTable[Any]:
@@ -45,12 +41,12 @@ class ListPage(Page):
     def compose_body(self) -> Iterable[Widget]:
         """Caption, list, and the filter line while it is in use."""
         yield FittedLine(separator=cell("   "), id="caption")
-        yield self.make_list()
-        yield Input(placeholder="filter: word  !word  key=value  ~regex", id="filter")
+        table = self.make_list()
+        yield table
+        yield FilterLine(table)
 
     def on_mount(self) -> None:
-        """The list has the focus, the filter line is put away."""
-        self.query_one("#filter").display = False
+        """The list has the focus."""
         self.table.focus()
 
     def show_time(self) -> None:
@@ -64,12 +60,7 @@ class ListPage(Page):
 
     def _view_parts(self) -> list[Part]:
         table = self.table
-        parts = []
-        if self._wrong:
-            parts.append(Part(cell((f"✕ {self._wrong}", "$state-failed"))))
-        elif table.filter:
-            shown = f"{len(table.rows):,} of {table.total:,} match “{table.filter.text}”"
-            parts.append(Part(cell((shown, "$state-draining"), ("  Esc clears", "$quiet"))))
+        parts = [self.filter_line.part]
         if table.marks:
             marked = cell((f"✓ {len(table.marks):,} marked", "bold $state-held"))
             parts.append(Part(marked))
@@ -82,14 +73,7 @@ class ListPage(Page):
 
     def verb_filter(self, argument: str) -> None:
         """Filter as typed, or open the filter line."""
-        line = self.query_one("#filter", Input)
-        line.display = True
-        line.value = argument or self.table.filter.text
-        if argument:
-            self._apply_filter(argument)
-            self._put_filter_away()
-        else:
-            line.focus()
+        self.filter_line.begin(argument)
 
     def verb_sort_next(self, _argument: str) -> None:
         """Sort by the next column."""
@@ -105,32 +89,7 @@ class ListPage(Page):
 
     def verb_back(self, _argument: str) -> None:
         """Close the filter line and clear the filter; then clear marks."""
-        line = self.query_one("#filter", Input)
-        if self.filters:
-            line.value = ""
-            self._apply_filter("")
-            self._put_filter_away()
+        if self.filter_line.is_used:
+            self.filter_line.clear_filter()
         elif self.table.marks:
             self.table.clear_marks()
-
-    @on(Input.Changed, "#filter")
-    def _filter_typed(self, event: Input.Changed) -> None:
-        if event.input.display:
-            self._apply_filter(event.value)
-
-    @on(Input.Submitted, "#filter")
-    def _filter_done(self) -> None:
-        self._put_filter_away()
-
-    def _apply_filter(self, text: str) -> None:
-        self._wrong = ""
-        try:
-            self.table.set_filter(text)
-        except FilterError as error:
-            # The list stays as it was until the expression is whole.
-            self._wrong = str(error)
-            self._show_caption()
-
-    def _put_filter_away(self) -> None:
-        self.query_one("#filter").display = False
-        self.table.focus()

@@ -17,7 +17,7 @@ from raytui.screens.listpage import ListPage
 from raytui.screens.messages import OpenSteps
 from raytui.screens.phases import NodeSetup
 from raytui.screens.session import Session
-from raytui.screens.setupgrid import SETUP_COLUMNS, census, setup_fields, setups_of
+from raytui.screens.setupgrid import census, setup_table, setups_of
 from raytui.screens.verbs import bindings_on
 from raytui.widgets.cell import cell
 from raytui.widgets.fitted import Part
@@ -61,12 +61,8 @@ class SetupScreen(ListPage):
 
     def make_list(self) -> LineTable[Any]:
         """The grid."""
-        return LineTable(
-            SETUP_COLUMNS,
-            key=lambda setup: setup.node,
-            now=self.session.now,
-            fields=setup_fields,
-            id="setups",
+        return setup_table(
+            self.session.now,
             empty="no node is being set up\nSet-ups of the last minutes are shown here. "
             "Nodes that run are on the Nodes page (2).",
         )
@@ -91,7 +87,7 @@ class SetupScreen(ListPage):
 
     def verb_back(self, argument: str) -> None:
         """Clear the filter, else go back to where this was opened."""
-        if self.filters:
+        if self.filter_line.is_used:
             super().verb_back(argument)
         else:
             self.app.pop_screen()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from raytui.model.step import Step, StepStatus
 from raytui.model.text import count_text, duration_text
@@ -11,9 +11,22 @@ from raytui.screens.steptable import STEP_GLYPHS, took_text
 from raytui.widgets.cell import Cell, cell, width_of
 from raytui.widgets.columns import Column
 from raytui.widgets.fitted import Part
+from raytui.widgets.table import LineTable
 
 _NOT_IN_IT: Cell = (("–", "$quiet"),)
 _NOT_SO_FAR: Cell = STEP_GLYPHS[StepStatus.WAITING]
+
+
+def setup_table(now: Callable[[], float], *, empty: str) -> LineTable[NodeSetup]:
+    """The grid as a list; its id is `setups`."""
+    return LineTable(
+        SETUP_COLUMNS,
+        key=lambda setup: setup.node,
+        now=now,
+        fields=setup_fields,
+        id="setups",
+        empty=empty,
+    )
 
 
 def setups_of(steps: Iterable[Step]) -> list[NodeSetup]:

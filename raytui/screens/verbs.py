@@ -86,7 +86,7 @@ VERBS: tuple[Verb, ...] = (
         "filter",
         "Filter the list: word  !word  key=value  ~regex",
         "/",
-        LISTS,
+        LISTS | {"launch"},
         names=("filter",),
         argument="WORDS",
         short="filter",

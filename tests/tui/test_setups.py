@@ -416,6 +416,19 @@ async def test_a_launch_shows_the_grid_and_its_own_steps_above(tmp_path, size):
         assert "✕" not in line_with(pilot, NODES[1])
 
 
+async def test_the_nodes_of_a_launch_can_be_filtered(tmp_path):
+    app = RaytuiApp(None, launch=Launch(tmp_path), launch_title="prod", clock=Clock())
+    async with app.run_test(size=(120, 40)) as pilot:
+        await go(pilot, "enter")
+        await until(pilot, lambda: "4 SET-UPS" in text(app))
+        await go(pilot, "slash", *"status=failed", "enter")
+        assert "1 of 4 match “status=failed”" in text(app)
+        assert [setup.node for setup in table(app, "#setups").rows] == [NODES[1]]
+        await go(pilot, "escape")
+        assert len(table(app, "#setups").rows) == 4
+        assert isinstance(app.screen, LaunchScreen), "Esc has cleared the filter, and left nothing"
+
+
 async def test_after_a_launch_that_failed_the_key_starts_it_again(tmp_path):
     launch = Launch(tmp_path)
     launch.let_fail.set()
