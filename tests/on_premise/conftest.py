@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -58,13 +59,18 @@ def cluster(head: Path, engine: Engine) -> Iterator[Cluster]:
     """Makes the machines of clusters over hosts, whose keys are known."""
     with ExitStack() as stack:
 
-        def make(*workers: Host | str, name: str = "one", **sections: Any) -> OnPremMachines:
+        def make(
+            *workers: Host | str,
+            name: str = "one",
+            clock: Callable[[], float] = time.time,
+            **sections: Any,
+        ) -> OnPremMachines:
             real = [worker for worker in workers if isinstance(worker, Host)]
             with (head / "known_hosts").open("a") as known:
                 known.writelines(worker.known_hosts_line() for worker in real)
             names = [w.address if isinstance(w, Host) else w for w in workers]
             spec = spec_for(names, engine, name, **sections)
-            machines = OnPremMachines(spec, ClusterPaths(name).make(), look_every_s=0.5)
+            machines = OnPremMachines(spec, ClusterPaths(name).make(), clock, look_every_s=0.5)
             stack.callback(machines.close)
             return machines
 

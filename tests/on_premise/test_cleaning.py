@@ -69,10 +69,17 @@ def test_a_host_that_is_cut_off_ends_at_once_and_is_cleaned_when_it_answers(
 
 
 def test_an_unclean_host_is_cleaned_before_it_is_given_again(cluster: Cluster, alpha: Host) -> None:
-    machines = cluster(alpha)
+    now = [1e9]
+    machines = cluster(alpha, clock=lambda: now[0])
     (node,) = machines.launch(wish("r"))
     run_for(alpha, node.instance_id, "sleep", "1111")
     with alpha.frozen():
         machines.terminate([node.instance_id])
+    (notice,) = machines.notices()
+    assert f"{alpha.address} is not cleaned of what ran there ({node.instance_id})" in notice
+    with pytest.raises(CapacityError, match=r"tried again in 0m30s"):
+        machines.launch(wish("r2"))
+    now[0] += 31
     (_again,) = machines.launch(wish("r2"))
     assert not runs_on(alpha, "sleep 1111")
+    assert machines.notices() == []

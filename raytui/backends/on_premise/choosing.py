@@ -20,8 +20,13 @@ def in_order(hosts: Sequence[str], known: Mapping[str, HostRecord], now: float) 
     order is the file's, so that a small cluster stays on the same hosts.
     """
     records = {host: known.get(host, _NOTHING_KNOWN) for host in hosts}
-    free = [h for h, r in records.items() if r.claim is None and r.avoid_until <= now]
+    free = [h for h, r in records.items() if r.claim is None and not is_avoided(r, now)]
     return sorted(free, key=lambda host: (records[host].failures, records[host].off))
+
+
+def is_avoided(record: HostRecord, now: float) -> bool:
+    """Whether it is too early to try a host again; a clock set back does not make it so."""
+    return 0 < record.avoid_until - now <= _LONGEST_PAUSE_S
 
 
 def pause_after(failures: int) -> float:
@@ -44,7 +49,7 @@ def why_none(
         record = known.get(host, _NOTHING_KNOWN)
         if host in met:
             words.append(met[host])
-        elif record.claim is None and record.avoid_until > now:
+        elif record.claim is None and is_avoided(record, now):
             again = duration_text(record.avoid_until - now)
             words.append(f"{record.error} (tried again in {again})")
     if len(words) > _MOST_NAMED:

@@ -9,6 +9,7 @@ from concurrent.futures import Executor, Future, wait
 from msgspec.structs import replace
 
 from raytui.backends.base import ProviderError
+from raytui.backends.on_premise.choosing import pause_after
 from raytui.backends.on_premise.host import Host
 from raytui.backends.on_premise.hosts_file import Claim, HostRecord, HostsFile, Stage
 from raytui.backends.on_premise.power import switch
@@ -24,10 +25,17 @@ PATIENCE_S = 20.0
 class GivingBack:
     """Ends nodes. A host that cannot be asked is remembered as unclean, and nobody gets it so."""
 
-    def __init__(self, file: HostsFile, host: Callable[[str], Host], pool: Executor) -> None:
+    def __init__(
+        self,
+        file: HostsFile,
+        host: Callable[[str], Host],
+        pool: Executor,
+        clock: Callable[[], float],
+    ) -> None:
         self._file = file
         self._host = host
         self._pool = pool
+        self._clock = clock
 
     def give_back(self, instance_ids: Sequence[str], power_off: Callable[[str], str]) -> None:
         """End these nodes, all at once, within PATIENCE_S; unknown ids are ignored.
@@ -56,24 +64,27 @@ class GivingBack:
 
     def clean(self, host: str, unclean: Sequence[str]) -> None:
         """End what was left on a host; raises ProviderError when it cannot be asked yet."""
-        self._host(host).release(unclean)
+        there = self._host(host)
+        with there.turn:
+            there.release(unclean)
         with self._file.change() as known:
             record = known.get(host, HostRecord())
             left = tuple(one for one in record.unclean if one not in unclean)
-            known[host] = replace(record, unclean=left)
+            known[host] = replace(record, unclean=left, avoid_until=0.0)
 
     def _release(self, host: str, claim: Claim, power_off: str) -> None:
-        record = self._file.read().get(host, HostRecord())
-        ids = [claim.instance_id, *record.unclean]
         there = self._host(host)
-        try:
-            # The claim stays on a host that is switched off, so that nobody gets it just before.
-            there.release(ids, keep_claim=bool(power_off))
-        except ProviderError as error:
-            self._end(host, claim, first_line(str(error)))
-            return
-        off = bool(power_off) and self._switched_off(there, ids, power_off)
-        self._end(host, claim, "", off=off)
+        with there.turn:
+            record = self._file.read().get(host, HostRecord())
+            ids = [claim.instance_id, *record.unclean]
+            try:
+                # A host's claim stays while it is switched off: nobody is to get it just before.
+                there.release(ids, keep_claim=bool(power_off))
+            except ProviderError as error:
+                self._end(host, claim, first_line(str(error)))
+                return
+            off = bool(power_off) and self._switched_off(there, ids, power_off)
+            self._end(host, claim, "", off=off)
 
     def _switched_off(self, host: Host, ids: Sequence[str], command: str) -> bool:
         try:
@@ -93,14 +104,16 @@ class GivingBack:
         with self._file.change() as known:
             record = known.get(host, HostRecord())
             ours = record.claim is not None and record.claim.instance_id == claim.instance_id
-            if ours:
-                failed = not claim.tags.get(RAY_STARTED)
-                record = replace(
-                    record, claim=None, off=off, failures=record.failures + (1 if failed else 0)
-                )
+            if not ours:
+                return  # we have come too late: it has ended as one that does not answer
+            failures = record.failures + (1 if error or not claim.tags.get(RAY_STARTED) else 0)
+            record = replace(record, claim=None, off=off, failures=failures)
             if error:
+                pause = pause_after(failures)
                 unclean = (*record.unclean, claim.instance_id)
-                record = replace(record, unclean=tuple(dict.fromkeys(unclean)), error=error)
-            elif ours:
+                record = replace(
+                    record, unclean=unclean, error=error, avoid_until=self._clock() + pause
+                )
+            else:
                 record = replace(record, unclean=())
             known[host] = record

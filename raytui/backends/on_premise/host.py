@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
@@ -50,6 +51,8 @@ class Host:
     def __init__(self, name: str, runner: CommandRunner, cluster: str) -> None:
         self.name = name
         self.runner = runner
+        self.turn = threading.Lock()
+        """Held by whoever claims or cleans, from reading what is known until that is done."""
         self._cluster = cluster
 
     def hold(self, claim: Claim, docker: DockerSpec | None, unclean: Sequence[str] = ()) -> Held:

@@ -51,7 +51,8 @@ class HostRecord(Struct, frozen=True, omit_defaults=True):
     unclean: tuple[str, ...] = ()
     """Instances of ours that may still have processes there."""
     facts: Facts | None = None
-    facts_at: float = 0.0
+    asked_at: float = 0.0
+    """Unix seconds when it was last asked what it has; 0 for never."""
     failures: int = 0
     """How often in a row it could not be had, or did not become a node."""
     error: str = ""
@@ -86,11 +87,11 @@ class HostsFile:
         """What is known, by host."""
         return self._load().hosts
 
-    def claimed(self, instance_id: str) -> tuple[str, HostRecord, Claim] | None:
-        """Host, record and claim of an instance."""
+    def claimed(self, instance_id: str) -> tuple[str, Claim] | None:
+        """Host and claim of an instance."""
         for host, record in self.read().items():
             if record.claim is not None and record.claim.instance_id == instance_id:
-                return host, record, record.claim
+                return host, record.claim
         return None
 
     @contextmanager

@@ -76,12 +76,13 @@ class OnPremMachines:
         self._file = HostsFile(paths.dir / "hosts.json", self.cluster)
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="host")
         self._taking = Taking(self._file, self._reach.host, self._pool, clock)
-        self._giving = GivingBack(self._file, self._reach.host, self._pool)
+        self._giving = GivingBack(self._file, self._reach.host, self._pool, clock)
         self._watching = Watching(
             self._file,
             self._reach.host,
             self._docker_of,
             self._giving.clean,
+            lambda host: self._ask([host]),
             self._taking.is_under_way,
             clock,
             look_every_s,
@@ -170,7 +171,7 @@ class OnPremMachines:
         if instance_id == self._head_id:
             return self._file.head_tags
         found = self._file.claimed(instance_id)
-        return dict(found[2].tags) if found else {}
+        return dict(found[1].tags) if found else {}
 
     def tag(self, instance_id: str, tags: Mapping[str, str]) -> None:
         """See Machines. Word is left on the host, too, at once or when it answers."""
@@ -202,11 +203,12 @@ class OnPremMachines:
         """The spec with the resources of node types as their hosts have them.
 
         Of each resource the least of a type's hosts; what the file states stays. Hosts that were
-        never asked are asked now, for at most 20 s; without an answer nothing is guessed.
+        never asked are asked now, for at most 20 s; without an answer nothing is guessed, and they
+        are asked again in the background.
         """
         hosts = {host for pool in spec.pools.values() for host in pool.hosts}
         known = self._file.read()
-        self._ask([host for host in hosts if known.get(host, HostRecord()).facts is None])
+        self._ask([host for host in hosts if not known.get(host, HostRecord()).asked_at])
         facts = self._facts()
         types = dict(spec.node_types)
         for name, pool in spec.pools.items():
@@ -216,13 +218,18 @@ class OnPremMachines:
         return replace(spec, node_types=types)
 
     def notices(self) -> list[str]:
-        """What a person should know of the hosts: state that was lost, types of unlike hosts."""
+        """What a person should know: of lost state, unclean hosts, types of unlike hosts."""
         found = []
         if self._file.lost is not None:
             found.append(
                 f"the state of the hosts was unreadable and is rebuilt from the hosts themselves; "
                 f"the old file is {self._file.lost}"
             )
+        found += [
+            f"{host} is not cleaned of what ran there ({', '.join(record.unclean)}): {record.error}"
+            for host, record in self._file.read().items()
+            if record.unclean
+        ]
         facts = self._facts()
         for name, pool in self.spec.pools.items():
             unlike = difference({host: facts[host] for host in pool.hosts if host in facts})
@@ -247,9 +254,10 @@ class OnPremMachines:
                 _log.info("%s", first_line(str(error)))
         now = self._clock()
         with self._file.change() as known:
-            for host, answer in answers.items():
+            for host in hosts:
                 record = known.get(host, HostRecord())
-                known[host] = replace(record, facts=answer.facts, facts_at=now)
+                facts = answers[host].facts if host in answers else record.facts
+                known[host] = replace(record, facts=facts, asked_at=now)
         return answers
 
     def _rebuild_if_lost(self) -> None:
@@ -307,7 +315,7 @@ class OnPremMachines:
         found = self._file.claimed(instance_id)
         if found is None:
             raise ConfigError(f"{instance_id} is no node of {self.spec.cluster_name}")
-        host, _, claim = found
+        host, claim = found
         runner = self._reach.host(host).runner
         if claim.stage is not Stage.WAKING:
             return runner

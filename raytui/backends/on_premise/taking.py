@@ -23,7 +23,6 @@ from raytui.model.text import first_line
 
 _ENOUGH_S = 90.0
 """No further host is tried after this time: the caller's patience ends at two minutes."""
-_MOST_UNCLEAN = 20
 _WHAT_LASTS = (LAUNCH, RUNTIME, CONTENTS)
 
 
@@ -93,11 +92,11 @@ class Taking:
 
         Called before the first command there, so that nothing is done on another cluster's host.
         """
-        host, record, claim = self._file.claimed(name) or (None, None, None)
-        if host is None or record is None or claim is None or claim.stage is not Stage.WAKING:
+        found = self._file.claimed(name)
+        if found is None or found[1].stage is not Stage.WAKING:
             return
-        held = self._host(host).hold(claim, docker, record.unclean)
-        self._held(host, claim, held)
+        host, claim = found
+        self._held(host, claim, self._hold(host, claim, docker))
 
     def _intend(
         self, request: LaunchRequest, hosts: Sequence[str], met: dict[str, str]
@@ -127,10 +126,9 @@ class Taking:
 
     def _claim(self, host: str, claim: Claim, docker: DockerSpec | None, power_on: str) -> str:
         """Make an intent true; otherwise it is dropped and the answer says why."""
-        record = self._file.read().get(host, HostRecord())
         try:
             try:
-                held = self._host(host).hold(claim, docker, record.unclean)
+                held = self._hold(host, claim, docker)
             except TakenError as error:
                 self._drop(host, claim, None)
                 return str(error)
@@ -146,6 +144,12 @@ class Taking:
         self._held(host, claim, held)
         return ""
 
+    def _hold(self, host: str, claim: Claim, docker: DockerSpec | None) -> Held:
+        there = self._host(host)
+        with there.turn:
+            record = self._file.read().get(host, HostRecord())
+            return there.hold(claim, docker, record.unclean)
+
     def _held(self, host: str, claim: Claim, held: Held) -> None:
         lasting = {name: held.made[name] for name in _WHAT_LASTS if held.made.get(name)}
 
@@ -155,7 +159,7 @@ class Taking:
         self._change(host, replace(claim, tags=lasting), clean, Stage.HELD)
 
     def _drop(self, host: str, claim: Claim, error: ProviderError | None) -> None:
-        """Forget an intent. After a failure the host may have the claim: it is to be cleaned."""
+        """Forget an intent. A claim that lies there all the same is our own, and a lease."""
 
         def drop(record: HostRecord) -> HostRecord:
             if error is None:
@@ -164,7 +168,6 @@ class Taking:
             return replace(
                 record,
                 claim=None,
-                unclean=(*record.unclean, claim.instance_id)[-_MOST_UNCLEAN:],
                 failures=failures,
                 error=first_line(str(error)),
                 avoid_until=self._clock() + pause_after(failures),

@@ -29,6 +29,8 @@ SILENT_S = 60.0
 _LOOK_AGAIN_S = 3.0
 _INTENT_S = 600.0
 """An intent that nobody came back for within this time is given up."""
+_ASK_AGAIN_S = 300.0
+_ASK_EVERY_S = 86_400.0
 _AT_ONCE = 16
 _NOTE_MADE_FOR = "raytui-instance"
 
@@ -55,6 +57,7 @@ class Watching:
         host: Callable[[str], Host],
         docker: Callable[[str], DockerSpec | None],
         clean: Callable[[str, tuple[str, ...]], None],
+        ask: Callable[[str], object],
         is_under_way: Callable[[str], bool],
         clock: Callable[[], float],
         every_s: float = LOOK_EVERY_S,
@@ -63,6 +66,7 @@ class Watching:
         self._host = host
         self._docker = docker
         self._clean = clean
+        self._ask = ask
         self._is_under_way = is_under_way
         self._clock = clock
         self._every_s = every_s
@@ -120,20 +124,33 @@ class Watching:
 
     def _look(self, host: str, record: HostRecord) -> bool:
         claim = record.claim
+        if claim is None and record.unclean and not record.off:
+            self._clean(host, record.unclean)
         if claim is not None and claim.stage is Stage.TAKING:
             self._give_up_intent(host, claim)
-        elif claim is not None and claim.stage is Stage.HELD:
+        if self._knows_too_little(record):
+            self._ask(host)
+        if claim is not None and claim.stage is Stage.HELD:
             return self._look_at_node(host, claim)
-        elif claim is None and record.unclean and not record.off:
-            self._clean(host, record.unclean)
         return False
+
+    def _knows_too_little(self, record: HostRecord) -> bool:
+        """Whether to ask a host what it has: now and then, or because it has never answered."""
+        ago = self._clock() - record.asked_at
+        return ago > (_ASK_EVERY_S if record.facts else _ASK_AGAIN_S) and not record.off
 
     def _look_at_node(self, host: str, claim: Claim) -> bool:
         name = claim.instance_id
         health = self._health.get(name) or _Health(time.monotonic())
-        began_at = self._clock()
+        there = self._host(host)
         try:
-            held = self._host(host).hold(claim, self._docker(claim.node_type))
+            with there.turn:
+                began_at = self._clock()
+                found = self._file.claimed(name)
+                if found is None or found[1].stage is not Stage.HELD:
+                    return False  # to renew it would be to claim a host that was given back
+                claim = found[1]
+                held = there.hold(claim, self._docker(claim.node_type))
         except TakenError as error:
             self._health[name] = replace(health, taken=str(error))
             return False
@@ -145,7 +162,7 @@ class Watching:
         looks = health.gone_looks + 1 if gone else 0
         self._health[name] = _Health(time.monotonic(), gone_looks=looks)
         if not claim.noted:
-            note(self._file, self._host(host), claim)
+            note(self._file, there, claim)
         return looks == 1
 
     def _give_up_intent(self, host: str, claim: Claim) -> None:
@@ -154,8 +171,7 @@ class Watching:
         with self._file.change() as known:
             record = known.get(host, HostRecord())
             if record.claim == claim:
-                unclean = (*record.unclean, claim.instance_id)
-                known[host] = replace(record, claim=None, unclean=unclean)
+                known[host] = replace(record, claim=None)
 
     def _forget_all_but(self, hosts: dict[str, HostRecord]) -> None:
         there = {record.claim.instance_id for record in hosts.values() if record.claim}
