@@ -34,6 +34,7 @@ def info() -> None:
 
 def _clusters() -> list[str]:
     from raytui.autoscaler.daemon.actor_lock import holder
+    from raytui.cli.drivers import ray_client_lines
     from raytui.config.launched import recall
     from raytui.config.locations import ClusterPaths, known_clusters
 
@@ -45,6 +46,7 @@ def _clusters() -> list[str]:
         who = f", {held.what} pid {held.pid}" if held is not None else ""
         source = f"  {spec.source}" if spec is not None and spec.source else ""
         lines.append(f"{name:<16} {state}{who}{source}  {paths.dir}")
+        lines += [f"{'':<16} {line}" for line in (ray_client_lines(spec) if spec else ())]
     return lines or ["none"]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from typing import TYPE_CHECKING
 
@@ -12,10 +11,8 @@ from raytui.cli.cluster import cluster_argument, meant, target_of
 from raytui.cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
-    from raytui.client.daemon import DaemonClient
     from raytui.config.locations import ClusterPaths
     from raytui.model.spec import ClusterSpec
-    from raytui.model.step import StepSink
 
 
 @click.command("open")
@@ -39,10 +36,9 @@ def open(  # noqa: A001 - the command's name
         serve(target)
         return ExitCode.OK
     if not (sys.stdout.isatty() and sys.stdin.isatty()):
-        from raytui.cli.report_text import status_text
-        from raytui.cli.status import snapshot_now
+        from raytui.cli.status import text_of
 
-        click.echo(status_text(snapshot_now(cluster)))
+        click.echo(text_of(cluster))
         return ExitCode.OK
     return _show(target, read_only=read_only, theme=theme, mouse=not no_mouse)
 
@@ -52,6 +48,7 @@ def _show(target: str, *, read_only: bool, theme: str | None, mouse: bool) -> in
     from raytui.cli.launching import LaunchHere
     from raytui.client.reached import client_for
     from raytui.config.target import cluster_of
+    from raytui.launcher import up
 
     spec, paths, _ = meant(target)
     if running(spec, paths):
@@ -60,7 +57,8 @@ def _show(target: str, *, read_only: bool, theme: str | None, mouse: bool) -> in
         app = RaytuiApp(
             None,
             launch=LaunchHere(
-                lambda sink: launch(cluster_of(target), paths, sink, read_only=read_only)
+                lambda sink: up(cluster_of(target), sink),
+                lambda: client_for(cluster_of(target), paths, read_only=read_only),
             ),
             launch_title=description(spec),
             theme=theme,
@@ -90,17 +88,6 @@ def running(spec: ClusterSpec, paths: ClusterPaths) -> bool:
     with StepPrinter(sys.stderr) as printer:
         up(spec, printer)
     return True
-
-
-async def launch(
-    spec: ClusterSpec, paths: ClusterPaths, sink: StepSink, *, read_only: bool = False
-) -> DaemonClient:
-    """Bring the cluster up beside the terminal's own loop, and return a client of it."""
-    from raytui.client.reached import client_for
-    from raytui.launcher import up
-
-    await asyncio.to_thread(up, spec, sink)
-    return client_for(spec, paths, read_only=read_only)
 
 
 def description(spec: ClusterSpec) -> str:

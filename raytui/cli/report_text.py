@@ -29,11 +29,12 @@ _GLYPHS = {
 _RESOURCES = ("CPU", "GPU", "memory", "object_store_memory")
 
 
-def status_text(snapshot: Snapshot) -> str:
-    """The whole status; ages are as of the snapshot's own time."""
+def status_text(snapshot: Snapshot, notes: Sequence[str] = ()) -> str:
+    """The whole status, with `notes` below its head; ages are as of the snapshot's own time."""
     now = snapshot.taken_at
     parts: list[Iterable[str]] = [
         _head(snapshot),
+        notes,
         _section("NODE TYPES", _types(snapshot.types)),
         _section(f"NODES ({len(snapshot.rows)})", _nodes(snapshot.rows, now)),
         _section("RESOURCES IN USE", _resources(snapshot)),

@@ -31,7 +31,23 @@ def status(cluster: str | None, as_json: bool, watch: bool) -> None:
     if watch:
         asyncio.run(_watch(cluster, as_json))
     else:
-        click.echo(_text(snapshot_now(cluster), as_json))
+        click.echo(json_of(snapshot_now(cluster)) if as_json else text_of(cluster))
+
+
+def text_of(cluster: str | None) -> str:
+    """The status for people, with the way for drivers; exit code 3 if there is none."""
+    from raytui.cli.drivers import ray_client_lines
+    from raytui.cli.report_text import status_text
+
+    return status_text(snapshot_now(cluster), ray_client_lines(reachable(cluster).spec))
+
+
+def json_of(snapshot: Snapshot) -> str:
+    """One object on one line, as docs/json.md says."""
+    from raytui.cli.report import report_of
+    from raytui.model.codec import encode
+
+    return encode(report_of(snapshot)).decode()
 
 
 def snapshot_now(cluster: str | None) -> Snapshot:
@@ -66,13 +82,14 @@ def _unattended(spec: ClusterSpec, paths: ClusterPaths) -> Snapshot | None:
 
 
 async def _watch(cluster: str | None, as_json: bool) -> None:
+    from raytui.cli.report_text import status_text
     from raytui.client.base import Link, LinkState
 
     client = client_of(cluster, read_only=True)
     try:
         async for news in client.updates():
             if not isinstance(news, LinkState):
-                _print_again(_text(news, as_json), as_json)
+                _print_again(json_of(news) if as_json else status_text(news), as_json)
                 # Whatever changes meanwhile is in the next snapshot, which is the newest then.
                 await asyncio.sleep(_REPRINT_EVERY_S)
             elif news.link is Link.CLOSED:
@@ -87,14 +104,3 @@ def _print_again(text: str, as_json: bool) -> None:
     if not as_json and sys.stdout.isatty():
         click.clear()
     click.echo(text if as_json else text + "\n")
-
-
-def _text(snapshot: Snapshot, as_json: bool) -> str:
-    if as_json:
-        from raytui.cli.report import report_of
-        from raytui.model.codec import encode
-
-        return encode(report_of(snapshot)).decode()
-    from raytui.cli.report_text import status_text
-
-    return status_text(snapshot)

@@ -32,6 +32,7 @@ def test_status_and_orders_reach_the_daemon_on_the_head(elsewhere: OnPremise):
     assert done.returncode == 0, done.stderr
     assert elsewhere.head.address in done.stdout
     assert f"{elsewhere.workers[0].address}-c0ffee" in done.stdout
+    assert f"Ray Client ray://{elsewhere.head.address}:10001" in done.stdout
     ordered = elsewhere.raytui("scale", "cpu", "2", "-c", "away")
     assert (ordered.returncode, ordered.stderr) == (0, "floor 2\n")
 
