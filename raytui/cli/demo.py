@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,6 @@ import click
 from raytui.cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
-    from raytui.client.daemon import DaemonClient
     from raytui.config.locations import ClusterPaths
     from raytui.model.spec import ClusterSpec
     from raytui.model.step import StepSink
@@ -57,7 +55,11 @@ def _show(spec: ClusterSpec, paths: ClusterPaths, *, theme: str | None, mouse: b
     from raytui.cli.open import description, running
     from raytui.cli.steps import StepPrinter
     from raytui.client.reached import client_for
-    from raytui.launcher import down
+    from raytui.launcher import down, up
+
+    def bring_up(sink: StepSink) -> None:
+        up(spec, sink)
+        start_work(spec, paths, sink)
 
     if running(spec, paths):
         with StepPrinter(sys.stderr) as printer:
@@ -66,7 +68,7 @@ def _show(spec: ClusterSpec, paths: ClusterPaths, *, theme: str | None, mouse: b
     else:
         app = RaytuiApp(
             None,
-            launch=LaunchHere(lambda sink: _launch(spec, paths, sink)),
+            launch=LaunchHere(bring_up, lambda: client_for(spec, paths)),
             launch_title=f"{description(spec)}\n{_WORK}",
             on_quit_question=_QUESTION,
             theme=theme,
@@ -80,12 +82,3 @@ def _show(spec: ClusterSpec, paths: ClusterPaths, *, theme: str | None, mouse: b
     elif app.session is not None:
         click.echo(f"{spec.cluster_name} keeps running; end it: raytui down", err=True)
     return ExitCode.OK
-
-
-async def _launch(spec: ClusterSpec, paths: ClusterPaths, sink: StepSink) -> DaemonClient:
-    from raytui.cli.demo_work import start_work
-    from raytui.cli.open import launch
-
-    client = await launch(spec, paths, sink)
-    await asyncio.to_thread(start_work, spec, paths, sink)
-    return client

@@ -10,13 +10,13 @@ import msgspec
 import pytest
 
 from raytui.app import RaytuiApp
-from raytui.cli.launching import LaunchHere
 from raytui.client.base import ClusterClient
 from raytui.model.command import RetrySetup
 from raytui.model.lifecycle import InstanceStatus
 from raytui.model.reason import Why, because
 from raytui.model.snapshot import Row
 from raytui.model.step import LaunchError, Step, StepSink, StepStatus
+from raytui.provisioning.output_file import last_lines
 from raytui.screens.launch import LaunchScreen
 from raytui.screens.node import NodeScreen
 from raytui.screens.phases import Phase, phase_of, setup_of, short_status
@@ -384,7 +384,7 @@ class Launch:
         raise LaunchError("the head did not start")
 
     async def output(self, step: Step) -> Sequence[str]:
-        return await LaunchHere(self.run).output(step)
+        return last_lines(Path(step.output), 1000) if step.output else [step.detail]
 
     async def retry(self, node: str) -> str:
         self.retried.append(node)
