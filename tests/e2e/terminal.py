@@ -24,7 +24,9 @@ class Terminal:
         self._socket = folder / "tmux"
         settings = [f"{name}={value}" for name, value in env.items()]
         # The shell that tmux starts gets quoted words only.
-        line = shlex.join(["env", *settings, *command]) + "; echo exit code $?; exec sleep 600"
+        # Python's readline tells its children the size of the terminal in which it was loaded.
+        line = shlex.join(["env", "-u", "COLUMNS", "-u", "LINES", *settings, *command])
+        line += "; echo exit code $?; exec sleep 600"
         self._tmux(
             "-f", "/dev/null", "new-session", "-d", "-s", "main",
             "-x", str(width), "-y", str(height), "-c", str(folder), line,
