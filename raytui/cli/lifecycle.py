@@ -66,7 +66,7 @@ def up(
     from raytui.cli.steps import printer
     from raytui.config import names
     from raytui.launcher import up as bring_up
-    from raytui.launcher.options import UpOptions
+    from raytui.launcher.options import UpOptions, agree
     from raytui.provisioning.deciding import Restarts
 
     if no_restart and restart_only:
@@ -83,11 +83,8 @@ def up(
             click.echo(line)
         return
     with printer(as_json) as on_step:
-        asks = not yes and sys.stdin.isatty()
-        options = UpOptions(restarts, ray_autoscaler)
-        if asks:
-            question = _asked(on_step)
-            options = UpOptions(restarts, ray_autoscaler, ask=question, trust=question)
+        asked = _asked(on_step) if not yes and sys.stdin.isatty() else None
+        options = UpOptions(restarts, ray_autoscaler, ask=asked or agree, trust=asked)
         bring_up(spec, on_step, options)
     click.echo(f"{spec.cluster_name} is up. Open it: raytui {spec.cluster_name}", err=True)
 

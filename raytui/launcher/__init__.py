@@ -21,7 +21,8 @@ def up(spec: ClusterSpec, on_step: StepSink = _unseen, options: UpOptions | None
     """Bring a cluster up, or complete what is half up, telling each step to `on_step`.
 
     Steps may come from several threads. Returns when the first workers run, or when all that can
-    be said is that the autoscaler goes on. Raises LaunchError.
+    be said is that the autoscaler goes on. Without options, Ray on a head elsewhere that is up is
+    left as it is. Raises LaunchError.
     """
     from raytui.config.locations import ClusterPaths
     from raytui.launcher.options import UpOptions

@@ -83,33 +83,32 @@ def start_daemon(spec: ClusterSpec, paths: ClusterPaths, progress: Progress) -> 
 def stop_daemon(paths: ClusterPaths, progress: Progress) -> bool:
     """Stop the daemon and wait until the cluster's lock is free; False when nobody held it.
 
-    Asked over its socket first, then by SIGTERM, then by SIGKILL (the ledger survives it). Raises
-    LaunchError when another `up` or `down` is at work on the cluster, or nothing helps.
+    Asked over its socket first, then by SIGTERM, then by SIGKILL (the ledger survives it); who
+    keeps it ends with it. Raises LaunchError when another `up` or `down` is at work on the
+    cluster, or nothing helps.
     """
-    held = holder(paths.lock)
-    if held is None:
+    held, keeper = holder(paths.lock), holder(paths.keeper)
+    if held is None and keeper is None:
         return False
-    if held.what != DAEMON:
+    if held is not None and held.what != DAEMON:
         raise LaunchError(f"{LockHeldError(paths.lock, held)}; try again when it is done")
-    progress.say(f"pid {held.pid}")
     asked = False
-    with contextlib.suppress(ControlError), Control(paths.socket, timeout_s=5.0) as control:
-        asked = control.send(Stop()).ok
+    if held is not None:
+        progress.say(f"pid {held.pid}")
+        with contextlib.suppress(ControlError), Control(paths.socket, timeout_s=5.0) as control:
+            asked = control.send(Stop()).ok
     if asked and _freed(paths, _ORDERLY_WAIT_S):
         return True
     for number, wait_s in ((signal.SIGTERM, _SIGNAL_WAIT_S), (signal.SIGKILL, _SIGNAL_WAIT_S)):
-        held = holder(paths.lock)
-        if held is None:
-            return True
-        keeper = holder(paths.keeper)
-        if keeper is not None:
-            _signal(keeper, signal.SIGTERM)  # Or it would start the next one.
-        if held.alive():
-            progress.say(f"{signal.Signals(number).name} to pid {held.pid}")
-            _signal(held, number)
+        # The keeper first and in any case in order, or it would start another daemon.
+        for lock, how in ((paths.keeper, signal.SIGTERM), (paths.lock, number)):
+            held = holder(lock)
+            if held is not None and held.alive():
+                progress.say(f"{signal.Signals(how).name} to pid {held.pid}")
+                _signal(held, how)
         if _freed(paths, wait_s):
             return True
-    raise LaunchError(f"pid {held.pid} does not let go of {paths.lock}")
+    raise LaunchError(f"whoever holds {paths.lock} or {paths.keeper} does not let go")
 
 
 def _signal(held: Holder, number: int) -> None:
@@ -120,7 +119,7 @@ def _signal(held: Holder, number: int) -> None:
 
 def _freed(paths: ClusterPaths, within_s: float) -> bool:
     end = time.monotonic() + within_s
-    while holder(paths.lock) is not None:
+    while holder(paths.lock) is not None or holder(paths.keeper) is not None:
         if time.monotonic() > end:
             return False
         time.sleep(_LOOK_EVERY_S)

@@ -18,12 +18,13 @@ def agree(_: str) -> bool:
 
 
 class UpOptions(Struct, frozen=True):
-    """How a cluster is brought up; `ask` is asked before a running head's Ray is restarted."""
+    """How a cluster is brought up."""
 
     restarts: Restarts = Restarts()
     rays_autoscaler: bool = False
     """Ray's own autoscaler scales, and ours watches only."""
-    ask: Question = agree
+    ask: Question | None = None
+    """Asked before the Ray of a head that is up is started again; None: it is left as it is."""
     trust: Question | None = None
     """Asked before unknown host keys of workers are pinned; None: they are an error."""
     login_within_s: float = 60.0

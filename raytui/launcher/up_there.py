@@ -73,34 +73,45 @@ class _Launch:
             keys = known_hosts_for_head(
                 self._spec, self._paths, self._reach, progress, self._options.trust
             )
-        restarts = self._restarts()
-        if self._known.is_up and not restarts.no_restart:
-            self._ask_for_restart()
+        restarts = msgspec.structs.replace(
+            self._options.restarts, no_restart=self._ray_runs() and self._leaves_ray()
+        )
         remember(self._paths, self._spec)
         hashes = self._set_head_up(keys, restarts)
         self._note(HeadRecord(hashes))
-        self._start_autoscaler(new_ray=not restarts.no_restart)
+        self._start_autoscaler(new_ray=not (restarts.no_restart and self._known.is_up))
         self._note(HeadRecord(hashes, is_up=True))
         self._follow_first_nodes()
 
-    def _restarts(self) -> Restarts:
-        """What was asked for; an `up` that did not come to its end need not start Ray twice."""
-        asked = self._options.restarts
-        no_restart = asked.no_restart or self._spec.no_restart
-        if self._known.hashes.runtime and not self._known.is_up:
-            mark = instance_mark(head_id(self._spec))
-            no_restart |= bool(self._reach.inside.run(find_argv(mark), timeout_s=_ASK_S).output)
-        return msgspec.structs.replace(asked, no_restart=no_restart)
+    def _ray_runs(self) -> bool:
+        """Whether GCS runs on the head, as this cluster's."""
+        argv = find_argv(instance_mark(head_id(self._spec)), "gcs_server")
+        answer = self._reach.inside.run(argv, timeout_s=_ASK_S)
+        return not answer.exit_code and bool(answer.output.strip())
 
-    def _ask_for_restart(self) -> None:
+    def _leaves_ray(self) -> bool:
+        """Whether a Ray that runs is left as it is; raises LaunchError when nobody agrees.
+
+        Nothing is started twice by an `up` that completes another.
+        """
+        if self._asks_no_restart() or not self._known.is_up:
+            return True
+        if self._options.ask is None:
+            return True
         name = self._spec.cluster_name
         if not self._options.ask(f"{name} is up. Its Ray is started again, and running jobs end."):
             raise LaunchError(f"{name} was left as it was")
+        return False
+
+    def _asks_no_restart(self) -> bool:
+        return self._options.restarts.no_restart or self._spec.no_restart
 
     def _set_head_up(self, known_hosts: str, restarts: Restarts) -> NodeHashes:
         with ExitStack() as stack:
             files = stack.enter_context(
-                bootstrap_files(self._spec, known_hosts=known_hosts, no_restart=restarts.no_restart)
+                bootstrap_files(
+                    self._spec, known_hosts=known_hosts, no_restart=self._asks_no_restart()
+                )
             )
             setup = head_setup(
                 self._spec,
