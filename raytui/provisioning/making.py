@@ -19,12 +19,14 @@ from raytui.provisioning.deciding import Change, Restarts, decide
 from raytui.provisioning.hashes import NodeHashes
 from raytui.provisioning.node_setup import NodeSetup
 from raytui.provisioning.node_tags import half_done, hashes_in, made_from, ray_started_in
-from raytui.provisioning.node_update import NodeUpdate, Updated, update_node
+from raytui.provisioning.node_update import NodeUpdate, Updated, node_directory, update_node
 from raytui.provisioning.shown_steps import ShownSteps
 
 PAUSES_S = (5.0, 30.0, 120.0)
 """How long after each failure of a step it is tried again; after the last it is given up."""
 
+_LINES_TOLD = 20
+"""Of the output of a step that is given up; its file has all."""
 _CLOSE_EVERY_S = 0.2
 
 
@@ -36,6 +38,8 @@ class Task(Struct, frozen=True):
     edition: int
     """Of the cluster file."""
     restarts: Restarts = Restarts()
+    is_new: bool = False
+    """Its machine is made for it, and has its user only when it has booted."""
     only_files_move: bool = False
     """Within an edition only what is in the files changes, and what runs stays as it is then."""
 
@@ -68,6 +72,11 @@ class Making:
         """When it is tried (again), by time.monotonic; None while there is nothing to do."""
         if self.is_fresh:
             self.try_at = time.monotonic()
+
+    @property
+    def folder(self) -> Path:
+        """Where its output is."""
+        return node_directory(self._directory, self.instance_id)
 
     @property
     def is_stopping(self) -> bool:
@@ -162,6 +171,7 @@ class Making:
             cluster_name=task.cluster_name,
             known=known,
             fresh=self.is_fresh,
+            is_new=task.is_new and self.is_fresh,
             restarts=task.restarts,
         )
         updated = update_node(update, self._directory, self._shown, self._stopping)
@@ -197,8 +207,12 @@ class Making:
             failures = self._failures.get(updated.failed_step, 0)
             self._failures = {updated.failed_step: failures + 1}
             if updated.is_final or failures >= len(PAUSES_S):
-                self.given_up = updated.error
+                self.given_up = "\n".join([updated.error, *_end_of(updated.detail)])
                 return
             pause = PAUSES_S[failures]
             self.try_at = time.monotonic() + pause
         self._shown.fails_until(self.instance_id, time.time() + pause)
+
+
+def _end_of(output: str) -> list[str]:
+    return output.splitlines()[-_LINES_TOLD:]

@@ -110,6 +110,11 @@ def update_node(
     return run.to_the_end()
 
 
+def node_directory(directory: Path, instance_id: str) -> Path:
+    """Where the state and the output of a node's set-up are, below the cluster's own."""
+    return directory / _file_name(instance_id)
+
+
 class _Run:
     """One call of `update_node`."""
 
@@ -127,7 +132,8 @@ class _Run:
         self._on_step = on_step
         self._stopping = stopping
         self._login_within_s = login_within_s
-        self._directory = private_dir(private_dir(directory) / _file_name(setup.instance_id))
+        private_dir(directory)
+        self._directory = private_dir(node_directory(directory, setup.instance_id))
         self._done_file = self._directory / "done.json"
         self._container = (
             DockerRunner(update.host, setup.docker, update.cluster_name, setup.file_mounts)

@@ -31,6 +31,7 @@ from raytui.provisioning.many_nodes import AT_ONCE
 from raytui.provisioning.mounted_files import MountedFiles
 from raytui.provisioning.node_setup import NodeSetup, worker_setup
 from raytui.provisioning.node_tags import ray_started_in
+from raytui.provisioning.old_outputs import clear_old_outputs
 from raytui.provisioning.output_file import last_lines
 from raytui.provisioning.registry import WorksInBackground, filled, notices_of
 from raytui.provisioning.shown_steps import ShownSteps
@@ -127,8 +128,14 @@ class Provisioner:
                 self._ended[instance_id] = None
             for oldest in list(self._ended)[:-_ENDED_KNOWN]:
                 del self._ended[oldest]
+            alive = {making.folder for making in self._makings.values()}
+        failed = {making.instance_id for making in known if making.given_up}
         for instance_id in instance_ids:
-            self._shown.forget(instance_id)
+            if instance_id in failed:
+                self._shown.finish(instance_id)  # so that people can see why for a while
+            else:
+                self._shown.forget(instance_id)
+        clear_old_outputs(self._directory, alive)
 
     def offerings(self, node_type: NodeType) -> tuple[Offering, ...]:
         """See NodeProvider."""
@@ -247,6 +254,7 @@ class Provisioner:
             spec.cluster_name,
             edition,
             Restarts(no_restart=spec.no_restart),
+            is_new=spec.provider.type != "local",
             only_files_move=spec.files.file_mounts_sync_continuously,
         )
 

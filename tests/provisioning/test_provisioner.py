@@ -133,10 +133,11 @@ def test_what_fails_too_often_is_lost_with_the_steps_words(
     with provisioner(cluster("echo no luck; exit 7"), FolderMachines(tmp_path)) as provider:
         (name,) = launch(provider)
         wait_until(lambda: worker(provider, name).status is InstanceStatus.LOST)
-        assert worker(provider, name).detail == "set up 1/1: exit code 7: no luck"
+        assert worker(provider, name).detail == "set up 1/1: exit code 7: no luck\nno luck"
         provider.terminate([name])
         assert [i.instance_id for i in provider.list_instances()] == ["head"]
-        assert provider.steps() == []
+        assert step(provider, "set up 1/1").status is StepStatus.FAILED, "it says why for a while"
+        assert provider.step_output(name, "set up 1/1", 1) == ["no luck"]
 
 
 def test_one_that_is_terminated_ends_what_runs_there(home: Path, tmp_path: Path):
