@@ -85,17 +85,29 @@ def carry_out(found: Meant, text: str, how: How, *, on_host: bool = False) -> in
     """
     from raytui.launcher.reach import is_remote
 
-    spec = found.spec
+    name, here = found.spec.cluster_name, not is_remote(found.spec)
     if how.detached:
-        text = _detached(text, how, _stopping(spec.cluster_name, here=not is_remote(spec)))
-    if is_remote(spec):
+        text = _detached(text, how, _stopping(name, here=here))
+    if here:
+        code = _run_here(name, text)
+    else:
         with head_of(found) as reach, forwarding(reach.host, how.ports):
             code = run_on(reach, text, on_host=on_host)
-    else:
-        code = _run_here(spec.cluster_name, text)
-    if how.stop and not how.detached:
+    if how.detached:
+        _tell_where(name, how, here=here, code=code)
+    elif how.stop:
         _take_down(found)
     return code
+
+
+def _tell_where(cluster: str, how: How, *, here: bool, code: int) -> None:
+    kind = "screen" if how.screen else "tmux"
+    if code:
+        click.echo(f"it was not begun: is {kind} installed there?", err=True)
+    else:
+        own = "screen -r" if how.screen else "tmux attach"
+        look = own if here else f"raytui attach {cluster} --{kind}"
+        click.echo(f"it runs on; look at it: {look}", err=True)
 
 
 def run_on(reach: Reach, text: str, *, on_host: bool = False) -> int:

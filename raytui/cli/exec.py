@@ -37,8 +37,4 @@ def exec(  # noqa: A001 - the command's name
     found = ready(cluster, how)
     if run_env == "docker" and found.spec.head.docker is None:
         raise click.UsageError(f"{found.spec.cluster_name} has no docker section")
-    code = carry_out(found, cmd, how, on_host=run_env == "host")
-    if how.detached and code == 0:
-        kind = "tmux" if tmux else "screen"
-        click.echo(f"it runs on; look at it: raytui attach {cluster} --{kind}", err=True)
-    return code
+    return carry_out(found, cmd, how, on_host=run_env == "host")

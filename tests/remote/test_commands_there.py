@@ -62,6 +62,12 @@ def test_a_port_is_forwarded_while_the_command_runs(elsewhere: OnPremise):
         assert running.wait(20) == 0
 
 
+def test_a_host_without_tmux_is_told(elsewhere: OnPremise):
+    done = elsewhere.raytui("exec", "away", "--tmux", "true")
+    assert done.returncode == 127
+    assert done.stderr == "it was not begun: is tmux installed there?\n"
+
+
 def test_a_script_is_copied_and_gets_its_arguments_as_they_are(
     elsewhere: OnPremise, tmp_path: Path
 ):
