@@ -28,6 +28,11 @@ def config_root() -> Path:
     return _base("XDG_CONFIG_HOME", platformdirs.user_config_dir("raytui"))
 
 
+def cache_root() -> Path:
+    """`$XDG_CACHE_HOME/raytui`: what can be asked for or made again."""
+    return _base("XDG_CACHE_HOME", platformdirs.user_cache_dir("raytui"))
+
+
 def private_dir(path: Path) -> Path:
     """Make a directory only its owner can enter, and return it.
 
@@ -95,7 +100,7 @@ def known_clusters() -> list[str]:
 
 
 def packaged(kind: str) -> Path:
-    """Directory of files that come with raytui: `themes` or `examples`.
+    """Directory of files that come with raytui: `themes`, `examples` or `catalog`.
 
     In a wheel they lie inside the package, in a checkout (editable install) beside it.
     """

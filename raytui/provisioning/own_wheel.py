@@ -24,7 +24,7 @@ EXTRA = "ray"
 _NOT_BROUGHT = frozenset({"ray"})
 """The head has its own Ray, of the version that its set-up commands chose."""
 
-_DATA = ("themes", "examples")
+_DATA = ("themes", "examples", "catalog")
 _NAME = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[(?P<extras>[^]]*)\])?")
 _FOREXTRA = re.compile(r"""extra\s*==\s*['"]([^'"]+)['"]""")
 _WHEEL = "Wheel-Version: 1.0\nGenerator: raytui\nRoot-Is-Purelib: true\nTag: py3-none-any\n"

@@ -1,0 +1,1 @@
+"""Clusters on AWS: instances as machines, and what they need before they can be launched."""
