@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 
 import pytest
@@ -59,6 +60,19 @@ def test_a_node_that_is_silent_is_lost_after_a_while(
         assert status(machines)[1].startswith("no answer for 0m")
         assert alpha.address in status(machines)[1]
     wait_until(lambda: status(machines)[0] is InstanceStatus.ALLOCATED, "its return")
+
+
+def test_a_node_is_not_lost_because_its_host_lets_us_not_in(
+    cluster: Cluster, alpha: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "SILENT_S", 0.0)
+    machines = cluster(alpha)
+    node_on(machines, alpha)
+    alpha.change_key()
+    alpha.signal(signal.SIGKILL, listener=False)
+    machines.start()
+    wait_until(lambda: "key has changed" in "".join(machines.notices()), "a look")
+    assert status(machines) == (InstanceStatus.ALLOCATED, "")
 
 
 def test_a_node_whose_host_another_cluster_took_is_lost(cluster: Cluster, alpha: Host) -> None:

@@ -96,3 +96,26 @@ def test_an_unreadable_file_is_moved_aside_and_rebuilt_from_the_hosts(
     (aside,) = file.parent.glob("hosts.json.unreadable-*")
     assert str(aside) in notice
     assert aside.read_bytes() == content
+
+
+def test_a_file_that_vanishes_from_under_a_daemon_is_rebuilt_at_once(
+    cluster: Cluster, alpha: Host
+) -> None:
+    machines = cluster(alpha)
+    (node,) = machines.launch(wish("r"))
+    (ClusterPaths("one").dir / "hosts.json").unlink()
+    assert [instance.instance_id for instance in workers_of(machines)] == [node.instance_id]
+    machines.terminate([node.instance_id])
+    assert (workers_of(machines), claims(alpha)) == ([], [])
+
+
+def test_a_head_that_is_made_anew_finds_its_nodes_by_their_claims(
+    cluster: Cluster, alpha: Host
+) -> None:
+    before = cluster(alpha)
+    (node,) = before.launch(wish("r"))
+    before.close()
+    (ClusterPaths("one").dir / "hosts.json").unlink()
+    after = cluster(alpha)
+    after.fill(after.spec)
+    assert [instance.instance_id for instance in workers_of(after)] == [node.instance_id]

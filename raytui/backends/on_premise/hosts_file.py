@@ -80,8 +80,9 @@ class HostsFile:
         self.path = path
         self._cluster = cluster
         self._changing = threading.RLock()
-        self.lost: Path | None = None
-        """Where an unreadable file was moved to, so that it is rebuilt from the hosts."""
+        self._was_there = False
+        self.lost = ""
+        """What became of a file that could not be read, in words: it is to be rebuilt."""
 
     def read(self) -> dict[str, HostRecord]:
         """What is known, by host."""
@@ -131,13 +132,16 @@ class HostsFile:
     def _load(self) -> _Content:
         try:
             content = decode(self.path.read_bytes(), _Content)
-            if (content.version, content.cluster) == (_VERSION, self._cluster):
-                return content
         except FileNotFoundError:
+            if self._was_there:
+                self.lost = f"{self.path} has vanished"
             return _Content(_VERSION, self._cluster, {}, {})
         except msgspec.DecodeError:
-            pass
-        return self._without_unreadable()
+            return self._without_unreadable()
+        if (content.version, content.cluster) != (_VERSION, self._cluster):
+            return self._without_unreadable()
+        self._was_there = True
+        return content
 
     def _without_unreadable(self) -> _Content:
         aside = self.path.with_name(f"{self.path.name}.unreadable-{int(time.time())}")
@@ -145,7 +149,8 @@ class HostsFile:
             self.path.replace(aside)
         except FileNotFoundError:  # somebody else just did
             return self._load()
-        self.lost = aside
+        self.lost = f"{self.path} could not be read, it is now {aside}"
+        self._was_there = False
         return _Content(_VERSION, self._cluster, {}, {})
 
     def _write(self, content: _Content) -> None:
@@ -156,6 +161,7 @@ class HostsFile:
             file.flush()
             os.fsync(file.fileno())
         new.replace(self.path)
+        self._was_there = True
         directory = os.open(self.path.parent, os.O_RDONLY)
         try:
             os.fsync(directory)

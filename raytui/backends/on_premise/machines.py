@@ -89,7 +89,8 @@ class OnPremMachines:
         )
         self._runners: dict[str, CommandRunner] = {}
         self._lock = threading.Lock()
-        self._rebuild_if_lost()
+        self._rebuilding = threading.Lock()
+        self._rebuilt_after = ""
 
     # The life of it.
 
@@ -108,7 +109,7 @@ class OnPremMachines:
     def list_instances(self) -> list[Instance]:
         """See NodeProvider. Workers are ALLOCATED, whatever has been made of them."""
         listed = [] if self._head_ended else [self._head()]
-        for host, record in self._file.read().items():
+        for host, record in self._known().items():
             if record.claim is not None and record.claim.stage is not Stage.TAKING:
                 listed.append(self._instance(host, record.claim))
         return listed
@@ -123,6 +124,7 @@ class OnPremMachines:
         pool = self.spec.pools.get(request.node_type)
         if pool is None:
             raise ConfigError(f"{request.node_type} has no hosts in {self.spec.cluster_name}")
+        self._known()
         taken = self._taking.take(request, pool, self._docker_of(request.node_type))
         launched = [self._instance(host, claim) for host, claim in taken.claims]
         if len(launched) < request.count:
@@ -220,16 +222,15 @@ class OnPremMachines:
     def notices(self) -> list[str]:
         """What a person should know: of lost state, unclean hosts, types of unlike hosts."""
         found = []
-        if self._file.lost is not None:
-            found.append(
-                f"the state of the hosts was unreadable and is rebuilt from the hosts themselves; "
-                f"the old file is {self._file.lost}"
-            )
+        if self._file.lost:
+            found.append(f"{self._file.lost}; the claims on the hosts say what is ours")
         found += [
             f"{host} is not cleaned of what ran there ({', '.join(record.unclean)}): {record.error}"
             for host, record in self._file.read().items()
             if record.unclean
         ]
+        for name, error in self._watching.unanswered().items():
+            found.append(f"{name} cannot be looked at: {error}")
         facts = self._facts()
         for name, pool in self.spec.pools.items():
             unlike = difference({host: facts[host] for host in pool.hosts if host in facts})
@@ -244,7 +245,10 @@ class OnPremMachines:
         return {h: record.facts for h, record in self._file.read().items() if record.facts}
 
     def _ask(self, hosts: Sequence[str]) -> dict[str, Answer]:
-        """What these hosts tell, all asked at once; those that do not answer are left out."""
+        """What these hosts tell, all asked at once; those that do not answer are left out.
+
+        One that was never asked and bears a claim of ours is our node: its state was lost.
+        """
         asked = {self._pool.submit(self._reach.host(host).ask): host for host in hosts}
         answers: dict[str, Answer] = {}
         for future in wait(asked, timeout=_ASK_S).done:
@@ -256,25 +260,30 @@ class OnPremMachines:
         with self._file.change() as known:
             for host in hosts:
                 record = known.get(host, HostRecord())
-                facts = answers[host].facts if host in answers else record.facts
-                known[host] = replace(record, facts=facts, asked_at=now)
+                answer = answers.get(host)
+                if answer is not None:
+                    claim = record.claim
+                    if not record.asked_at and claim is None and answer.claim is not None:
+                        tags = made_for(answer.claim.tags, answer.claim.instance_id)
+                        claim = replace(answer.claim, tags=tags, stage=Stage.HELD)
+                    record = replace(record, claim=claim, facts=answer.facts)
+                known[host] = replace(record, asked_at=now)
         return answers
 
-    def _rebuild_if_lost(self) -> None:
-        """After an unreadable state file, the claims on the hosts say what is ours."""
-        self._file.read()
-        if self._file.lost is None:
-            return
-        _log.error("%s", self.notices()[0])
-        hosts = {host for pool in self.spec.pools.values() for host in pool.hosts}
-        answers = self._ask(sorted(hosts))
-        with self._file.change() as known:
-            for host, answer in answers.items():
-                claim = answer.claim
-                if claim is not None and known[host].claim is None:
-                    tags = made_for(claim.tags, claim.instance_id)
-                    claim = replace(claim, tags=tags, stage=Stage.HELD)
-                    known[host] = replace(known[host], claim=claim)
+    def _known(self) -> dict[str, HostRecord]:
+        """What is known of the hosts; when that was lost, it is asked of them first."""
+        known = self._file.read()
+        if self._file.lost == self._rebuilt_after:
+            return known
+        with self._rebuilding:
+            if self._file.lost != self._rebuilt_after:
+                lost = self._file.lost
+                _log.error("%s; the claims on the hosts say what is ours", lost)
+                self._ask(
+                    sorted({host for pool in self.spec.pools.values() for host in pool.hosts})
+                )
+                self._rebuilt_after = lost
+        return self._file.read()
 
     # Parts.
 

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from raytui.backends.base import ProviderError
 from raytui.backends.on_premise.host import Host, TakenError
 from raytui.backends.on_premise.hosts_file import Claim, HostRecord, HostsFile, Stage
+from raytui.backends.ssh.errors import NoAnswerError
 from raytui.backends.tags import RAY_STARTED, RUNTIME
 from raytui.model.spec import DockerSpec
 from raytui.model.text import duration_text, first_line
@@ -42,6 +43,8 @@ class _Health(Struct, frozen=True):
     """time.monotonic of the last answer, or of the first look."""
     error: str = ""
     """Why there was no answer, the last time."""
+    silent: bool = False
+    """That was not even a refusal. A host that refuses us may run its node all the same."""
     gone_looks: int = 0
     """Looks in a row that found no raylet."""
     taken: str = ""
@@ -97,9 +100,13 @@ class Watching:
         if not _is_made(claim):
             return ""
         silent_s = time.monotonic() - health.answered_at
-        if health.error and silent_s >= SILENT_S:
+        if health.silent and silent_s >= SILENT_S:
             return f"no answer for {duration_text(silent_s)}: {health.error}"
         return "its Ray processes are gone" if health.gone_looks >= 2 else ""
+
+    def unanswered(self) -> dict[str, str]:
+        """Why nodes that may well run cannot be looked at, by instance."""
+        return {name: health.error for name, health in self._health.items() if health.error}
 
     def _run(self) -> None:
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="host look") as pool:
@@ -155,7 +162,8 @@ class Watching:
             self._health[name] = replace(health, taken=str(error))
             return False
         except ProviderError as error:
-            self._health[name] = replace(health, error=first_line(str(error)))
+            silent = isinstance(error, NoAnswerError)
+            self._health[name] = replace(health, error=first_line(str(error)), silent=silent)
             return False
         # A look from before Ray was started says nothing about it.
         gone = not held.ray_runs and _is_made(claim) and began_at > _ray_started_at(claim)

@@ -22,6 +22,10 @@ class UnreachableError(SshError):
     """No connection: the name is unknown, nobody answers, the port is closed, the proxy ended."""
 
 
+class NoAnswerError(UnreachableError):
+    """Not even a refusal: the machine is down, or cut off, or a firewall drops what we send."""
+
+
 class HungError(SshError):
     """There is a connection, and the other side has stopped to answer."""
 

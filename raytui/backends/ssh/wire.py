@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import subprocess
 import tempfile
 from typing import Protocol
 
-from raytui.backends.ssh.errors import UnreachableError
+from raytui.backends.ssh.errors import NoAnswerError, UnreachableError
 from raytui.backends.ssh.target import SshTarget
 
+_NOBODY_THERE = {errno.EHOSTUNREACH, errno.EHOSTDOWN, errno.ETIMEDOUT}
 _PROXY_END_S = 2.0
 _WORDS = 500
 
@@ -31,13 +33,13 @@ def open_wire(target: SshTarget, timeout_s: float) -> Wire:
     try:
         return _Tcp(socket.create_connection((target.address, target.port), timeout_s))
     except TimeoutError:
+        kind: type[UnreachableError] = NoAnswerError
         what = f"no answer from {target.address} port {target.port} within {timeout_s:g} s"
     except OSError as error:
+        kind = NoAnswerError if error.errno in _NOBODY_THERE else UnreachableError
         words = error.strerror or str(error)
         what = f"no connection to {target.address} port {target.port}: {words}"
-    raise UnreachableError(
-        target.name, what, "Is the machine up, and is its SSH port open to this one?"
-    )
+    raise kind(target.name, what, "Is the machine up, and is its SSH port open to this one?")
 
 
 class _Tcp:
