@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from raytui.autoscaler.daemon.cluster_file import ClusterFile
-from raytui.config.launched import recall
+from raytui.config.cluster import load_cluster
+from raytui.config.launched import recall, remember
 from raytui.config.locations import ClusterPaths
 from raytui.model.snapshot import Event, Level
+from raytui.model.spec import ClusterSpec
 from tests.daemon.conftest import TEXT
 from tests.support.world import World
 
@@ -124,3 +127,26 @@ def test_the_same_settings_in_other_words_are_no_news(
     file.write_text(TEXT + "# a remark\n")
     assert followed.reload(world.reconciler).text == "reloaded: nothing changed"
     assert len(world.ledger.events(100)) == said
+
+
+def test_what_becomes_known_of_the_machines_counts_as_a_change(
+    file: Path, paths: ClusterPaths, world: World, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("raytui.autoscaler.daemon.cluster_file._FILL_EVERY_S", 0.0)
+    speeds = [1.0]
+
+    def fill(spec: ClusterSpec) -> ClusterSpec:
+        return msgspec.structs.replace(spec, upscaling_speed=speeds[-1])
+
+    followed = ClusterFile(str(file), paths, str(file), fill=fill)
+    spec = load_cluster(file)
+    assert followed.fill(spec).upscaling_speed == 1.0
+    remember(paths, spec)
+    assert not followed.changed()
+    speeds.append(3.0)
+    assert followed.changed()
+    assert followed.reload(world.reconciler).ok
+    assert world.reconciler.spec.upscaling_speed == 3.0
+    assert recall(paths) == spec, "what is remembered is what the file says"
+    assert not followed.changed()
+    assert "nothing changed" in followed.reload(world.reconciler).text

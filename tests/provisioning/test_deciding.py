@@ -53,3 +53,14 @@ def test_another_machine_or_type_is_launched_anew():
 
 def test_files_that_nobody_looked_at_are_not_copied_again():
     assert decide(WANTED, NodeHashes("l", "r"), is_head=False) == Work(NOTHING)
+
+
+@pytest.mark.parametrize("restarts", [Restarts(), NO_RESTART, RESTART_ONLY])
+def test_a_machine_that_is_given_again_needs_rays_start_and_what_is_different(restarts: Restarts):
+    def work(known: NodeHashes) -> Work:
+        return decide(known, WANTED, is_head=False, fresh=True, restarts=restarts)
+
+    assert work(WANTED) == Work(NOTHING, start_ray=True)
+    assert work(OTHER_FILES) == Work(RESYNC, start_ray=True)
+    assert work(OTHER_COMMANDS) == Work(SET_UP, setup_commands=True, start_ray=True)
+    assert work(NodeHashes("old", "r", "c")) == Work(NOTHING, start_ray=True), "it is what there is"
