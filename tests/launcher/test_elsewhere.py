@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import json
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,12 +15,15 @@ from typing import Any
 
 import pytest
 
+from raytui import __version__
 from raytui.backends.ssh.known_hosts import fingerprint, known_keys
 from raytui.config.cluster import load_cluster
 from raytui.config.launched import recall
 from raytui.config.locations import ClusterPaths
 from raytui.launcher import down, up
+from raytui.launcher.head_notes import claimed
 from raytui.launcher.options import UpOptions
+from raytui.launcher.reach import HeadReach
 from raytui.model.step import LaunchError, Step
 from tests.support import hosts
 from tests.support.hosts import Engine, Host
@@ -134,8 +139,6 @@ def test_unknown_workers_are_not_trusted_until_somebody_says_so(there: OnPremise
 
 
 def encoded(blob: bytes) -> str:
-    import base64
-
     return base64.b64encode(blob).decode()
 
 
@@ -276,3 +279,43 @@ def test_from_bare_hosts_to_a_cluster_and_back(there: OnPremise):
     for host in there.hosts:
         assert ours(host) == []
     assert on_head(there, "ls -A /home/ray | grep bootstrap || true") == ""
+
+
+def test_a_claim_holds_until_it_is_let_go_or_its_holder_falls_silent(there: OnPremise):
+    spec = load_cluster(there.file)
+    with HeadReach(spec, ClusterPaths("there")) as reach:
+        with claimed(reach.host, "there", "ann@one"):
+            with pytest.raises(LaunchError, match="ann@one is at work on there now"):
+                take(reach, "bob@two")
+            take(reach, "bob@two", cluster="another")
+            on_head(there, f"touch -d '61 seconds ago' {CLAIM}")
+            take(reach, "bob@two")
+            # Who was taken for gone does not take the claim of the next one away.
+            take(reach, "cleo@three")
+        take(reach, "bob@two")
+
+
+CLAIM = "/home/ray/.local/share/raytui/clusters/there/claim"
+
+
+def take(reach: HeadReach, owner: str, *, cluster: str = "there") -> None:
+    with claimed(reach.host, cluster, owner):
+        pass
+
+
+def test_a_head_without_raytui_gets_it_from_here(there: OnPremise):
+    """A Python of its own, whose pip finds no index: what is installed came over SSH."""
+    own = "/home/ray/own"
+    make = f"{sys.executable} -m venv {own} && cd {own}/lib/python3.*/site-packages && touch ray.py"
+    on_head(there, f"su ray -c '{make} && ln -s python {own}/bin/ray'")
+    on_head(there, "cp /home/ray/.bashrc /root/bashrc")
+    on_head(there, f"echo 'export PATH={own}/bin:$PATH' >> /home/ray/.bashrc")
+    try:
+        there.write(**NO_RAY)
+        first = there.raytui("up", str(there.file))
+        assert f"raytui {__version__} in {own}/bin/python" in first.stderr
+        assert "no head of there is running" in first.stderr
+        second = there.raytui("up", str(there.file))
+        assert "the head has it" in second.stderr
+    finally:
+        on_head(there, f"cat /root/bashrc > /home/ray/.bashrc; rm -r {own}")
