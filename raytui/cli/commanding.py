@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shlex
 import signal
 import subprocess
@@ -19,7 +20,11 @@ from raytui.cli.forwarding import forward_option, forwarding
 from raytui.cli.machine import head_of
 
 if TYPE_CHECKING:
+    from raytui.backends.base import CommandRunner
     from raytui.launcher.reach import Reach
+
+_MARK = "RAYTUI_COMMAND"
+_END_S = 30.0
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -118,8 +123,21 @@ def run_on(reach: Reach, text: str, *, on_host: bool = False) -> int:
         return subprocess.run(reach.terminal_argv(login_shell(text), on_host=on_host)).returncode
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _leave)
-    runner = reach.host if on_host else reach.inside
-    return runner.run_shell(text, on_line=click.echo).exit_code
+    if on_host or reach.inside is reach.host:
+        return reach.host.run_shell(text, on_line=click.echo).exit_code
+    return _run_in_container(reach.inside, text)
+
+
+def _run_in_container(container: CommandRunner, text: str) -> int:
+    """What the engine's client has started there does not end with it: it gets a mark."""
+    from raytui.provisioning.leftovers import end_argv
+
+    mark = secrets.token_hex(8)
+    try:
+        return container.run_shell(text, env={_MARK: mark}, on_line=click.echo).exit_code
+    except (KeyboardInterrupt, SystemExit):
+        container.run(end_argv(f"{_MARK}={mark}"), timeout_s=_END_S)
+        raise
 
 
 def on_terminal() -> bool:
