@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -127,8 +126,8 @@ def test_a_host_that_is_away_for_a_while_goes_on_when_it_is_back(
 ):
     with work.doing(LONG, "echo x >> ~/last") as thread:
         with befalls(host):
-            wait_until(lambda: "no answer" in work.steps["set up 1/2"].detail, "the silence")
-            time.sleep(2)  # long enough that a login is tried in vain
+            wait_until(lambda: "while running" in work.steps["set up 1/2"].detail, "the silence")
+            wait_until(lambda: "while" not in work.steps["set up 1/2"].detail, "a login in vain")
             assert work.steps["set up 1/2"].status is StepStatus.RUNNING
         wait_until(lambda: work.lines("begun") == 2, "the second begin")
         assert len(loops(host)) == 1

@@ -65,6 +65,13 @@ def test_variables_arrive_and_nobody_sees_them_in_the_list_of_processes(runner: 
     assert "hush-hush" not in shown
 
 
+def test_variables_are_there_from_the_first_program_on(runner: SshRunner, host: Host) -> None:
+    host.run("sh", "-c", "echo 'FOUND=${FOUND-$WORD}; WORD=from-rc' >> /home/ray/.bashrc")
+    show = "tr '\\0' '\\n' </proc/$$/environ | grep ^WORD="
+    result = runner.run_shell(f"echo $FOUND $WORD; {show}", env={"WORD": "it's", "LINES_2": "a\nb"})
+    assert result.output == "it's it's\nWORD=it's\n"
+
+
 def test_a_variable_that_would_be_shell_is_refused(runner: SshRunner) -> None:
     with pytest.raises(ConfigError, match="X;reboot"):
         runner.run(["true"], env={"X;reboot": "1"})
