@@ -51,6 +51,14 @@ def test_demand_brings_nodes_and_idleness_takes_them_away(world: World) -> None:
     assert "idle 0m3" in world.text()
 
 
+def test_a_head_whose_type_has_workers_counts_against_none_of_their_limits(tmp_path: Path) -> None:
+    both = msgspec.structs.replace(spec(), node_types={"head": kind("head", CPU=4, min=2, max=2)})
+    world = World(both, tmp_path / "ledger.db")
+    world.run_until(lambda shown: len(world.workers()) == 2 and row(shown, "head").running == 2)
+    world.run(60)
+    assert (len(world.workers()), row(world.snapshot, "head").running) == (2, 2)
+
+
 def test_a_decision_is_recorded_with_its_reason_and_outcome(world: World) -> None:
     world.order(SetFloor("small", 2))
     world.run(2)

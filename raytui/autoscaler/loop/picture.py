@@ -127,7 +127,9 @@ class Picture:
     ) -> TypeRow:
         kind = spec.node_types[name]
         is_head = name == spec.head_node_type and not kind.max_workers
-        statuses = Counter(member.status for member in mine)
+        # A head whose type has workers, too, counts against none of their limits.
+        limited = [member for member in mine if member.is_head == is_head]
+        statuses = Counter(member.status for member in limited)
         floor = memory.floors.get(name)
         ceiling = memory.ceilings.get(name, kind.max_workers)
         failures = [f for f in memory.failures if f.node_type == name]
@@ -141,7 +143,7 @@ class Picture:
             starting=sum(statuses[status] for status in STARTING),
             draining=statuses[InstanceStatus.DRAINING] + statuses[InstanceStatus.TERMINATING],
             failed=sum(f.count for f in failures),
-            idle=sum(1 for member in mine if member.idle),
+            idle=sum(1 for member in limited if member.idle),
             is_head=is_head,
             price_per_hour=kind.price_per_hour,
             cost_per_hour=_cost(m for m in mine if m.status in COUNTED),
