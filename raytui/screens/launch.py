@@ -20,7 +20,7 @@ from raytui.model.step import LaunchError, Step, StepSink
 from raytui.model.text import duration_text, plain
 from raytui.screens.choose import Choice, ChooseScreen
 from raytui.screens.keys import KeyNames
-from raytui.screens.phases import NodeSetup, phase_of, setup_of
+from raytui.screens.phases import NodeSetup, setup_of
 from raytui.screens.session import Clock
 from raytui.screens.setupgrid import census, setup_table
 from raytui.screens.steps import StepsScreen
@@ -215,10 +215,9 @@ class LaunchScreen(WorkingScreen):
             return
         for node in filter(None, changed):
             setup = setup_of(node, (s for s in self._steps.values() if s.node == node))
-            if setup.steps:
+            if setup.phases:
                 self._setups[node] = setup
-        others = [s for s in self._steps.values() if not s.node or phase_of(s.name) is None]
-        self._show_own_steps(others)
+        self._show_own_steps([s for s in self._steps.values() if s.node not in self._setups])
         self._show_setups()
 
     def _show_own_steps(self, steps: Sequence[Step]) -> None:

@@ -168,7 +168,7 @@ class NodeScreen(Page):
             return None
         steps = await self.session.client.setup_steps()
         setup = setup_of(self._node_id, (s for s in steps if s.node == self._node_id))
-        return setup if setup.steps else None
+        return setup if setup.phases else None
 
 
 class _Facts(VerticalScroll):

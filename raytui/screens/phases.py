@@ -31,6 +31,7 @@ _BEGINS: tuple[tuple[str, Phase], ...] = (
     ("look at the container", Phase.DOCKER),
     ("start the container", Phase.DOCKER),
     ("set up ", Phase.SETUP),
+    ("end the old Ray", Phase.RAY),
     ("start Ray", Phase.RAY),
 )
 _EXIT_CODE = re.compile(r"\bexit code (\d+)(?:: )?")
@@ -56,11 +57,10 @@ class Progress(Struct, frozen=True):
     """How far one phase of one node is."""
 
     status: StepStatus
-    number: int
-    """Of the step that is under way or failed, from 1."""
-    count: int
     step: Step
     """The one under way or failed; else the last one."""
+    number: str
+    """Of this step among several of its kind, `3/5`; empty when there are none."""
     took_s: float
     """What its ended steps took together."""
 
@@ -71,6 +71,7 @@ class NodeSetup(Struct, frozen=True):
     node: str
     steps: tuple[Step, ...]
     phases: Mapping[Phase, Progress]
+    """Those that it has; without any, nothing is set up there."""
 
     @property
     def failed(self) -> Step | None:
@@ -102,16 +103,14 @@ class NodeSetup(Struct, frozen=True):
 
 
 def setup_of(node: str, steps: Iterable[Step]) -> NodeSetup:
-    """The set-up that these steps of a node are; they come in their order."""
+    """The set-up that all steps of a node are; they come in their order."""
+    kept = tuple(steps)
     parts: dict[Phase, list[Step]] = {}
-    kept = []
-    for step in steps:
+    for step in kept:
         phase = phase_of(step.name)
         if phase is not None:
-            kept.append(step)
             parts.setdefault(phase, []).append(step)
-    phases = {phase: _progress(part) for phase, part in parts.items()}
-    return NodeSetup(node, tuple(kept), phases)
+    return NodeSetup(node, kept, {phase: _progress(part) for phase, part in parts.items()})
 
 
 def newest_of(steps: Sequence[Step]) -> Step:
@@ -139,15 +138,23 @@ def newest_words(step: Step) -> str:
 
 def _progress(steps: Sequence[Step]) -> Progress:
     took = sum(step.ended_at - step.started_at for step in steps if step.ended_at)
-    for status in (StepStatus.FAILED, StepStatus.RUNNING):
-        for number, step in enumerate(steps, 1):
+    for status in (StepStatus.RUNNING, StepStatus.FAILED):
+        for step in steps:
             if step.status is status:
-                return Progress(status, number, len(steps), step, took)
-    waiting = [n for n, step in enumerate(steps) if step.status is StepStatus.WAITING]
+                return Progress(status, step, _number(step, steps), took)
+    waiting = [step for step in steps if step.status is StepStatus.WAITING]
     if waiting:
         # Between two of its steps a phase goes on.
-        status = StepStatus.RUNNING if waiting[0] else StepStatus.WAITING
-        return Progress(status, waiting[0] + 1, len(steps), steps[waiting[0]], took)
+        status = StepStatus.WAITING if len(waiting) == len(steps) else StepStatus.RUNNING
+        return Progress(status, waiting[0], _number(waiting[0], steps), took)
     skipped = all(step.status is StepStatus.SKIPPED for step in steps)
     status = StepStatus.SKIPPED if skipped else StepStatus.DONE
-    return Progress(status, len(steps), len(steps), steps[-1], took)
+    return Progress(status, steps[-1], "", took)
+
+
+def _number(step: Step, steps: Sequence[Step]) -> str:
+    named = _NUMBER.search(step.name)
+    if named:
+        return "" if named[1] == "1/1" else named[1]
+    copies = [one for one in steps if phase_of(one.name) is Phase.FILES]
+    return f"{copies.index(step) + 1}/{len(copies)}" if len(copies) > 1 else ""

@@ -33,9 +33,10 @@ def setups_of(steps: Iterable[Step]) -> list[NodeSetup]:
     """The set-ups among these steps, the nodes in the order in which they came."""
     by_node: dict[str, list[Step]] = {}
     for step in steps:
-        if step.node and phase_of(step.name) is not None:
+        if step.node:
             by_node.setdefault(step.node, []).append(step)
-    return [setup_of(node, own) for node, own in by_node.items()]
+    setups = (setup_of(node, own) for node, own in by_node.items())
+    return [setup for setup in setups if setup.phases]
 
 
 def phase_cell(setup: NodeSetup, phase: Phase, now: float) -> Cell:
@@ -44,7 +45,7 @@ def phase_cell(setup: NodeSetup, phase: Phase, now: float) -> Cell:
     if progress is None:
         return _NOT_IN_IT if setup.is_planned else _NOT_SO_FAR
     ((glyph, style),) = STEP_GLYPHS[progress.status]
-    count = f" {progress.number}/{progress.count}" if progress.count > 1 else ""
+    count = f" {progress.number}" if progress.number else ""
     step = progress.step
     match progress.status:
         case StepStatus.RUNNING:

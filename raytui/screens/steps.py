@@ -12,7 +12,7 @@ from textual.binding import BindingType
 from textual.widgets import Rule, Static
 
 from raytui.client.base import ClientError
-from raytui.model.step import Step
+from raytui.model.step import Step, StepStatus
 from raytui.screens.keys import KeyNames
 from raytui.screens.phases import NodeSetup, newest_of, setup_of
 from raytui.screens.steptable import STEP_GLYPHS, step_table, took_text
@@ -153,13 +153,14 @@ class StepsScreen(WorkingScreen):
 
     async def _read_output(self) -> None:
         step = self._table.selected if self.is_attached else None
-        if step is None or step == self._read:
+        if step is None or (self._read is not None and _printed_as_much(step, self._read)):
             return
         try:
             lines = await self._source.output(step)
         except (ClientError, OSError) as error:
             lines = [f"the output cannot be read: {error}"]
-        if not self.is_attached or self._table.selected != step:
+        selected = self._table.selected if self.is_attached else None
+        if selected is None or selected.name != step.name:
             return
         tail = self.query_one(Tail)
         another = self._read is None or self._read.name != step.name
@@ -212,3 +213,10 @@ class StepsScreen(WorkingScreen):
             )
             for name in ("retry-node", "wrap", "copy-output", "close")
         ]
+
+
+def _printed_as_much(step: Step, read: Step) -> bool:
+    """Whether nothing was printed since its output was read; one that ended prints no more."""
+    if step.status is StepStatus.RUNNING:
+        return step == read
+    return (step.name, step.status, step.ended_at) == (read.name, read.status, read.ended_at)

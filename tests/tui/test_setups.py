@@ -86,6 +86,7 @@ def line_with(pilot, words: str) -> str:
         ("set up 12/30", Phase.SETUP),
         ("copy raytui", Phase.SETUP),
         ("install raytui", Phase.SETUP),
+        ("end the old Ray", Phase.RAY),
         ("start Ray 2/2", Phase.RAY),
         ("wait for the first nodes", None),
     ],
@@ -113,6 +114,15 @@ def test_a_phase_tells_how_far_it_is():
 def test_a_phase_goes_on_between_two_of_its_steps():
     between = [did("n", "set up 1/2", -9, 2), *waits("n", "set up 2/2")]
     assert shown("n", Phase.SETUP, of=between) == "◐ 2/2"
+
+
+def test_only_steps_of_one_kind_are_counted():
+    copies = [did("n", "copy /a", -9, 1), Step("n", "copy /b", R, NOW - 3)]
+    assert shown("n", Phase.FILES, of=copies) == "◐ 2/2 0m03s"
+    ray = [Step("n", "end the old Ray", R, NOW - 3), *waits("n", "start Ray 1/2", "start Ray 2/2")]
+    assert shown("n", Phase.RAY, of=ray) == "◐ 0m03s"
+    ray = [did("n", "end the old Ray", -9, 1), Step("n", "start Ray 1/2", R, NOW - 3), ray[2]]
+    assert shown("n", Phase.RAY, of=ray) == "◐ 1/2 0m03s"
 
 
 def test_what_an_earlier_try_has_done_is_said_to_be():
@@ -377,6 +387,7 @@ class Launch:
         self.calls += 1
         self.sink = sink
         sink(did("", "check host keys", -70, 0.3, "3 hosts known"))
+        sink(did("head", "something new", -61, 0.5))
         for step in steps():
             kept = str(self.output_file) if step.status is F else ""
             sink(msgspec.structs.replace(step, output=kept))
@@ -403,6 +414,7 @@ async def test_a_launch_shows_the_grid_and_its_own_steps_above(tmp_path, size):
         above = next(i for i, line in enumerate(lines) if "check host keys" in line)
         below = next(i for i, line in enumerate(lines) if " head " in line)
         assert above < below
+        assert "something new" not in text(app), "it is among the steps of its node"
         assert "✕ 2/3 exit 100" in line_with(pilot, NODES[1])
         assert "R try step again" in lines[-1]
 
