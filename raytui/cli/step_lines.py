@@ -69,6 +69,8 @@ class StepLines:
         self.width = width
         self._nodes: dict[str, _Node] = {}
         self._told: set[tuple[str, str, StepStatus, float]] = set()
+        self.has_told_output = False
+        """The output of a failed step is among the lines so far."""
 
     def take(self, step: Step, now: float) -> None:
         """A step as it stands now."""
@@ -88,7 +90,9 @@ class StepLines:
                     continue
                 self._told.add(key)
                 if step.status is StepStatus.FAILED:
-                    lines += [step_line(step, now, self._name(name)), *_end_of_output(step)]
+                    output = _end_of_output(step)
+                    self.has_told_output |= len(output) > 1
+                    lines += [step_line(step, now, self._name(name)), *output]
                 elif not self._in_one_line(name):
                     lines.append(self._line(name, step, now))
                     node.is_told = True

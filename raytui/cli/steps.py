@@ -16,7 +16,7 @@ from msgspec import Struct
 from raytui.cli.live_block import LiveBlock
 from raytui.cli.step_lines import StepLines
 from raytui.model.codec import encode
-from raytui.model.step import Step
+from raytui.model.step import LaunchError, Step
 
 _DRAW_EVERY_S = 0.5
 _DRAW_AT_MOST_EVERY_S = 0.05
@@ -81,6 +81,9 @@ class StepPrinter:
             self._thread.join()
         with self._lock:
             self._draw()
+        if isinstance(error, LaunchError) and self._lines.has_told_output:
+            # It stands above already, with its step.
+            error.detail = ""
 
     def __call__(self, step: Step) -> None:
         """Show a step as it stands now."""

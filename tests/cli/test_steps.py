@@ -14,7 +14,7 @@ from rich.cells import cell_len
 
 from raytui.cli.step_lines import StepLines, cut
 from raytui.cli.steps import StepPrinter
-from raytui.model.step import Step, StepStatus
+from raytui.model.step import LaunchError, Step, StepStatus
 from tests.e2e.terminal import Terminal, lines_with
 
 W, R, D, F, S = (
@@ -142,6 +142,17 @@ def test_without_a_terminal_lines_come_as_steps_end_and_hold_no_control_characte
         assert out.getvalue() == ""
         steps(done("head", "set up 1/1", detail="\x1b[31mred"))
         assert out.getvalue() == "✓ set up 1/1  2.0s  ·[31mred\n"
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_the_output_of_a_failed_step_is_not_told_again_with_the_error(tmp_path: Path, is_kept):
+    file = tmp_path / "01.log"
+    file.write_text("E: no\n")
+    out = io.StringIO()
+    with pytest.raises(LaunchError) as failure, StepPrinter(out) as steps:
+        steps(Step("head", "set up 1/1", F, 1.0, 2.0, "exit code 1", str(file) if is_kept else ""))
+        raise LaunchError("the head is not set up", "E: no\n")
+    assert ("E: no" in out.getvalue(), failure.value.detail == "") == (is_kept, is_kept)
 
 
 PROGRAM = """
