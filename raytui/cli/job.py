@@ -212,6 +212,8 @@ def _read(file: str) -> dict[str, Any]:
 
 def _follow(url: str, job_id: str) -> int:
     """The job's output until its end; its verdict as an exit code."""
+    from raytui.model.text import first_line
+
     try:
         done = _print_output(url, job_id)
     except KeyboardInterrupt:
@@ -220,7 +222,9 @@ def _follow(url: str, job_id: str) -> int:
     if done.status == "SUCCEEDED":
         click.echo(f"{job_id} succeeded", err=True)
         return ExitCode.OK
-    raise CommandFailed(ExitCode.FAILED, f"{job_id} is {done.status}: {done.message}".rstrip(": "))
+    # Its last lines follow in Ray's message; they were printed above.
+    why = first_line(done.message).partition(", last available logs")[0]
+    raise CommandFailed(ExitCode.FAILED, f"{job_id} is {done.status}: {why}".rstrip(": "))
 
 
 def _print_output(url: str, job_id: str) -> Job:

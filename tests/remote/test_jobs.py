@@ -53,7 +53,8 @@ def test_a_job_that_fails_is_a_failure_in_one_sentence(with_ray: OnPremise):
     done = with_ray.raytui("job", "submit", "-c", "away", "--", "echo told; exit 3")
     assert done.returncode == 1
     assert "told" in done.stdout.splitlines()
-    assert "is FAILED: " in done.stderr.splitlines()[-1]
+    assert "is FAILED: Job entrypoint command failed with exit code 3" in done.stderr
+    assert len(done.stderr.splitlines()) == 2
 
 
 def test_output_is_followed_while_it_comes_and_stop_ends_the_job(with_ray: OnPremise):
@@ -71,7 +72,23 @@ def test_output_is_followed_while_it_comes_and_stop_ends_the_job(with_ray: OnPre
     listed = with_ray.raytui("job", "list", "-c", "away", "--json")
     found = {one["job_id"]: one["status"] for one in json.loads(listed.stdout)}
     assert found["endless"] == "STOPPED"
-    assert "endless  STOPPED" in with_ray.raytui("job", "list", "-c", "away").stdout
+    rows = [
+        line.split() for line in with_ray.raytui("job", "list", "-c", "away").stdout.splitlines()
+    ]
+    assert ["endless", "STOPPED"] in [row[:2] for row in rows]
+
+
+def test_each_line_comes_once_also_when_the_connection_is_lost(with_ray: OnPremise):
+    text = "for n in 1 2 3; do echo line $n; done; while [ ! -e ~/go-on ]; do sleep 0.1; done; "
+    argv = ("job", "submit", "-c", "away", "--", text + "echo line 4; echo line 5")
+    with with_ray.start(*argv) as following:
+        lines = printed(following)
+        assert [next(lines) for _ in range(3)] == ["line 1\n", "line 2\n", "line 3\n"]
+        for connection in with_ray.head.sshd(listener=False):
+            connection.kill()
+        with_ray.head.run("touch", "/home/ray/go-on")
+        assert list(lines) == ["line 4\n", "line 5\n"]
+        assert following.wait(30) == 0
 
 
 def test_ctrl_c_leaves_the_job_running_and_says_how_to_end_it(with_ray: OnPremise):
