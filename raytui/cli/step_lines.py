@@ -23,8 +23,9 @@ _LAST_LINES = 10
 """Of the output of a step that failed."""
 _QUIET_S = 2.0
 """A node with nothing to do for this long is done: steps may come in several pieces."""
-_STEP_WIDTH = 18
-"""Columns that a step's name takes where lines of several nodes stand below each other."""
+_STEP_WIDTH = 28
+_STEP_WIDTH_BESIDE_NODE = 18
+"""Columns that a step's glyph and name take, so that what follows lines up."""
 
 
 @dataclass
@@ -147,20 +148,17 @@ class StepLines:
 
 
 def step_line(step: Step, now: float, node: str = "") -> str:
-    """`✓ start the head  1.9s  node-head 127.0.0.1`; after the node's name the parts line up."""
+    """`✓ start the head   1.9s  node-head 127.0.0.1`, after the node's name if there is one."""
     words = f"{_GLYPHS[step.status]} {plain(step.name)}"
     took = ""
     if step.ended_at:
         took = _took(step.ended_at - step.started_at)
     elif step.started_at:
         took = duration_text(now - step.started_at)
-    parts = [node, words.ljust(_STEP_WIDTH), f"{took:>6}"] if node else [words]
-    if took and not node:
-        parts.append(took)
-    detail = step.detail.removeprefix(f"{step.name}: ")
-    if detail:
-        parts.append(plain(detail))
-    return "  ".join(parts).rstrip()
+    width = _STEP_WIDTH_BESIDE_NODE if node else _STEP_WIDTH
+    detail = plain(step.detail.removeprefix(f"{step.name}: "))
+    line = f"{words.ljust(width)}  {took:>6}  {detail}".rstrip()
+    return f"{node}  {line}" if node else line
 
 
 def cut(line: str, width: int) -> str:
@@ -174,7 +172,7 @@ def _node_line(name: str, node: _Node) -> str:
     steps = [step for step in node.steps.values() if step.ended_at]
     began = min((step.started_at for step in steps), default=0.0)
     took = max((step.ended_at for step in steps), default=0.0) - began
-    return f"{name}  {'✓ set up'.ljust(_STEP_WIDTH)}  {_took(took):>6}"
+    return f"{name}  {'✓ set up'.ljust(_STEP_WIDTH_BESIDE_NODE)}  {_took(took):>6}"
 
 
 def _took(seconds: float) -> str:
