@@ -132,6 +132,28 @@ class StdioTransport:
         return _ProcessStream(process, self._explain)
 
 
+class _Greeting:
+    """Leaves out what login files print before the daemon's first line: that is an object."""
+
+    def __init__(self) -> None:
+        self._came = False
+        self._line = b""
+        """The unfinished line before, as much of it as matters."""
+
+    def begin(self, data: bytes) -> bytes:
+        """What of `data` is the conversation."""
+        if self._came:
+            return data
+        lines = (self._line + data).split(b"\n")
+        for number, line in enumerate(lines):
+            if line.startswith(b"{"):
+                self._came = True
+                return b"\n".join(lines[number:])
+        # Of an unfinished line its beginning will tell.
+        self._line = lines[-1][:1]
+        return b""
+
+
 class _ProcessStream:
     def __init__(self, process: asyncio.subprocess.Process, explain: Explain) -> None:
         assert process.stdin is not None
@@ -140,6 +162,7 @@ class _ProcessStream:
         self._process = process
         self._stdin, self._stdout = process.stdin, process.stdout
         self._explain = explain
+        self._greeting = _Greeting()
         self._words = b""
         self._listening = asyncio.create_task(self._listen(process.stderr))
 
@@ -149,7 +172,10 @@ class _ProcessStream:
             self._words = (self._words + data)[-_STDERR_KEPT:]
 
     async def read(self) -> bytes:
-        return await self._stdout.read(_CHUNK)
+        while data := await self._stdout.read(_CHUNK):
+            if said := self._greeting.begin(data):
+                return said
+        return b""
 
     async def write(self, data: bytes) -> None:
         self._stdin.write(data)

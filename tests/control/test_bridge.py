@@ -55,6 +55,14 @@ async def test_the_bridges_last_words_are_the_links_error(bridged: DaemonClient)
         await bridged.history()
 
 
+@pytest.mark.parametrize("noise", [r"welcome\n", r"one\ntwo {braces}\n\n"])
+async def test_what_login_files_print_is_left_out(noise: str, engine: ScriptedEngine):
+    bridge = ["sh", "-c", f"printf '{noise}'; exec \"$@\"", "sh", *BRIDGE]
+    client = DaemonClient("toy", StdioTransport(bridge))
+    assert (await client.send(SetFloor("cpu", 1))).ok
+    await client.close()
+
+
 async def test_a_command_that_is_not_there_is_told():
     client = DaemonClient("toy", StdioTransport(["/no/such/program"]))
     with pytest.raises(ClientError, match="cannot run /no/such/program"):
