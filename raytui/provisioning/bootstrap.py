@@ -62,6 +62,8 @@ def bootstrap_config(spec: ClusterSpec, *, no_restart: bool = False) -> dict[str
         "metadata": {**metadata, "raytui": ours},
         "auth": auth,
         "file_mounts": {remote: remote for remote in written.get("file_mounts", {})},
+        # Ray's own autoscaler refuses a file without them.
+        "cluster_synced_files": written.get("cluster_synced_files", []),
         "setup_commands": [],
         "no_restart": no_restart,
     }

@@ -12,7 +12,13 @@ import pytest
 
 from raytui.config.cluster import parse_cluster
 from raytui.model.spec import ClusterSpec
-from raytui.provisioning.bootstrap import CONFIG, KEY, bootstrap_config, bootstrap_files
+from raytui.provisioning.bootstrap import (
+    CONFIG,
+    KEY,
+    KNOWN_HOSTS,
+    bootstrap_config,
+    bootstrap_files,
+)
 
 FILE = """
 cluster_name: c
@@ -65,6 +71,18 @@ def test_the_file_is_the_one_that_ray_makes(spec: ClusterSpec):
     ours = bootstrap_config(spec, no_restart=True)
     ours["metadata"]["raytui"].pop("on_head")
     assert ours == theirs | {"setup_commands": []}
+
+
+def test_rays_own_autoscaler_takes_it():
+    util = pytest.importorskip("ray.autoscaler._private.util")
+    least = "{cluster_name: c, provider: {type: local, head_ip: h, worker_ips: [w]}, auth: {}}"
+    util.validate_config(bootstrap_config(parse_cluster(least, "c.yaml")))
+
+
+def test_the_host_keys_of_workers_go_along(spec: ClusterSpec):
+    with bootstrap_files(spec, known_hosts="w ssh-ed25519 AAAA\n") as files:
+        assert Path(files[KNOWN_HOSTS]).read_text() == "w ssh-ed25519 AAAA\n"
+        assert stat.S_IMODE(Path(files[KNOWN_HOSTS]).stat().st_mode) == 0o600
 
 
 def test_nobody_else_can_read_the_files_and_none_stays(spec: ClusterSpec):
