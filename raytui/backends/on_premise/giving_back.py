@@ -73,18 +73,17 @@ class GivingBack:
             known[host] = replace(record, unclean=left, avoid_until=0.0)
 
     def _release(self, host: str, claim: Claim, power_off: str) -> None:
-        there = self._host(host)
-        with there.turn:
-            record = self._file.read().get(host, HostRecord())
-            ids = [claim.instance_id, *record.unclean]
-            try:
+        try:
+            there = self._host(host)
+            with there.turn:
+                record = self._file.read().get(host, HostRecord())
+                ids = [claim.instance_id, *record.unclean]
                 # A host's claim stays while it is switched off: nobody is to get it just before.
                 there.release(ids, keep_claim=bool(power_off))
-            except ProviderError as error:
-                self._end(host, claim, first_line(str(error)))
-                return
-            off = bool(power_off) and self._switched_off(there, ids, power_off)
-            self._end(host, claim, "", off=off)
+                off = bool(power_off) and self._switched_off(there, ids, power_off)
+                self._end(host, claim, "", off=off)
+        except ProviderError as error:
+            self._end(host, claim, first_line(str(error)))
 
     def _switched_off(self, host: Host, ids: Sequence[str], command: str) -> bool:
         try:

@@ -22,6 +22,8 @@ HOLD_S = 45.0
 """The patience with a host that is claimed: what runs there may have to be ended first."""
 RELEASE_S = 30.0
 _ASK_S = 20.0
+_MADE_FOR = "raytui-instance"
+"""Beside the tags in a note: for whom they hold in full, since some are an instance's own."""
 
 
 class TakenError(CapacityError):
@@ -42,7 +44,7 @@ class Answer(Struct, frozen=True):
 
     facts: Facts
     claim: Claim | None = None
-    """The one that lies there, if it is of this cluster."""
+    """The one that lies there, if it is of this cluster; its tags, if they were noted for it."""
 
 
 class Host:
@@ -82,8 +84,9 @@ class Host:
         if "released" not in words:
             raise self._strange(words)
 
-    def note(self, made: Mapping[str, str]) -> None:
-        """Leave word on the host of what this cluster has made of it."""
+    def note(self, claim: Claim) -> None:
+        """Leave word on the host of what was made of it for this claim (its tags)."""
+        made = {**claim.tags, _MADE_FOR: claim.instance_id}
         words = self._run("note", [json.dumps(made, separators=(",", ":"))], _ASK_S)
         if "noted" not in words:
             raise self._strange(words)
@@ -101,7 +104,9 @@ class Host:
         holder, request, node_type, since = (
             words.get(name, [""])[0] for name in ("holder", "request", "type", "since")
         )
-        return Claim(holder, node_type, request, float(since or 0), tags=_made(words))
+        made = _made(words)
+        tags = made if made.pop(_MADE_FOR, "") == holder else {}
+        return Claim(holder, node_type, request, float(since or 0), tags=tags)
 
     def _run(self, verb: str, arguments: Sequence[str], within_s: float) -> dict[str, list[str]]:
         argv = ["/bin/sh", "-c", SCRIPT, "raytui", verb, self._cluster, *arguments]

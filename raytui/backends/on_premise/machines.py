@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 
 from msgspec.structs import replace
 
@@ -19,19 +19,18 @@ from raytui.backends.base import (
     ProviderError,
 )
 from raytui.backends.local_runner import LocalRunner
+from raytui.backends.on_premise.asking import Asking
 from raytui.backends.on_premise.choosing import why_none
 from raytui.backends.on_premise.claimed_runner import ClaimedRunner
-from raytui.backends.on_premise.facts import Facts, difference, least
 from raytui.backends.on_premise.giving_back import GivingBack
-from raytui.backends.on_premise.host import Answer, Host
-from raytui.backends.on_premise.hosts_file import Claim, HostRecord, HostsFile, Stage
+from raytui.backends.on_premise.host import Host
+from raytui.backends.on_premise.hosts_file import Claim, HostsFile, Stage
 from raytui.backends.on_premise.reaching import Reaching
 from raytui.backends.on_premise.taking import Taking
-from raytui.backends.on_premise.watching import LOOK_EVERY_S, Watching, made_for, note
+from raytui.backends.on_premise.watching import LOOK_EVERY_S, Watching, note
 from raytui.backends.tags import RAY_STARTED
 from raytui.config.locations import ClusterPaths
 from raytui.model.lifecycle import InstanceStatus
-from raytui.model.resources import Resources
 from raytui.model.spec import ClusterSpec, DockerSpec, NodeType, Offering
 from raytui.model.state import Instance
 from raytui.model.text import first_line
@@ -39,7 +38,6 @@ from raytui.model.text import first_line
 _log = logging.getLogger(__name__)
 
 _AT_ONCE = 64
-_ASK_S = 20.0
 
 
 class OnPremMachines:
@@ -75,28 +73,20 @@ class OnPremMachines:
         self._reach = Reaching(self.cluster, spec.auth, paths)
         self._file = HostsFile(paths.dir / "hosts.json", self.cluster)
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="host")
+        self._asking = Asking(self._file, self._reach.host, self._pool, clock)
         self._taking = Taking(self._file, self._reach.host, self._pool, clock)
         self._giving = GivingBack(self._file, self._reach.host, self._pool, clock)
         self._watching = Watching(
-            self._file,
-            self._reach.host,
-            self._docker_of,
-            self._giving.clean,
-            lambda host: self._ask([host]),
-            self._taking.is_under_way,
-            clock,
-            look_every_s,
+            self._file, self._reach.host, self._docker_of, clock, look_every_s
         )
         self._runners: dict[str, CommandRunner] = {}
         self._lock = threading.Lock()
-        self._rebuilding = threading.Lock()
-        self._rebuilt_after = ""
 
     # The life of it.
 
     def start(self) -> None:
         """Look after the hosts in the background from now on."""
-        self._watching.start()
+        self._watching.start(self._asking, self._taking, self._giving)
 
     def close(self) -> None:
         """End the looks and all connections; nodes stay as they are."""
@@ -109,7 +99,7 @@ class OnPremMachines:
     def list_instances(self) -> list[Instance]:
         """See NodeProvider. Workers are ALLOCATED, whatever has been made of them."""
         listed = [] if self._head_ended else [self._head()]
-        for host, record in self._known().items():
+        for host, record in self._asking.known(self.spec).items():
             if record.claim is not None and record.claim.stage is not Stage.TAKING:
                 listed.append(self._instance(host, record.claim))
         return listed
@@ -124,7 +114,7 @@ class OnPremMachines:
         pool = self.spec.pools.get(request.node_type)
         if pool is None:
             raise ConfigError(f"{request.node_type} has no hosts in {self.spec.cluster_name}")
-        self._known()
+        self._asking.known(self.spec)
         taken = self._taking.take(request, pool, self._docker_of(request.node_type))
         launched = [self._instance(host, claim) for host, claim in taken.claims]
         if len(launched) < request.count:
@@ -208,82 +198,26 @@ class OnPremMachines:
         never asked are asked now, for at most 20 s; without an answer nothing is guessed, and they
         are asked again in the background.
         """
-        hosts = {host for pool in spec.pools.values() for host in pool.hosts}
-        known = self._file.read()
-        self._ask([host for host in hosts if not known.get(host, HostRecord()).asked_at])
-        facts = self._facts()
-        types = dict(spec.node_types)
-        for name, pool in spec.pools.items():
-            found = least(facts[host] for host in pool.hosts if host in facts)
-            amounts = {**found.amounts(), **pool.resources.amounts()}
-            types[name] = replace(types[name], resources=Resources.of(amounts))
-        return replace(spec, node_types=types)
+        return self._asking.fill(spec)
 
     def notices(self) -> list[str]:
         """What a person should know: of lost state, unclean hosts, types of unlike hosts."""
-        found = []
-        if self._file.lost:
-            found.append(f"{self._file.lost}; the claims on the hosts say what is ours")
-        found += [
+        lost = [f"{self._file.lost}; the claims on the hosts say what is ours"]
+        unclean = [
             f"{host} is not cleaned of what ran there ({', '.join(record.unclean)}): {record.error}"
             for host, record in self._file.read().items()
             if record.unclean
         ]
-        for name, error in self._watching.unanswered().items():
-            found.append(f"{name} cannot be looked at: {error}")
-        facts = self._facts()
-        for name, pool in self.spec.pools.items():
-            unlike = difference({host: facts[host] for host in pool.hosts if host in facts})
-            if unlike:
-                found.append(
-                    f"the hosts of {name} are not alike ({unlike}); Ray plans with the least of "
-                    "each, metadata.raytui.pools makes types of them"
-                )
-        return found
-
-    def _facts(self) -> dict[str, Facts]:
-        return {h: record.facts for h, record in self._file.read().items() if record.facts}
-
-    def _ask(self, hosts: Sequence[str]) -> dict[str, Answer]:
-        """What these hosts tell, all asked at once; those that do not answer are left out.
-
-        One that was never asked and bears a claim of ours is our node: its state was lost.
-        """
-        asked = {self._pool.submit(self._reach.host(host).ask): host for host in hosts}
-        answers: dict[str, Answer] = {}
-        for future in wait(asked, timeout=_ASK_S).done:
-            try:
-                answers[asked[future]] = future.result()
-            except ProviderError as error:
-                _log.info("%s", first_line(str(error)))
-        now = self._clock()
-        with self._file.change() as known:
-            for host in hosts:
-                record = known.get(host, HostRecord())
-                answer = answers.get(host)
-                if answer is not None:
-                    claim = record.claim
-                    if not record.asked_at and claim is None and answer.claim is not None:
-                        tags = made_for(answer.claim.tags, answer.claim.instance_id)
-                        claim = replace(answer.claim, tags=tags, stage=Stage.HELD)
-                    record = replace(record, claim=claim, facts=answer.facts)
-                known[host] = replace(record, asked_at=now)
-        return answers
-
-    def _known(self) -> dict[str, HostRecord]:
-        """What is known of the hosts; when that was lost, it is asked of them first."""
-        known = self._file.read()
-        if self._file.lost == self._rebuilt_after:
-            return known
-        with self._rebuilding:
-            if self._file.lost != self._rebuilt_after:
-                lost = self._file.lost
-                _log.error("%s; the claims on the hosts say what is ours", lost)
-                self._ask(
-                    sorted({host for pool in self.spec.pools.values() for host in pool.hosts})
-                )
-                self._rebuilt_after = lost
-        return self._file.read()
+        unseen = [
+            f"{name} cannot be looked at: {error}"
+            for name, error in self._watching.unanswered().items()
+        ]
+        return [
+            *(lost if self._file.lost else ()),
+            *unclean,
+            *unseen,
+            *self._asking.unlike(self.spec),
+        ]
 
     # Parts.
 

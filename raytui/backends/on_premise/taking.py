@@ -23,6 +23,7 @@ from raytui.model.text import first_line
 
 _ENOUGH_S = 90.0
 """No further host is tried after this time: the caller's patience ends at two minutes."""
+_INTENT_S = 600.0
 _WHAT_LASTS = (LAUNCH, RUNTIME, CONTENTS)
 
 
@@ -86,6 +87,12 @@ class Taking:
         """Whether somebody is getting hosts for this request now."""
         with self._lock:
             return request_id in self._under_way
+
+    def give_up_old_intent(self, host: str, claim: Claim) -> None:
+        """Forget an intent that nobody came back for; a claim on the host runs out by itself."""
+        if self.is_under_way(claim.request_id) or self._clock() - claim.since < _INTENT_S:
+            return
+        self._drop(host, claim, None)
 
     def claim_when_awake(self, name: str, docker: DockerSpec | None) -> None:
         """Claim a host that was given before it answered; raises ProviderError when it is not ours.
