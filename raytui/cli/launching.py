@@ -39,8 +39,7 @@ class LaunchHere:
                 await self._client.close()
                 self._client = None
             raise
-        client, self._client = self._looking(), None
-        return client
+        return self._looking()
 
     async def output(self, step: Step) -> Sequence[str]:
         """See LaunchWork."""

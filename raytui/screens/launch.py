@@ -13,6 +13,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.message import Message
+from textual.timer import Timer
 from textual.widgets import Rule, Static
 
 from raytui.client.base import ClientError, ClusterClient
@@ -98,6 +99,9 @@ class LaunchScreen(WorkingScreen):
         self._began = 0.0
         self._newest_time = (0.0, 0.0)
         """The newest time a step told (unix seconds), and our clock when it came."""
+        self._looks: tuple[Timer, ...] = ()
+        self._client: ClusterClient | None = None
+        """Of the cluster that runs now."""
         self.error: LaunchError | None = None
 
     def compose(self) -> ComposeResult:
@@ -117,8 +121,10 @@ class LaunchScreen(WorkingScreen):
 
     def on_mount(self) -> None:
         """Show the question; let steps come and durations go on."""
-        self.set_interval(_TAKE_EVERY_S, self._take_steps)
-        self.set_interval(0.5, self._tick)
+        self._looks = (
+            self.set_interval(_TAKE_EVERY_S, self._take_steps),
+            self.set_interval(0.5, self._tick),
+        )
         self._enter(Stage.READY)
 
     # Verbs
@@ -173,6 +179,8 @@ class LaunchScreen(WorkingScreen):
     def _left(self, answer: str | None) -> None:
         if answer == "leave":
             self.workers.cancel_node(self)
+            if self._client is not None:
+                self._hand_over(self._client)
             self.post_message(self.Left())
 
     def _start(self) -> None:
@@ -196,7 +204,26 @@ class LaunchScreen(WorkingScreen):
         except Exception as error:  # a launch that breaks must still leave a screen to read
             self._fail(LaunchError(f"raytui failed: {type(error).__name__}: {error}"))
         else:
-            self.post_message(self.Launched(client))
+            self._client = client
+            self._go_on()
+
+    def on_screen_resume(self) -> None:
+        """Go on if the launch has ended meanwhile."""
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if self._client is None:
+            return
+        if self.app.screen is not self:
+            # Nobody is taken away from what they read.
+            self.app.notify("the cluster runs: Esc leads to it")
+            return
+        self._hand_over(self._client)
+
+    def _hand_over(self, client: ClusterClient) -> None:
+        for timer in self._looks:
+            timer.stop()
+        self.post_message(self.Launched(client))
 
     def _fail(self, error: LaunchError) -> None:
         self.error = error

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from raytui.app import RaytuiApp
 from raytui.screens.terminate import TerminateScreen
+from raytui.widgets.table import LineTable
 from tests.tui import sample
 from tests.tui.driving import Clock, go, recorded, until
+from tests.tui.test_setups import steps
 
 
 def app(**options: object) -> RaytuiApp:
@@ -43,3 +45,13 @@ def test_decision(snap_compare):
         await settled(pilot, "3", "enter")
 
     assert snap_compare(app(), terminal_size=(120, 30), run_before=before)
+
+
+def test_set_ups(snap_compare):
+    async def before(pilot):
+        await settled(pilot, "u")
+        await until(pilot, lambda: pilot.app.screen.query_one(LineTable).rows)
+        await go(pilot, "down", "down")
+
+    shown = RaytuiApp(recorded(steps=steps()), clock=Clock())
+    assert snap_compare(shown, terminal_size=(120, 20), run_before=before)

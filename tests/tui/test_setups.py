@@ -17,6 +17,7 @@ from raytui.model.reason import Why, because
 from raytui.model.snapshot import Row
 from raytui.model.step import LaunchError, Step, StepSink, StepStatus
 from raytui.provisioning.output_file import last_lines
+from raytui.screens.cluster import ClusterScreen
 from raytui.screens.launch import LaunchScreen
 from raytui.screens.node import NodeScreen
 from raytui.screens.phases import Phase, phase_of, setup_of, short_status
@@ -381,6 +382,7 @@ class Launch:
         self.output_file.write_text("$ apt-get install libfoo\nE: Unable to locate package\n")
         self.retried: list[str] = []
         self.let_fail = asyncio.Event()
+        self.let_succeed = asyncio.Event()
         self.calls = 0
 
     async def run(self, sink: StepSink) -> ClusterClient:
@@ -391,7 +393,10 @@ class Launch:
         for step in steps():
             kept = str(self.output_file) if step.status is F else ""
             sink(msgspec.structs.replace(step, output=kept))
-        await self.let_fail.wait()
+        ends = [asyncio.ensure_future(e.wait()) for e in (self.let_fail, self.let_succeed)]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        if self.let_succeed.is_set():
+            return recorded()
         raise LaunchError("the head did not start")
 
     async def output(self, step: Step) -> Sequence[str]:
@@ -439,6 +444,21 @@ async def test_the_nodes_of_a_launch_can_be_filtered(tmp_path):
         await go(pilot, "escape")
         assert len(table(app, "#setups").rows) == 4
         assert isinstance(app.screen, LaunchScreen), "Esc has cleared the filter, and left nothing"
+
+
+async def test_who_reads_an_output_is_not_taken_away_when_the_launch_succeeds(tmp_path):
+    launch = Launch(tmp_path)
+    app = RaytuiApp(None, launch=launch, launch_title="prod", clock=Clock())
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await go(pilot, "enter")
+        await until(pilot, lambda: "4 SET-UPS" in text(app))
+        await go(pilot, "enter")
+        assert isinstance(app.screen, StepsScreen)
+        launch.let_succeed.set()
+        await until(pilot, lambda: "the cluster runs: Esc leads to it" in toasts(app))
+        assert isinstance(app.screen, StepsScreen)
+        await go(pilot, "escape")
+        await until(pilot, lambda: isinstance(app.screen, ClusterScreen))
 
 
 async def test_after_a_launch_that_failed_the_key_starts_it_again(tmp_path):
