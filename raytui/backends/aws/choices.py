@@ -1,0 +1,159 @@
+"""The ways to buy one node type, and what RunInstances is asked for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from raytui.backends.aws import tags
+from raytui.model.spec import Market, NodeType, Offering
+
+PriceOf = Callable[[str, str, Market], float | None]
+"""USD per hour of an instance type in a zone on a market; None when it is not known."""
+
+_OURS = frozenset({"SubnetIds", "SubnetId", "MinCount", "MaxCount", "ClientToken", "InstanceType"})
+"""Keys that are filled in for each call; `SubnetIds` is Ray's own."""
+
+
+class Choice(Struct, frozen=True):
+    """An offering in one subnet of its zone; no subnet: the account's default one."""
+
+    offering: Offering
+    subnet: str = ""
+
+    def text(self) -> str:
+        """As people read it."""
+        return " ".join(part for part in (self.offering.text(), self.subnet) if part)
+
+
+def subnets_of(config: Mapping[str, Any]) -> list[str]:
+    """The subnets that a `node_config` names, in its order."""
+    one = config.get("SubnetId")
+    within = [i.get("SubnetId") for i in config.get("NetworkInterfaces") or ()]
+    named = [*(config.get("SubnetIds") or ()), one, *within]
+    return list(dict.fromkeys(str(subnet) for subnet in named if subnet))
+
+
+def choices(node_type: NodeType, zone_of: Mapping[str, str], price_of: PriceOf) -> list[Choice]:
+    """Every way to buy a node of this type, the cheapest first, else in the file's order.
+
+    `zone_of` has the zone of each subnet that the type's `node_config` names.
+    """
+    subnets = [(zone_of[s], s) for s in subnets_of(node_type.node_config) if s in zone_of]
+    found = [
+        Choice(_priced(replace(offering, instance_type=kind, zone=zone), price_of), subnet)
+        for offering in node_type.offerings
+        for kind in _instance_types(node_type, offering)
+        for zone, subnet in _places(node_type, offering, subnets)
+    ]
+    return sorted(dict.fromkeys(found), key=lambda choice: _price(choice.offering))
+
+
+def price_for(
+    node_type: NodeType | None, instance_type: str, zone: str, market: Market, price_of: PriceOf
+) -> float | None:
+    """What an instance costs in USD per hour: as the file has it for its type, else as known."""
+    bought = (instance_type, zone, market)
+    for offering in node_type.offerings if node_type is not None else ():
+        written = (offering.instance_type or instance_type, offering.zone or zone, offering.market)
+        if written == bought and offering.price_per_hour is not None:
+            return offering.price_per_hour
+    return price_of(*bought)
+
+
+def matching(offered: Iterable[Choice], wanted: Offering) -> list[Choice]:
+    """The choices that a request leaves: what it does not say may be any.
+
+    The market counts where the request names an instance type or a zone: a request that names
+    neither leaves it to the file.
+    """
+    blank = not wanted.instance_type and not wanted.zone and wanted.market is Market.ON_DEMAND
+    return [
+        choice
+        for choice in offered
+        if wanted.instance_type in ("", choice.offering.instance_type)
+        and wanted.zone in ("", choice.offering.zone)
+        and (blank or wanted.market is choice.offering.market)
+    ]
+
+
+def run_arguments(
+    config: Mapping[str, Any],
+    choice: Choice,
+    *,
+    least: int,
+    most: int,
+    written: tags.Tags,
+    token: str,
+) -> dict[str, Any]:
+    """What RunInstances is asked: the file's `node_config`, of this choice, with our tags.
+
+    With fewer than `least` instances to give, EC2 gives none.
+    """
+    offering = choice.offering
+    arguments = {key: value for key, value in config.items() if key not in _OURS}
+    if offering.instance_type:
+        arguments["InstanceType"] = offering.instance_type
+    market = dict(arguments.pop("InstanceMarketOptions", None) or {})
+    if offering.market is Market.SPOT:
+        arguments["InstanceMarketOptions"] = {**market, "MarketType": "spot"}
+    elif market.get("MarketType", "spot") != "spot":  # a capacity block
+        arguments["InstanceMarketOptions"] = market
+    if choice.subnet and "NetworkInterfaces" in arguments:
+        interfaces = arguments["NetworkInterfaces"]
+        arguments["NetworkInterfaces"] = [{**i, "SubnetId": choice.subnet} for i in interfaces]
+    elif choice.subnet:
+        arguments["SubnetId"] = choice.subnet
+    elif offering.zone:
+        placement = arguments.get("Placement") or {}
+        arguments["Placement"] = {**placement, "AvailabilityZone": offering.zone}
+    arguments["TagSpecifications"] = _with_ours(
+        arguments.get("TagSpecifications") or (), written, spot=offering.market is Market.SPOT
+    )
+    return {**arguments, "MinCount": least, "MaxCount": most, "ClientToken": token}
+
+
+def _with_ours(
+    specified: Iterable[Mapping[str, Any]], written: tags.Tags, *, spot: bool
+) -> list[dict[str, Any]]:
+    """The file's own tags under ours; a volume has those by which its cluster is known."""
+    merged = {str(s["ResourceType"]): tags.read(s.get("Tags")) for s in specified}
+    of_volume = {key: written[key] for key in (tags.NAME, tags.CLUSTER) if key in written}
+    ours = {"instance": written, "volume": of_volume}
+    if spot:
+        ours["spot-instances-request"] = of_volume
+    for kind, values in ours.items():
+        merged[kind] = {**merged.get(kind, {}), **values}
+    return [one for kind, values in merged.items() for one in tags.specification([kind], values)]
+
+
+def _instance_types(node_type: NodeType, offering: Offering) -> list[str]:
+    if offering.instance_type:
+        return [offering.instance_type]
+    written = node_type.node_config.get("InstanceType") or ""
+    return [str(kind) for kind in written] if isinstance(written, list) else [str(written)]
+
+
+def _places(
+    node_type: NodeType, offering: Offering, subnets: list[tuple[str, str]]
+) -> list[tuple[str, str]]:
+    """Zone and subnet of each place where the offering may be; either may be left to EC2."""
+    if subnets:
+        return [place for place in subnets if offering.zone in ("", place[0])]
+    placement = node_type.node_config.get("Placement") or {}
+    return [(offering.zone or str(placement.get("AvailabilityZone") or ""), "")]
+
+
+def _priced(offering: Offering, price_of: PriceOf) -> Offering:
+    if offering.price_per_hour is not None:
+        return offering
+    price = price_of(offering.instance_type, offering.zone, offering.market)
+    return replace(offering, price_per_hour=price)
+
+
+def _price(offering: Offering) -> float:
+    known = offering.price_per_hour
+    return float("inf") if known is None else known

@@ -1,0 +1,264 @@
+"""EC2 over HTTP on loopback: moto behind a front that can fail as the real one does.
+
+moto makes what it is asked for at once, always, and every time. The front adds what decides
+whether a launcher is right: client tokens, limited capacity, errors, lost replies, and listings
+that lag behind.
+"""
+
+from __future__ import annotations
+
+import io
+import socket
+import threading
+import xml.etree.ElementTree as ET
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+from urllib.request import Request, urlopen
+
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.ec2.models import ec2_backends
+from moto.ec2.models.instances import StateReason
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+REGION = "us-west-2"
+Fields = dict[str, str]
+
+
+@dataclass
+class Fault:
+    """What befalls calls of one action, while it lasts."""
+
+    action: str
+    code: str = ""
+    """EC2's error code; empty: the reply is lost though the call was carried out."""
+    message: str = "as the test says"
+    status: int = 400
+    times: int = 10**9
+    when: Callable[[Fields], bool] = lambda fields: True
+
+
+@dataclass
+class Emulated:
+    """The emulator: `url` is its endpoint; faults and capacity are changed while it runs."""
+
+    url: str = ""
+    faults: list[Fault] = field(default_factory=list)
+    room: dict[tuple[str, str], int] = field(default_factory=dict)
+    """How many instances of a type are left in a zone; what is not named has no end."""
+    unlisted: set[str] = field(default_factory=set)
+    """Instances that DescribeInstances does not tell of yet."""
+    lag_behind: bool = False
+    """New instances are unlisted until `catch_up`."""
+    ignored: set[str] = field(default_factory=set)
+    calls: Counter[str] = field(default_factory=Counter)
+    launches: list[Fields] = field(default_factory=list)
+    """RunInstances as asked, each of them."""
+
+    def fail(self, action: str, code: str, **more: Any) -> None:
+        """From now on calls of an action fail with an error code of EC2's."""
+        self.faults.append(Fault(action, code, **more))
+
+    def lose_reply(self, action: str, times: int = 1, **more: Any) -> None:
+        """Carry calls out, and break the connection instead of answering."""
+        self.faults.append(Fault(action, times=times, **more))
+
+    def ignore(self, action: str) -> None:
+        """Say yes to calls of an action and do nothing: as if it took for ever."""
+        self.ignored.add(action)
+
+    def take_back(self, instance_id: str, code: str, reason: str) -> None:
+        """End an instance without anybody's wish, as the cloud does."""
+        (instance,) = ec2_backends[DEFAULT_ACCOUNT_ID][REGION].get_multi_instances_by_id(
+            [instance_id]
+        )
+        instance.terminate()
+        instance.state_reason = StateReason(reason, code)
+
+    def catch_up(self) -> None:
+        """Listings tell everything again."""
+        self.lag_behind = False
+        self.unlisted.clear()
+
+
+@cache
+def _moto() -> DomainDispatcherApplication:
+    """moto's server, which takes seconds to build, and whose state is this process's anyway."""
+    return DomainDispatcherApplication(create_backend_app)
+
+
+class _Front:
+    def __init__(self, emulated: Emulated) -> None:
+        self.emulated = emulated
+        self.moto = _moto()
+        self.lock = threading.Lock()
+        self.answers: dict[str, tuple[Fields, int, list[tuple[str, str]], bytes]] = {}
+        self.made_with: dict[str, list[str]] = {}
+        self.zone_of: dict[str, str] = {}
+
+    def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        fields = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+        action = fields.get("Action") or environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
+        with self.lock:
+            self.emulated.calls[action] += 1
+            fault = self._fault(action, fields)
+            if fault is not None and fault.code:
+                answer = _error(fault.code, fault.message, fault.status)
+            else:
+                answer = self._answer(action, fields, body, environ)
+        if fault is not None and not fault.code:
+            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+            raise ConnectionError("the reply is lost, as the test says")
+        status, headers, content = answer
+        start(f"{status} EMULATED", headers)
+        return [content]
+
+    def _fault(self, action: str, fields: Fields) -> Fault | None:
+        for fault in self.emulated.faults:
+            if fault.action == action and fault.times > 0 and fault.when(fields):
+                fault.times -= 1
+                return fault
+        return None
+
+    def _answer(
+        self, action: str, fields: Fields, body: bytes, environ: dict[str, Any]
+    ) -> tuple[int, list[tuple[str, str]], bytes]:
+        if action == "RunInstances":
+            return self._run(fields, environ)
+        if action in self.emulated.ignored:
+            return _answered(200, f"<{action}Response/>".encode())
+        if action == "DescribeInstances":
+            changed = self._with_known_tokens(fields)
+            return self._told(*self._ask(environ, urlencode(changed).encode()))
+        return self._ask(environ, body)
+
+    def _run(
+        self, fields: Fields, environ: dict[str, Any]
+    ) -> tuple[int, list[tuple[str, str]], bytes]:
+        emulated = self.emulated
+        emulated.launches.append(fields)
+        token = fields.get("ClientToken", "")
+        words = {k: v for k, v in fields.items() if k != "ClientToken"}
+        if token in self.answers:
+            before, *answer = self.answers[token]
+            if before != words:
+                return _error("IdempotentParameterMismatch", "other words, same token", 400)
+            return tuple(answer)  # type: ignore[return-value]
+        place = (fields.get("InstanceType", ""), self._zone(fields, environ))
+        least, most = int(fields["MinCount"]), int(fields["MaxCount"])
+        count = min(most, emulated.room.get(place, most))
+        if count < least:
+            text = f"We currently do not have sufficient {place[0]} capacity in {place[1]}."
+            return _error("InsufficientInstanceCapacity", text, 500)
+        if place in emulated.room:
+            emulated.room[place] -= count
+        # moto makes as many as the fewest
+        asked = urlencode({**fields, "MinCount": count, "MaxCount": count}).encode()
+        status, headers, content = self._ask(environ, asked)
+        if status == 200:
+            names = [e.text or "" for e in ET.fromstring(content).iter() if _is(e, "instanceId")]
+            self.made_with[token] = names
+            self.answers[token] = (words, status, headers, content)
+            if emulated.lag_behind:
+                emulated.unlisted.update(names)
+        return status, headers, content
+
+    def _zone(self, fields: Fields, environ: dict[str, Any]) -> str:
+        subnet = fields.get("SubnetId") or fields.get("NetworkInterface.1.SubnetId", "")
+        if not subnet:
+            return fields.get("Placement.AvailabilityZone", "")
+        if subnet not in self.zone_of:
+            ask = {"Action": "DescribeSubnets", "Version": "2016-11-15", "SubnetId.1": subnet}
+            _, _, content = self._ask(environ, urlencode(ask).encode())
+            zones = [
+                e.text or "" for e in ET.fromstring(content).iter() if _is(e, "availabilityZone")
+            ]
+            self.zone_of[subnet] = zones[0] if zones else ""
+        return self.zone_of[subnet]
+
+    def _with_known_tokens(self, fields: Fields) -> Fields:
+        """moto has no filter by token: it gets one by the instances of the token."""
+        changed = dict(fields)
+        for key, value in fields.items():
+            if value == "client-token" and key.endswith(".Name"):
+                stem = key.removesuffix(".Name")
+                names = self.made_with.get(changed.pop(f"{stem}.Value.1"), [])
+                changed[key] = "instance-id"
+                for at, name in enumerate(names or ["i-none"], 1):
+                    changed[f"{stem}.Value.{at}"] = name
+        return changed
+
+    def _told(
+        self, status: int, headers: list[tuple[str, str]], content: bytes
+    ) -> tuple[int, list[tuple[str, str]], bytes]:
+        if not self.emulated.unlisted or status != 200:
+            return status, headers, content
+        tree = ET.fromstring(content)
+        for instances in [e for e in tree.iter() if _is(e, "instancesSet")]:
+            for item in list(instances):
+                names = [e.text for e in item if _is(e, "instanceId")]
+                if names and names[0] in self.emulated.unlisted:
+                    instances.remove(item)
+        return _answered(status, ET.tostring(tree))
+
+    def _ask(
+        self, environ: dict[str, Any], body: bytes
+    ) -> tuple[int, list[tuple[str, str]], bytes]:
+        caught: list[Any] = []
+        inner = {
+            **environ,
+            "wsgi.input": io.BytesIO(body),
+            "CONTENT_LENGTH": str(len(body)),
+        }
+        content = b"".join(
+            self.moto(inner, lambda status, headers, *_: caught.extend((status, headers)))
+        )
+        status, headers = caught
+        kept = [(k, v) for k, v in headers if k.lower() not in ("content-length", "connection")]
+        return int(str(status).split()[0]), kept, content
+
+
+class _Quiet(WSGIRequestHandler):
+    def log(self, type: str, message: str, *args: Any) -> None:
+        """Say nothing: tests tell what they find."""
+
+
+def _is(element: ET.Element, name: str) -> bool:
+    return element.tag.rpartition("}")[2] == name
+
+
+def _answered(status: int, content: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+    return status, [("Content-Type", "text/xml")], content
+
+
+def _error(code: str, message: str, status: int) -> tuple[int, list[tuple[str, str]], bytes]:
+    text = (
+        f"<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors>"
+        "<RequestID>test</RequestID></Response>"
+    )
+    return _answered(status, text.encode())
+
+
+@contextmanager
+def emulator() -> Iterator[Emulated]:
+    """An emulator of its own on a free port of loopback, empty at the start."""
+    emulated = Emulated()
+    server = make_server("127.0.0.1", 0, _Front(emulated), threaded=True, request_handler=_Quiet)
+    emulated.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    reset = Request(
+        f"{emulated.url}/moto-api/reset", method="POST"
+    )  # moto's state is the process's
+    urlopen(reset, timeout=10).close()
+    try:
+        yield emulated
+    finally:
+        server.shutdown()
+        thread.join(10)
