@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -69,7 +70,8 @@ def test_a_container_is_ended_when_its_host_answers_again(cluster: Cluster, alph
     machines = cluster(alpha, docker=docker)
     (node,) = machines.launch(wish("r"))
     run_container(alpha, docker["container_name"])
-    with alpha.frozen():
+    alpha.signal(signal.SIGKILL, listener=False)
+    with alpha.cut_off():
         machines.terminate([node.instance_id])
     assert containers(alpha) == {docker["container_name"]}
     machines.start()

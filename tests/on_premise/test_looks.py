@@ -97,7 +97,8 @@ def test_a_node_that_is_being_set_up_is_not_judged(cluster: Cluster, alpha: Host
 def test_word_is_left_on_the_host_when_it_answers_again(cluster: Cluster, alpha: Host) -> None:
     machines = cluster(alpha)
     (node,) = machines.launch(wish("r"))
-    with alpha.frozen():
+    alpha.signal(signal.SIGKILL, listener=False)
+    with alpha.cut_off():
         machines.tag(node.instance_id, {tags.RUNTIME: "abc"})
     machines.start()
     note = "/home/ray/.cache/raytui/set-up"
