@@ -152,8 +152,10 @@ class GcsRay:
 
         Ray's nodes write the key into `prom_metrics_service_discovery.json`
         (ray/_private/metrics_agent.py). A note of ours beside it tells later that no monitor of
-        Ray's put it there.
+        Ray's put it there. Raises RayError, too, while the head has not registered with GCS.
         """
+        # The head that was seen last may be gone, and a new one be starting at its address.
+        self.wait_ready(0)
         ours = self._our_metrics(address.encode())
         self._put(_OUR_METRICS, ours, _AUTOSCALER)
         self._put(_MONITOR_ADDRESS, address.encode(), None)
