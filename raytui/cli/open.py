@@ -36,10 +36,9 @@ def open(  # noqa: A001 - the command's name
         serve(target)
         return ExitCode.OK
     if not (sys.stdout.isatty() and sys.stdin.isatty()):
-        from raytui.cli.report_text import status_text
-        from raytui.cli.status import snapshot_now
+        from raytui.cli.status import text_of
 
-        click.echo(status_text(snapshot_now(cluster)))
+        click.echo(text_of(cluster))
         return ExitCode.OK
     return _show(target, read_only=read_only, theme=theme, mouse=not no_mouse)
 

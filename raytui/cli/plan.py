@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from raytui.cli.cluster import target_of
+from raytui.cli.cluster import Meant, meant_elsewhere, target_of
 from raytui.cli.exit_codes import ExitCode
 from raytui.cli.failures import CommandFailed, unreachable
 
@@ -41,7 +41,7 @@ def plan(
     demand: tuple[str, ...],
     now: float | None,
     as_json: bool,
-) -> None:
+) -> int:
     """Print what the autoscaler would launch and remove, and why; do nothing.
 
     Without --state the live cluster is asked. FILE is Ray's ClusterResourceState as protobuf's
@@ -57,6 +57,9 @@ def plan(
         raise click.BadParameter("a moment is at least 1 second after 1970", param_hint="--now")
     added = tuple(_demand(text) for text in demand)
     target = target_of(cluster or config)
+    there = None if state else meant_elsewhere(target)
+    if there is not None:
+        return _plan_there(there, target, demand, now, as_json)
     spec = cluster_of(target)
     found, memory = _from_file(state, spec, at) if state else _live(target, spec, at)
     found = _with_demands(found, added)
@@ -74,6 +77,26 @@ def plan(
         from raytui.cli.plan_text import plan_text
 
         click.echo(plan_text(decided, found, at, solve_ms))
+    return ExitCode.OK
+
+
+def _plan_there(
+    found: Meant, target: str, demand: tuple[str, ...], now: float | None, as_json: bool
+) -> int:
+    """Of a cluster elsewhere the head knows more: its state, and what its machines have."""
+    from raytui.cli.on_head import run_on_head
+    from raytui.config.target import cluster_of
+
+    name = found.spec.cluster_name
+    if found.launched and cluster_of(target) != found.spec:
+        raise CommandFailed(
+            ExitCode.USAGE,
+            f"{target} is not what {name} was launched as; of a cluster elsewhere only what runs "
+            "there can be planned for, or a saved --state",
+        )
+    words = ["plan", name, *(word for one in demand for word in ("--demand", one))]
+    words += [] if now is None else ["--now", repr(now)]
+    return run_on_head(found, *words, *(["--json"] if as_json else []))
 
 
 def _from_file(name: str, spec: ClusterSpec, now: float) -> tuple[ClusterState, Memory]:

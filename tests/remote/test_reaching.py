@@ -59,6 +59,14 @@ def test_how_the_daemon_does_is_told_by_its_own_machine(elsewhere: OnPremise):
     assert told["log"].startswith("/home/ray/")
 
 
+def test_a_plan_is_made_on_the_head_and_not_of_another_file(elsewhere: OnPremise):
+    edited = elsewhere.folder / "edited.yaml"
+    edited.write_text(elsewhere.file.read_text().replace('minutes": 5', 'minutes": 6'))
+    done = elsewhere.raytui("plan", str(edited))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "is not what away was launched as" in done.stderr
+
+
 def unreachable(cluster: OnPremise) -> str:
     """What `raytui status` says when it does not reach the cluster: one line."""
     done = cluster.raytui("status", "away")
