@@ -22,7 +22,7 @@ from raytui.model.state import Instance
 from raytui.model.step import LaunchError, StepSink
 from raytui.model.text import count_text
 from raytui.provisioning.progress import step
-from raytui.provisioning.registry import HeadProvider, provider_for
+from raytui.provisioning.registry import HeadProvider, notices_of, provider_for
 
 _TRIES = 3
 """A launch that the provider had begun may finish while we terminate; then look again."""
@@ -83,8 +83,11 @@ def _terminate(
         for _ in range(_TRIES):
             if not left:
                 return
-            progress.say(count_text(len(left), "node"))
+            said = count_text(len(left), "node")
+            progress.say(said)
             provider.terminate([i.instance_id for i in left])
+            # A machine that did not answer ends as a node; what runs there is still to be told of.
+            progress.say("; ".join([said, *notices_of(provider)]))
             left = find()
         if left:
             ids = ", ".join(i.instance_id for i in left)

@@ -12,6 +12,7 @@ from raytui.backends.base import ProviderError
 from raytui.backends.ssh.host_keys import HostKeys
 from raytui.backends.ssh.known_hosts import KnownKey, add_key, fingerprint
 from raytui.backends.ssh.target import SshTarget, ssh_target
+from raytui.config.launched import recall
 from raytui.config.locations import ClusterPaths
 from raytui.launcher.options import Question
 from raytui.launcher.reach import SSH_CONFIG, HeadReach, head_target
@@ -58,7 +59,9 @@ def known_hosts_for_head(
         shown = _ask_through(reach, unknown)
         _pin_or_refuse(spec, keys, [key for key in shown if key.blob], trust)
     lines = [
-        _line(host, key) for host in worker_hosts(spec) for key in keys.known(_target(spec, host))
+        _line(host, key)
+        for host in dict.fromkeys([*worker_hosts(spec), *_hosts_before(paths)])
+        for key in keys.known(_target(spec, host))
     ]
     left = [target.name for target in _unknown(spec, keys)]
     known = f"{len(worker_hosts(spec)) - len(left)} of {len(worker_hosts(spec))} workers known"
@@ -93,6 +96,12 @@ def trust_workers(
 def worker_hosts(spec: ClusterSpec) -> list[str]:
     """Every host of the cluster file that may become a worker, in its order."""
     return list(dict.fromkeys(host for pool in spec.pools.values() for host in pool.hosts))
+
+
+def _hosts_before(paths: ClusterPaths) -> list[str]:
+    """Hosts that were workers until now: those that the file no longer names are cleaned yet."""
+    before = recall(paths)
+    return worker_hosts(before) if before else []
 
 
 def unknown_hosts(spec: ClusterSpec, paths: ClusterPaths) -> list[str]:

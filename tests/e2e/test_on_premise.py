@@ -241,6 +241,23 @@ def test_a_worker_whose_cable_is_pulled_is_replaced_and_its_host_free_when_it_is
         check_down(cluster)
 
 
+def test_a_host_taken_out_of_the_file_is_left_clean_and_one_that_is_cut_off_is_told(
+    engine: Engine, tmp_path: Path
+):
+    with cluster_of_hosts(engine, tmp_path / "laptop", workers=2) as cluster:
+        head, out, kept = cluster.hosts
+        check_up(cluster)
+        assert in_use(cluster) == {out.address, kept.address}
+        hosts_now = {"head_ip": head.address, "worker_ips": [kept.address]}
+        cluster.write(provider={"type": "local", **hosts_now})
+        check_up(cluster)
+        assert in_use(cluster) == {kept.address}
+        with kept.cut_off():
+            done = cluster.raytui("down", cluster.name, "-y")
+        assert f"{kept.address} is not cleaned" in done.stderr
+        assert head.running() == []
+
+
 def _kill_up(cluster: OnPremise, holds: Callable[[], bool], what: str) -> None:
     """Launch, and have the laptop die as soon as something holds."""
     with cluster.start("up", str(cluster.file), "-y"):
