@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-
 import click
 
 from raytui.cli.cluster import Meant
-from raytui.cli.commanding import on_terminal, start
+from raytui.cli.commanding import on_our_terminal, on_terminal, start
 from raytui.cli.forwarding import forward_option, forwarding
 from raytui.cli.machine import elsewhere, machine_of
 
@@ -63,7 +61,7 @@ def _shell(
 
     command = login_shell(text) if text else ()
     with machine_of(cluster, found, node) as reach, forwarding(reach.host, ports):
-        return subprocess.run(reach.terminal_argv(command, on_host=on_host)).returncode
+        return on_our_terminal(reach.terminal_argv(command, on_host=on_host))
 
 
 def _words(tmux: bool, screen: bool, new: bool) -> str:

@@ -8,7 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -68,18 +68,20 @@ def ready(cluster: str | None, how: How) -> Meant:
 
 
 def start(cluster: str | None) -> None:
-    """Launch the cluster unless its daemon answers; a running one's Ray is not restarted."""
+    """Launch the cluster unless its daemon answers; Ray is not restarted where it runs."""
     from raytui.cli.cluster import converse, first_snapshot
     from raytui.cli.failures import CommandFailed
     from raytui.cli.steps import printer
     from raytui.client.base import ClientError
     from raytui.launcher import up
+    from raytui.launcher.options import UpOptions
+    from raytui.provisioning.deciding import Restarts
 
     try:
         converse(cluster, first_snapshot)
     except (ClientError, CommandFailed):
         with printer() as on_step:
-            up(meant(cluster).spec, on_step)
+            up(meant(cluster).spec, on_step, UpOptions(Restarts(no_restart=True)))
 
 
 def carry_out(found: Meant, text: str, how: How, *, on_host: bool = False) -> int:
@@ -91,6 +93,8 @@ def carry_out(found: Meant, text: str, how: How, *, on_host: bool = False) -> in
     from raytui.launcher.reach import is_remote
 
     name, here = found.spec.cluster_name, not is_remote(found.spec)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _leave)
     if how.detached:
         text = _detached(text, how, _stopping(name, here=here))
     if here:
@@ -120,9 +124,7 @@ def run_on(reach: Reach, text: str, *, on_host: bool = False) -> int:
     from raytui.backends.login_shell import login_shell
 
     if on_terminal():
-        return subprocess.run(reach.terminal_argv(login_shell(text), on_host=on_host)).returncode
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _leave)
+        return on_our_terminal(reach.terminal_argv(login_shell(text), on_host=on_host))
     if on_host or reach.inside is reach.host:
         return reach.host.run_shell(text, on_line=click.echo).exit_code
     return _run_in_container(reach.inside, text)
@@ -138,6 +140,12 @@ def _run_in_container(container: CommandRunner, text: str) -> int:
     except (KeyboardInterrupt, SystemExit):
         container.run(end_argv(f"{_MARK}={mark}"), timeout_s=_END_S)
         raise
+
+
+def on_our_terminal(argv: Sequence[str], environment: Mapping[str, str] | None = None) -> int:
+    """Run a program with our stdin, stdout and stderr; its exit code, as a shell has it."""
+    code = subprocess.run(argv, env=environment).returncode
+    return code if code >= 0 else 128 - code
 
 
 def on_terminal() -> bool:
@@ -159,7 +167,7 @@ def _run_here(cluster: str, text: str) -> int:
         "RAY_ADDRESS": snapshot_now(cluster).info.gcs_address,
         "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
     }
-    return subprocess.run(["bash", "-c", text], env=environment).returncode
+    return on_our_terminal(["bash", "-c", text], environment)
 
 
 def _detached(text: str, how: How, stopping: str) -> str:

@@ -34,10 +34,13 @@ def rsync_up(cluster: str, source: str | None, target: str | None, all_nodes: bo
     rsync's rules: a `/` at the end of SOURCE means what is in it, and `rsync_exclude` and
     `rsync_filter` of the cluster file count. In docker mode TARGET is in the container.
     """
+    from raytui.config.target import cluster_of
+
     if (source is None) != (target is None):
         raise click.UsageError("either SOURCE and TARGET, or neither")
     found = elsewhere(cluster, _NOT_HERE)
-    pairs = [(source, target)] if source and target else _mounts(found.spec)
+    # As the file reads now: it may have got more since the launch.
+    pairs = [(source, target)] if source and target else _mounts(cluster_of(cluster))
     if not pairs:
         raise click.UsageError(f"{found.spec.cluster_name} has no file_mounts; name what to copy")
     with head_of(found) as reach:

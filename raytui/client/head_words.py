@@ -35,7 +35,7 @@ def what_head_said(spec: ClusterSpec, paths: ClusterPaths, code: int, words: str
         return _of_ssh(spec, paths, head, words)
     if code in (_CANNOT_RUN, _NOT_FOUND):
         return LastingError(f"{head}: raytui cannot be run there ({words}). {again} installs it.")
-    if any(sign in words for sign in _NO_CONTAINER):
+    if spec.head.docker and any(sign in words for sign in _NO_CONTAINER):
         return TransportError(f"{head}: its Ray container does not run. Start it: {again}")
     if any(sign in words for sign in _NO_DAEMON):
         return TransportError(f"{head}: no autoscaler of this cluster runs. Start it: {again}")
