@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import TextIO
 
-from rich.cells import cell_len
+from raytui.cli.columns import columns_of
 
 _ERASE_LINE = "\x1b[K"
 _ERASE_BELOW = "\x1b[J"
@@ -53,5 +53,5 @@ class LiveBlock:
 
     def _to_its_begin(self, width: int) -> str:
         # A terminal that became narrower has broken the lines.
-        rows = sum(max(1, -(-cell_len(line) // width)) for line in self._shown)
+        rows = sum(max(1, -(-columns_of(line) // width)) for line in self._shown)
         return "\r" + (f"\x1b[{rows - 1}A" if rows > 1 else "")

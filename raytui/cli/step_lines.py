@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rich.cells import cell_len, set_cell_size
-
+from raytui.cli.columns import cut
 from raytui.model.step import Step, StepStatus
 from raytui.model.text import count_text, duration_text, plain
 from raytui.provisioning.output_file import last_lines
@@ -159,13 +158,6 @@ def step_line(step: Step, now: float, node: str = "") -> str:
     detail = plain(step.detail.removeprefix(f"{step.name}: "))
     line = f"{words.ljust(width)}  {took:>6}  {detail}".rstrip()
     return f"{node}  {line}" if node else line
-
-
-def cut(line: str, width: int) -> str:
-    """The line in at most `width` columns of a terminal; wide characters take two."""
-    if cell_len(line) <= width:
-        return line
-    return set_cell_size(line, max(0, width - 1)) + "…"
 
 
 def _node_line(name: str, node: _Node) -> str:

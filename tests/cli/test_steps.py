@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from raytui.cli.step_lines import StepLines, cut
+from raytui.cli.columns import columns_of, cut
+from raytui.cli.step_lines import StepLines
 from raytui.cli.steps import StepPrinter
 from raytui.model.step import LaunchError, Step, StepStatus
 from tests.e2e.terminal import Terminal, lines_with
@@ -126,14 +127,19 @@ def test_what_is_drawn_again_never_outgrows_the_terminal(count, room, name, deta
     )  # fmt: skip
     block = lines.under_way(20.0, room)
     assert 1 <= len(block) <= room
-    assert all(cell_len(line) <= 60 and line.isprintable() for line in block)
+    assert all(columns_of(line) <= 60 and line.isprintable() for line in block)
     if count > room:
         assert block[-1].endswith(f"{count - room + 1} more under way")
 
 
 @given(st.text(), st.integers(1, 40))
 def test_a_cut_line_fits(line, width):
-    assert cell_len(cut(line, width)) <= width
+    assert columns_of(cut(line, width)) <= width
+
+
+@pytest.mark.parametrize("text", ["plain", "日本語", "e\u0301te\u0301", "✓ ◐ ✕ – …", "🚀 한국어"])
+def test_columns_are_counted_as_terminals_do(text):
+    assert columns_of(text) == cell_len(text)
 
 
 def test_without_a_terminal_lines_come_as_steps_end_and_hold_no_control_characters():
