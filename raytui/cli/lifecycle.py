@@ -94,9 +94,15 @@ def up(
 @_yes
 @click.option("--workers-only", is_flag=True, help="Keep the head and the autoscaler.")
 @click.option("--keep-min-workers", is_flag=True, help="Keep as many workers as the file says.")
+@click.option("--forget", is_flag=True, help="Its head is gone for good: only forget it here.")
 @_json
 def down(
-    cluster: str | None, yes: bool, workers_only: bool, keep_min_workers: bool, as_json: bool
+    cluster: str | None,
+    yes: bool,
+    workers_only: bool,
+    keep_min_workers: bool,
+    forget: bool,
+    as_json: bool,
 ) -> None:
     """Terminate every node of CLUSTER and its autoscaler; no process is left behind.
 
@@ -115,6 +121,9 @@ def down(
     name = name_of(target)
     # As it was launched, not as its file reads by now: that is what there is to take down.
     spec = recall(ClusterPaths(name)) or cluster_of(target)
+    if forget:
+        _forget(spec)
+        return
     if not yes and sys.stdin.isatty():
         what = "all workers" if workers_only else "all nodes"
         but = " but those it has at least" if keep_min_workers else ""
@@ -151,6 +160,17 @@ def trust(cluster: str | None, yes: bool) -> None:
             on_step,
             _asked(on_step) if asks else _told(on_step),
         )
+
+
+def _forget(spec: ClusterSpec) -> None:
+    from raytui.config.launched import forget
+    from raytui.config.locations import ClusterPaths
+    from raytui.launcher.reach import is_remote
+
+    if not is_remote(spec):
+        raise click.UsageError("--forget is for clusters on other machines")
+    forget(ClusterPaths(spec.cluster_name))
+    click.echo(f"{spec.cluster_name} is forgotten here; nothing was taken down", err=True)
 
 
 def _spec(target: str, instead: dict[str, Any]) -> ClusterSpec:

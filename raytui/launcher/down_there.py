@@ -19,9 +19,9 @@ from raytui.provisioning.bootstrap import CONFIG, KEY, KNOWN_HOSTS
 from raytui.provisioning.docker_commands import staging
 from raytui.provisioning.docker_runner import DockerRunner
 from raytui.provisioning.leftovers import end_argv, instance_mark
+from raytui.provisioning.login import NoLoginError
 from raytui.provisioning.progress import step
 
-_LOGIN_WITHIN_S = 30.0
 _ON_HEAD_S = 900.0
 _ASK_S = 60.0
 _BOOTSTRAP = (CONFIG, KEY, KNOWN_HOSTS)
@@ -51,7 +51,7 @@ def down_there(
     """
     paths.make()
     try:
-        with at_the_head(spec, paths, "down", on_step, _LOGIN_WITHIN_S) as reach:
+        with at_the_head(spec, paths, "down", on_step, options.login_within_s) as reach:
             trouble = _by_the_head(spec, reach, on_step, options)
             if options.workers_only:
                 if trouble:
@@ -59,6 +59,11 @@ def down_there(
                 return
             _end_the_head(spec, reach, on_step)
             _tidy_up(spec, reach, on_step)
+    except NoLoginError as error:
+        raise LaunchError(
+            f"{spec.cluster_name} is not down: its head lets nobody in: {error} If it is gone for "
+            f"good: raytui down {spec.cluster_name} --forget"
+        ) from error
     except ProviderError as error:
         raise LaunchError(f"{spec.cluster_name} is not down: {error}", error.detail) from error
     forget(paths)

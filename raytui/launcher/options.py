@@ -38,3 +38,4 @@ class DownOptions(Struct, frozen=True):
     """Head and autoscaler stay."""
     keep_min_workers: bool = False
     """Of each node type as many workers stay as its floor says."""
+    login_within_s: float = 30.0

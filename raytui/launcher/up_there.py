@@ -25,6 +25,7 @@ from raytui.provisioning.bootstrap import CONFIG, bootstrap_files
 from raytui.provisioning.deciding import Restarts
 from raytui.provisioning.hashes import NodeHashes
 from raytui.provisioning.leftovers import find_argv, instance_mark
+from raytui.provisioning.login import PATIENT
 from raytui.provisioning.node_setup import head_setup
 from raytui.provisioning.node_update import NodeUpdate, update_node
 from raytui.provisioning.own_install import probe_command
@@ -168,7 +169,15 @@ class _Launch:
         self._tell(words, _DAEMON_WAIT_S)
 
     def _follow_first_nodes(self) -> None:
-        self._tell(["daemon", "follow-setup", self._spec.cluster_name], SET_UP_WAIT_S + _ASK_S)
+        """A cut now is no failure of the launch: the autoscaler goes on without us."""
+        words = ["daemon", "follow-setup", self._spec.cluster_name]
+        try:
+            self._tell(words, SET_UP_WAIT_S + _ASK_S)
+        except ProviderError as error:
+            if error.kind not in PATIENT:
+                raise
+            with step(self._on_step, "wait for the first nodes") as progress:
+                progress.skip(f"{first_line(str(error))} The autoscaler goes on")
 
     def _tell(self, words: list[str], timeout_s: float) -> None:
         """Have raytui on the head do something and tell its steps; raises LaunchError."""

@@ -6,7 +6,9 @@ import base64
 import dataclasses
 import json
 import os
+import pty
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -18,11 +20,11 @@ import pytest
 from raytui import __version__
 from raytui.backends.ssh.known_hosts import fingerprint, known_keys
 from raytui.config.cluster import load_cluster
-from raytui.config.launched import recall
+from raytui.config.launched import recall, remember
 from raytui.config.locations import ClusterPaths
 from raytui.launcher import down, up
 from raytui.launcher.head_notes import claimed
-from raytui.launcher.options import UpOptions
+from raytui.launcher.options import DownOptions, UpOptions
 from raytui.launcher.reach import HeadReach
 from raytui.model.step import LaunchError, Step
 from tests.support import hosts
@@ -83,6 +85,26 @@ def ours(host: Host) -> list[str]:
     """Command lines of what the user `ray` runs there, without logins."""
     lines = host.run("sh", "-c", "ps -u ray -o args= ww || true").splitlines()
     return [line for line in lines if not line.startswith("sshd:")]
+
+
+def answered(there: OnPremise, answer: str, code: int, *words: str) -> str:
+    """What raytui says on a terminal where somebody types the answer."""
+    terminal, theirs = pty.openpty()
+    try:
+        os.write(terminal, answer.encode())
+        done = subprocess.run(
+            there.argv(*words),
+            env={**os.environ, **there.environment},
+            stdin=theirs,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    finally:
+        os.close(theirs)
+        os.close(terminal)
+    assert done.returncode == code, done.stderr
+    return done.stdout + done.stderr
 
 
 def test_a_key_that_is_not_let_in_ends_it_at_once(there: OnPremise, tmp_path: Path):
@@ -158,6 +180,16 @@ def test_a_head_that_is_down_is_told_after_a_while(there: OnPremise):
 def test_a_head_that_hangs_after_connect_is_told_after_a_while(there: OnPremise):
     with there.head.frozen(), pytest.raises(LaunchError, match="no answer during the handshake"):
         up(load_cluster(there.file), options=UpOptions(login_within_s=2))
+
+
+def test_a_cluster_whose_head_is_gone_is_not_down_and_can_be_forgotten(there: OnPremise):
+    spec = load_cluster(there.file)
+    remember(ClusterPaths(there.name), spec)
+    with there.head.cut_off(), pytest.raises(LaunchError, match="down there --forget"):
+        down(spec, options=DownOptions(login_within_s=2))
+    assert recall(ClusterPaths(there.name)) == spec
+    assert there.raytui("down", there.name, "--forget").returncode == 0
+    assert recall(ClusterPaths(there.name)) is None
 
 
 def test_a_failed_set_up_command_is_shown_and_the_next_up_goes_on_with_it(there: OnPremise):
@@ -256,6 +288,7 @@ def test_from_bare_hosts_to_a_cluster_and_back(there: OnPremise):
     gcs = on_head(there, "pgrep gcs_server")
     with pytest.raises(LaunchError, match="there was left as it was"):
         up(spec, options=UpOptions(ask=lambda _: False))
+    assert "Go on? [y/N]" in answered(there, "\n", 130, "up", str(there.file))
     up(spec)
     done = there.raytui("up", str(there.file), "--no-restart")
     assert done.returncode == 0, done.stderr
