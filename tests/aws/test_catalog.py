@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from raytui.backends.aws.catalog import (
     InstanceType,
@@ -99,12 +100,22 @@ def test_a_table_is_read_as_it_was_written():
     assert write(types) == packaged_table().read_text()
 
 
-def test_the_users_own_table_goes_before_the_packaged():
-    own = InstanceType("x1.large", 2, 8 * GIB, price_per_hour=0.25, priced_on="2026-01-02")
-    save([own], refreshed_table())
-    assert load() == {"x1.large": own}
-    save([], refreshed_table())
-    assert load() == {}
+def test_the_users_own_table_is_laid_over_the_packaged():
+    packaged = load()
+    new = InstanceType("zz1.large", 2, 8 * GIB, price_per_hour=0.25, priced_on="2026-01-02")
+    m5 = replace(packaged["m5.large"], vcpus=3)
+    save([new, m5], refreshed_table())
+    assert load() == {**packaged, "zz1.large": new, "m5.large": m5}
+
+
+@pytest.mark.parametrize(
+    ("own", "day"), [("2020-01-01", "2025-03-02"), ("2126-01-01", "2126-01-01"), ("", "2025-03-02")]
+)
+def test_of_two_prices_the_later_one_counts(own: str, day: str):
+    price = 5.0 if own else None
+    save([replace(load()["m5.large"], price_per_hour=price, priced_on=own)], refreshed_table())
+    m5 = load()["m5.large"]
+    assert (m5.priced_on, m5.price_per_hour) == (day, 0.096 if day == "2025-03-02" else price)
 
 
 @pytest.mark.parametrize("text", ["", "nonsense\n", "instance_type,vcpus\nm5.large,2\n"])

@@ -88,9 +88,10 @@ def test_it_has_every_module_and_data_file_of_the_package(wheel: Path):
     assert wanted - names_in(wheel) == set()
 
 
-def test_it_has_themes_and_examples(wheel: Path):
-    wanted = {f"raytui/_data/{name}" for name in files_of("themes/*", "examples/*")}
-    assert {"raytui/_data/examples/laptop.yaml", "raytui/_data/themes/raytui-dark.yaml"} <= wanted
+def test_it_has_themes_examples_and_the_catalog(wheel: Path):
+    wanted = {f"raytui/_data/{name}" for name in files_of("themes/*", "examples/*", "catalog/*")}
+    some = ("examples/laptop.yaml", "themes/raytui-dark.yaml", "catalog/aws.csv")
+    assert {f"raytui/_data/{name}" for name in some} <= wanted
     assert wanted - names_in(wheel) == set()
 
 

@@ -1,7 +1,7 @@
 """The catalog of EC2 instance types: what each has, and what it cost in us-east-1 on which day.
 
 It is a table of text that comes with raytui; `raytui catalog refresh` writes a newer one into the
-user's cache, which then counts instead. Nothing here asks AWS.
+user's cache, which is laid over it. Nothing here asks AWS.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from raytui.backends.base import ConfigError
 from raytui.config.locations import cache_root, packaged
@@ -89,16 +90,30 @@ def refreshed_table() -> Path:
 
 
 def load() -> Mapping[str, InstanceType]:
-    """The user's table where there is one, else the packaged; by name, in its order.
+    """The packaged table and over it the user's own, by name, in their order.
 
-    Raises ConfigError when it cannot be read.
+    Of two prices the later one counts. Raises ConfigError when a table cannot be read.
     """
     own = refreshed_table()
-    path = own if own.is_file() else packaged_table()
+    tables = [packaged_table(), own] if own.is_file() else [packaged_table()]
     try:
-        return _read_once(path, path.stat().st_mtime_ns)
+        types, *over = (_read_once(path, path.stat().st_mtime_ns) for path in tables)
     except OSError as error:
         raise ConfigError(f"the catalog cannot be read: {error}") from error
+    return laid_over(types, over[0]) if over else types
+
+
+def laid_over(
+    types: Mapping[str, InstanceType], newer: Mapping[str, InstanceType]
+) -> dict[str, InstanceType]:
+    """Both together: `newer` says what a type has, and of two prices the later one counts."""
+    found = dict(types)
+    for name, one in newer.items():
+        before = types.get(name, one)
+        if before.priced_on > one.priced_on:
+            one = replace(one, price_per_hour=before.price_per_hour, priced_on=before.priced_on)
+        found[name] = one
+    return found
 
 
 @cache
