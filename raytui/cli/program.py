@@ -39,6 +39,7 @@ _COMMANDS = {
     "dashboard": ("raytui.cli.dashboard", "Make Ray's dashboard reachable from here."),
     "demo": ("raytui.cli.demo", "A real Ray cluster on this machine, with work for it."),
     "daemon": ("raytui.cli.daemon", "Run the autoscaler, or connect to it."),
+    "catalog": ("raytui.cli.catalog", "EC2 instance types: what they have and cost."),
     "info": ("raytui.cli.info", "Paths, versions, known clusters."),
     "open": ("raytui.cli.open", "Open a cluster in the terminal (the default)."),
 }
