@@ -288,6 +288,7 @@ class LaunchScreen(WorkingScreen):
 
     def _enter(self, stage: Stage) -> None:
         self._stage = stage
+        self.set_class(stage is Stage.FAILED, "-failed")
         self._show_title()
         steps, trouble = self.query_one("#steps"), self.query_one("#trouble")
         self._show_setups()

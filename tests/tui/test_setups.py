@@ -472,3 +472,22 @@ async def test_after_a_launch_that_failed_the_key_starts_it_again(tmp_path):
         await go(pilot, "down", "down", "R")
         await until(pilot, lambda: launch.calls == 2)
     assert launch.retried == []
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_why_a_launch_failed_is_in_sight_however_many_nodes_there_are(tmp_path, size):
+    class Many(Launch):
+        async def run(self, sink: StepSink) -> ClusterClient:
+            for number in range(12):
+                sink(did("", f"own step {number}", -70, 0.1))
+            for number in range(100):
+                sink(did(f"10.77.1.{number}", "wait for login", -60, 2))
+            raise LaunchError("the head is not set up", "\n".join(f"line {n}" for n in range(99)))
+
+    app = RaytuiApp(None, launch=Many(tmp_path), launch_title="prod", clock=Clock())
+    async with app.run_test(size=size) as pilot:
+        await go(pilot, "enter")
+        await until(pilot, lambda: "✕ the head is not set up" in text(app))
+        await until(pilot, lambda: "line 0" in text(app))
+        assert "10.77.1.0" in text(app)
+        assert "q leave" in text(app).splitlines()[-1]
