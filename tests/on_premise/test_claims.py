@@ -11,7 +11,7 @@ from raytui.backends.base import CapacityError, PartialLaunchError
 from raytui.config.locations import ClusterPaths
 from raytui.model.lifecycle import InstanceStatus
 from tests.on_premise.conftest import Cluster, run_for, runs_on, wish, workers_of
-from tests.support.hosts import Host
+from tests.support.hosts import Engine, Host
 
 pytestmark = [pytest.mark.ssh, pytest.mark.slow]
 
@@ -127,6 +127,17 @@ def test_what_we_made_of_a_host_is_known_until_another_cluster_had_it(
     other.terminate([theirs.instance_id])
     (last,) = one.launch(wish("r3"))
     assert one.tags(last.instance_id) == {}
+
+
+def test_a_host_whose_disk_is_full_is_left_alone_and_says_so(
+    cluster: Cluster, engine: Engine
+) -> None:
+    with engine.host("full", "--tmpfs", "/var/tmp:size=8k,mode=1777") as host:
+        host.run("sh", "-c", "head -c 20k /dev/zero >/var/tmp/much || true")
+        with pytest.raises(CapacityError, match="is the disk full"):
+            cluster(host).launch(wish("r"))
+        host.run("rm", "/var/tmp/much")
+        assert host.run("ls", "-A", "/var/tmp/raytui") == ""
 
 
 def test_a_claim_of_another_user_that_ran_out_is_told_with_the_way_out(

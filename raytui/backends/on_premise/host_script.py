@@ -19,6 +19,7 @@ shift 2
 trouble() { echo "trouble $*"; exit 3; }
 
 lock() {
+  command -v flock >/dev/null || trouble "flock is missing there (util-linux)"
   [ -d $place ] || mkdir -m 1777 $place 2>/dev/null
   [ -d $place ] && [ ! -L $place ] || trouble "$place cannot be made"
   [ -r $place ] || trouble "$place cannot be opened"
@@ -37,7 +38,12 @@ read_claim() {
 
 write_claim() {
   new=$(umask 077 && mktemp $place/.claim.XXXXXX) || trouble "$place cannot be written to"
-  printf '%s\n' "$cluster" "$@" >$new && chmod 644 $new && mv -f $new $claim 2>/dev/null && return
+  if printf '%s\n' "$cluster" "$@" >$new && chmod 644 $new; then
+    mv -f $new $claim 2>/dev/null && return
+  else
+    rm -f $new
+    trouble "$claim cannot be written: is the disk full?"
+  fi
   rm -f $new
   trouble "the claim of $owner on this host has run out, but only $(stat -c %U $claim) or root" \
     "may remove it: rm $claim"
