@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -22,9 +23,13 @@ from raytui.provisioning.node_tags import half_done, hashes_in, made_from, ray_s
 from raytui.provisioning.node_update import NodeUpdate, Updated, node_directory, update_node
 from raytui.provisioning.shown_steps import ShownSteps
 
+_log = logging.getLogger(__name__)
+
 PAUSES_S = (5.0, 30.0, 120.0)
 """How long after each failure of a step it is tried again; after the last it is given up."""
 
+_BESIDE = "read and note"
+"""The step under which it is told what failed beside the steps."""
 _LINES_TOLD = 20
 """Of the output of a step that is given up; its file has all."""
 _CLOSE_EVERY_S = 0.2
@@ -105,6 +110,7 @@ class Making:
 
     def close_until(self, work: Future[None], deadline: float) -> None:
         """End what runs until `work` is back: a command may begin just after a close."""
+        work.cancel()
         while not work.done() and time.monotonic() < deadline:
             with contextlib.suppress(ProviderError):
                 self._machines.runner(self.instance_id).close()
@@ -137,18 +143,8 @@ class Making:
         self._shown.begin(self.instance_id)
         try:
             updated = self._update(task())
-        except (ProviderError, OSError) as error:
-            words = str(error)
-            self._shown(
-                Step(
-                    self.instance_id,
-                    "prepare",
-                    StepStatus.FAILED,
-                    ended_at=time.time(),
-                    detail=words,
-                )
-            )
-            updated = Updated(self.instance_id, Change.NOTHING, error=words, failed_step="prepare")
+        except Exception as error:
+            updated = self._not_begun(error)
         if self.is_stopping:
             return
         if updated.error:
@@ -156,6 +152,18 @@ class Making:
         else:
             self._shown.finish(self.instance_id)
             self._failures.clear()
+
+    def _not_begun(self, error: Exception) -> Updated:
+        """It failed beside the steps: before the first, or when its end was to be written down."""
+        words = str(error)
+        if not isinstance(error, ProviderError | OSError):
+            _log.error("setting %s up failed", self.instance_id, exc_info=error)
+            words = f"{type(error).__name__}: {words}"
+        ended = time.time()
+        self._shown(
+            Step(self.instance_id, _BESIDE, StepStatus.FAILED, ended_at=ended, detail=words)
+        )
+        return Updated(self.instance_id, Change.NOTHING, error=words, failed_step=_BESIDE)
 
     def _update(self, task: Task) -> Updated:
         wanted = task.setup.hashes

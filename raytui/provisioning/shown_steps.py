@@ -41,11 +41,15 @@ class ShownSteps:
             steps[step.name] = step
 
     def begin(self, node: str) -> None:
-        """A try begins."""
+        """A try begins, with what failed before it."""
         with self._lock:
             self._next_try.pop(node, None)
             if self._finished.pop(node, None) is not None:
                 self._steps.pop(node, None)
+            steps = self._steps.get(node, {})
+            for name, step in steps.items():
+                if step.status is StepStatus.FAILED:
+                    steps[name] = Step(node, name, StepStatus.WAITING)
 
     def fails_until(self, node: str, at: float) -> None:
         """The next try is at `at` (unix seconds)."""
@@ -53,8 +57,11 @@ class ShownSteps:
             self._next_try[node] = at
 
     def finish(self, node: str) -> None:
-        """All is done."""
+        """No more is tried. What still waits was of an earlier plan."""
         with self._lock:
+            steps = self._steps.get(node, {})
+            for name in [n for n, step in steps.items() if step.status is StepStatus.WAITING]:
+                del steps[name]
             self._finished[node] = self._clock()
             self._forget_old()
 

@@ -140,6 +140,22 @@ def test_what_fails_too_often_is_lost_with_the_steps_words(
         assert provider.step_output(name, "set up 1/1", 1) == ["no luck"]
 
 
+def test_what_fails_beside_the_steps_is_tried_again_too(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(making, "PAUSES_S", (600.0,))
+    spec = cluster(file_mounts={"~/code": str(tmp_path / "code")})
+    with provisioner(spec, FolderMachines(tmp_path)) as provider:
+        (name,) = launch(provider)
+        wait_until(lambda: "trying again" in worker(provider, name).detail)
+        assert "No such file" in worker(provider, name).detail
+        (tmp_path / "code").write_text("now it is there")
+        assert provider.retry([name]) == [name]
+        wait_until(is_a_node(provider, name))
+        assert not any(s.status is StepStatus.FAILED for s in provider.steps())
+    assert (home / "code").read_text() == "now it is there"
+
+
 def test_one_that_is_terminated_ends_what_runs_there(home: Path, tmp_path: Path):
     spec = cluster("echo $$ > ~/pid; sleep 600", "touch ~/never")
     with provisioner(spec, FolderMachines(tmp_path)) as provider:

@@ -41,7 +41,16 @@ def test_a_failed_step_tells_when_it_is_tried_again():
     assert shown.newest("a") == "✕ two: exit code 1: no · trying again in 0m28s"
     assert shown.all()[0].detail == "two: exit code 1: no · trying again in 0m28s"
     shown.begin("a")
-    assert shown.newest("a") == "✕ two: exit code 1: no"
+    assert (shown.newest("a"), shown.all()[0].status) == ("", WAITING)
+
+
+def test_what_failed_and_is_no_longer_part_of_it_goes_away():
+    shown = ShownSteps()
+    shown(Step("a", "old", FAILED))
+    shown.begin("a")
+    shown(Step("a", "new", DONE))
+    shown.finish("a")
+    assert [step.name for step in shown.all()] == ["new"]
 
 
 def test_those_that_are_done_are_shown_for_ten_minutes_and_in_no_great_number():
