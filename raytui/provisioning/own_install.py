@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shlex
 from importlib.metadata import Distribution, distribution
 from pathlib import Path
@@ -22,6 +23,18 @@ for one in "$first" "$(dirname "$ray")/python"; do
 done
 """
 """Finds the Python of the `ray` that a login shell finds, else the system's."""
+
+_ABLE = """\
+able() {{
+  "$python" -c 'import sys; sys.exit(sys.version_info < ({version}))' || {{
+    echo "raytui needs Python {text} or newer; the one that Ray has here is $("$python" -V 2>&1)"
+    return 1
+  }}
+  "$python" -m pip --version >/dev/null 2>&1 || "$python" -m ensurepip
+}}
+get() {{ PIP_BREAK_SYSTEM_PACKAGES=1 "$python" -m pip install --disable-pip-version-check "$@"; }}
+"""
+"""Where the system's packager minds, whoever put Ray there has gone past it in the same way."""
 
 _IS_SAME = """\
 import hashlib, importlib.metadata, importlib.util, pathlib, sys
@@ -73,20 +86,19 @@ def install_command(directory: str = "") -> str:
     them all comes from the index. Nothing is installed where the same raytui is already.
     """
     own = distribution(OURS)
-    begin, wanted = _begin(own), shlex.quote(_requirement(own))
+    wanted = shlex.quote(_requirement(own))
     words = f"{wanted} {shlex.join(_extras(own))}"
-    # Where the system's packager minds, whoever put Ray there has done the same.
-    pip = 'PIP_BREAK_SYSTEM_PACKAGES=1 "$python" -m pip install --disable-pip-version-check'
     write = f'"$python" -P -c {shlex.quote(_WRITE)} {shlex.quote(PROGRAM)}'
+    begin = _begin(own) + _able(own)
     if not directory:
-        return f"{begin}(same || {pip} {words}) && {write}"
+        return f"{begin}(same || (able && get {words})) && {write}"
     # `~` is for the shell there.
     home = "~/" if directory.startswith("~/") else ""
     links = f"--find-links {home}{shlex.quote(directory.removeprefix('~/'))}"
     # pip takes another build of the same version for the same.
-    anew = f"{pip} --no-index {links} --no-deps --force-reinstall {wanted}"
+    anew = f"get --no-index {links} --no-deps --force-reinstall {wanted}"
     return (
-        f"{begin}(same || {pip} --no-index {links} {words} || {pip} {links} {words}) &&\n"
+        f"{begin}(same || (able && (get --no-index {links} {words} || get {links} {words}))) &&\n"
         f"(same || {anew}) && {write}"
     )
 
@@ -106,6 +118,12 @@ def _begin(own: Distribution) -> str:
     asked = shlex.join([package_digest(), *_extras(own)])
     is_same = f'"$python" -P -c {shlex.quote(_IS_SAME)} {asked} 2>/dev/null'
     return f"{_RAYS_PYTHON}same() {{ {is_same}; }}\n"
+
+
+def _able(own: Distribution) -> str:
+    """Shell text for whether `python` can have raytui at all, and for how it gets packages."""
+    least = re.findall(r"\d+", own.metadata["Requires-Python"])
+    return _ABLE.format(version=", ".join(least), text=".".join(least))
 
 
 def _requirement(own: Distribution) -> str:

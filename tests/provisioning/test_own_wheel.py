@@ -50,7 +50,8 @@ def test_the_same_files_make_the_same_wheel(wheels: tuple[Path, ...], tmp_path: 
 def test_it_is_installed_without_an_index_and_runs(wheels: tuple[Path, ...], tmp_path: Path):
     """Proxies and index lead nowhere, so that nothing can be fetched unseen."""
     install, probe = install_command(str(wheels[0].parent)), probe_command()
-    venv.create(tmp_path / "venv", with_pip=True, symlinks=True)
+    # Without pip, as some make their environments.
+    venv.create(tmp_path / "venv", with_pip=False, symlinks=True)
     python = tmp_path / "venv" / "bin" / "python"
     ray = python.with_name("ray")
     ray.write_text(f"#!{python}\n")
@@ -96,3 +97,16 @@ def test_it_is_installed_without_an_index_and_runs(wheels: tuple[Path, ...], tmp
         )
         assert done.returncode == 0, done.stderr
         assert words in done.stdout
+
+
+def test_a_python_that_is_too_old_is_named(tmp_path: Path):
+    old = tmp_path / "bin" / "python3"
+    old.parent.mkdir()
+    old.write_text('#!/bin/sh\n[ "$1" = -V ] && echo Python 3.9.2\nexit 1\n')
+    old.chmod(0o755)
+    (tmp_path / ".bashrc").write_text(f"export PATH={old.parent}:/usr/bin:/bin\n")
+    done = LocalRunner().run_shell(install_command(), env={"HOME": str(tmp_path)})
+    assert done.exit_code == 1
+    assert "raytui needs Python 3.11 or newer; the one that Ray has here is Python 3.9.2" in (
+        done.output
+    )
