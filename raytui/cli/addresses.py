@@ -8,10 +8,12 @@ from raytui.cli.cluster import cluster_argument, reachable
 from raytui.cli.exit_codes import ExitCode
 from raytui.cli.failures import CommandFailed
 from raytui.cli.machine import address_of, workers_of
+from raytui.cli.ray_flags import rays_flags
 
 
 @click.command("get-head-ip")
 @cluster_argument
+@rays_flags
 def get_head_ip(cluster: str | None) -> None:
     """Print the address of the head of CLUSTER, as it is reached from here."""
     from raytui.cli.status import snapshot_now
@@ -29,6 +31,7 @@ def get_head_ip(cluster: str | None) -> None:
 
 @click.command("get-worker-ips")
 @cluster_argument
+@rays_flags
 def get_worker_ips(cluster: str | None) -> None:
     """Print the addresses of the workers of CLUSTER, those included that are being set up."""
     for row in workers_of(cluster):

@@ -8,6 +8,7 @@ from raytui.cli.cluster import Meant
 from raytui.cli.commanding import on_our_terminal, on_terminal, start
 from raytui.cli.forwarding import forward_option, forwarding
 from raytui.cli.machine import elsewhere, machine_of
+from raytui.cli.ray_flags import rays_flags
 
 _NOT_HERE = "its nodes share this one's shell; `raytui exec CLUSTER bash` has RAY_ADDRESS set"
 
@@ -22,6 +23,7 @@ _NOT_HERE = "its nodes share this one's shell; `raytui exec CLUSTER bash` has RA
 @click.option("-N", "--new", is_flag=True, help="In a new tmux or screen.")
 @click.option("--host", "on_host", is_flag=True, help="On the host, not in Ray's container.")
 @forward_option
+@rays_flags
 def attach(
     cluster: str | None,
     node: str | None,

@@ -14,6 +14,7 @@ import click
 from raytui.cli.cluster import cluster_argument, converse, first_snapshot, reachable
 from raytui.cli.exit_codes import ExitCode
 from raytui.cli.failures import CommandFailed
+from raytui.cli.ray_flags import rays_flags
 
 if TYPE_CHECKING:
     from raytui.backends.ssh.runner import SshRunner
@@ -35,6 +36,7 @@ _RAYS_PORT = 8265
     help="Port on the head.  [default: as its daemon says, else 8265]",
 )
 @click.option("--open", "browse", is_flag=True, help="Open it in a browser.")
+@rays_flags
 def dashboard(cluster: str | None, port: int | None, remote_port: int | None, browse: bool) -> None:
     """Make Ray's dashboard reachable from here until Ctrl-C, and print its URL.
 

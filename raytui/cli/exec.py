@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from raytui.cli.commanding import How, carry_out, how_options, ready
+from raytui.cli.ray_flags import rays_flags
 
 
 @click.command()
@@ -18,6 +19,7 @@ from raytui.cli.commanding import How, carry_out, how_options, ready
     help="In the container, if the cluster has one, or on the host around it.",
 )
 @how_options
+@rays_flags
 def exec(  # noqa: A001 - the command's name
     cluster: str,
     cmd: str,

@@ -12,6 +12,7 @@ import click
 from raytui.cli.cluster import Meant
 from raytui.cli.exit_codes import ExitCode
 from raytui.cli.machine import address_of, elsewhere, head_of, workers_of
+from raytui.cli.ray_flags import rays_flags
 
 if TYPE_CHECKING:
     from raytui.backends.base import Filters
@@ -28,6 +29,7 @@ _AT_ONCE = 16
 @click.argument("source", required=False)
 @click.argument("target", required=False)
 @click.option("-A", "--all-nodes", is_flag=True, help="To the workers, too.")
+@rays_flags
 def rsync_up(cluster: str, source: str | None, target: str | None, all_nodes: bool) -> int:
     """Copy SOURCE of this machine to TARGET on the head of CLUSTER; without both, file_mounts.
 
@@ -53,6 +55,7 @@ def rsync_up(cluster: str, source: str | None, target: str | None, all_nodes: bo
 @click.argument("cluster")
 @click.argument("source")
 @click.argument("target")
+@rays_flags
 def rsync_down(cluster: str, source: str, target: str) -> None:
     """Copy SOURCE on the head of CLUSTER to TARGET of this machine, as rsync-up the other way."""
     found = elsewhere(cluster, _NOT_HERE)

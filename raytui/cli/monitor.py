@@ -14,6 +14,7 @@ import click
 from raytui.cli.cluster import Meant, cluster_argument, meant_elsewhere, target_of
 from raytui.cli.exit_codes import ExitCode
 from raytui.cli.failures import CommandFailed
+from raytui.cli.ray_flags import rays_flags
 
 _LOOK_EVERY_S = 0.25
 
@@ -24,6 +25,7 @@ _LOOK_EVERY_S = 0.25
 @click.option("--follow/--no-follow", default=True, help="Go on until Ctrl-C (the default).")
 @click.option("--json", "as_json", is_flag=True, help="Lines as they are: one JSON object each.")
 @click.option("--until-eof", is_flag=True, hidden=True, help="End when stdin ends.")
+@rays_flags
 def monitor(cluster: str | None, lines: int, follow: bool, as_json: bool, until_eof: bool) -> None:
     """Print what the autoscaler of CLUSTER logs, wherever it runs; what was last comes first.
 

@@ -9,6 +9,7 @@ import click
 
 from raytui.cli.commanding import How, carry_out, how_options, ready
 from raytui.cli.machine import head_of
+from raytui.cli.ray_flags import rays_flags
 
 
 @click.command()
@@ -17,6 +18,7 @@ from raytui.cli.machine import head_of
 @click.argument("script_args", nargs=-1, metavar="[-- ARGS…]")
 @click.option("--extra-screen-args", default="", help="Options for screen.")
 @how_options
+@rays_flags
 def submit(
     cluster: str,
     script: str,

@@ -29,6 +29,12 @@ def test_a_command_has_the_login_shell_and_its_exit_code_is_ours(elsewhere: OnPr
     assert done.stderr == ""
 
 
+def test_what_people_type_for_ray_is_taken(elsewhere: OnPremise):
+    flags = ("--no-config-cache", "--log-style", "pretty", "-v")
+    done = elsewhere.raytui("exec", *flags, "away", "echo told")
+    assert (done.returncode, done.stdout) == (0, "told\n"), done.stderr
+
+
 def test_output_comes_while_the_command_runs_and_ctrl_c_ends_it_there(elsewhere: OnPremise):
     text = "echo begun; exec sleep 4711"
     with elsewhere.start("exec", "away", text) as running:
