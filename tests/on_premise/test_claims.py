@@ -61,6 +61,16 @@ def test_two_clusters_that_race_for_a_pool_get_each_host_once(
     assert sorted(given) == sorted([alpha.address, beta.address])
 
 
+def test_a_request_that_is_repeated_before_its_answer_gets_no_more(
+    cluster: Cluster, alpha: Host, beta: Host
+) -> None:
+    machines = cluster(alpha, beta)
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: machines.launch(wish("r")), range(4)))
+    assert all(answer == answers[0] for answer in answers)
+    assert workers_of(machines) == answers[0]
+
+
 def age(host: Host, seconds: int) -> None:
     host.run("touch", "-d", f"{seconds} seconds ago", CLAIM)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from raytui.backends.on_premise.hosts_file import HostRecord
-from raytui.model.text import count_text, duration_text
+from raytui.model.text import duration_text
 
 _FIRST_PAUSE_S = 30.0
 _LONGEST_PAUSE_S = 1800.0
@@ -53,6 +53,6 @@ def why_none(
             again = duration_text(record.avoid_until - now)
             words.append(f"{record.error} (tried again in {again})")
     if len(words) > _MOST_NAMED:
-        words = [*words[:_MOST_NAMED], f"and {count_text(len(words) - _MOST_NAMED, 'more')}"]
+        words = [*words[:_MOST_NAMED], f"and {len(words) - _MOST_NAMED} more"]
     said = "; ".join(words) if hosts else "the cluster file names none"
     return f"no host is free for {node_type}: {said}"

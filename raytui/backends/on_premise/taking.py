@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -56,37 +58,48 @@ class Taking:
         self._pool = pool
         self._clock = clock
         self._lock = threading.Lock()
-        self._under_way: dict[str, threading.Lock] = {}
+        self._under_way: dict[str, _Turn] = {}
 
     def take(self, request: LaunchRequest, hosts: HostPool, docker: DockerSpec | None) -> Taken:
         """As many hosts as the request wants, or as there are; those that it has got already count.
 
         One call for a request at a time: a second one waits, and finds what the first has got.
         """
-        with self._lock:
-            mine = self._under_way.setdefault(request.request_id, threading.Lock())
-        with mine:
-            met: dict[str, str] = {}
-            until = time.monotonic() + _ENOUGH_S
+        met: dict[str, str] = {}
+        until = time.monotonic() + _ENOUGH_S
+        with self._alone(request.request_id):
             while True:
                 claims = self._intend(request, hosts.hosts, met)
-                open_claims = [(h, c) for h, c in claims if c.stage is Stage.TAKING]
-                if not open_claims or time.monotonic() > until:
+                intents = [(h, c) for h, c in claims if c.stage is Stage.TAKING]
+                if not intents or time.monotonic() > until:
                     break
                 asked = [
                     (host, self._pool.submit(self._claim, host, claim, docker, hosts.power.on))
-                    for host, claim in open_claims
+                    for host, claim in intents
                 ]
                 met |= {host: why for host, future in asked if (why := future.result())}
-        with self._lock:
-            self._under_way.pop(request.request_id, None)
-        got = [(host, claim) for host, claim in claims if claim.stage is not Stage.TAKING]
-        return Taken(tuple(got), met)
+            for host, claim in intents:
+                self._drop(host, claim, None)
+        return Taken(tuple(pair for pair in claims if pair not in intents), met)
 
     def is_under_way(self, request_id: str) -> bool:
         """Whether somebody is getting hosts for this request now."""
         with self._lock:
             return request_id in self._under_way
+
+    @contextmanager
+    def _alone(self, request_id: str) -> Iterator[None]:
+        with self._lock:
+            turn = self._under_way.setdefault(request_id, _Turn())
+            turn.wanted += 1
+        try:
+            with turn.lock:
+                yield
+        finally:
+            with self._lock:
+                turn.wanted -= 1
+                if not turn.wanted:
+                    del self._under_way[request_id]
 
     def give_up_old_intent(self, host: str, claim: Claim) -> None:
         """Forget an intent that nobody came back for; a claim on the host runs out by itself."""
@@ -200,6 +213,14 @@ class Taking:
             if stage is not None:
                 record = replace(record, claim=replace(claim, stage=stage))
             known[host] = change(record)
+
+
+@dataclass
+class _Turn:
+    """Of the calls for one request, which may be repeated before the first has come back."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    wanted: int = 0
 
 
 def _host_of(known: dict[str, HostRecord], request_id: str, index: int) -> str | None:

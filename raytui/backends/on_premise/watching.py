@@ -126,6 +126,8 @@ class Watching:
         """Look at one host; True when it should be looked at again soon."""
         host, record = pair
         claim = record.claim
+        if self._stopping.is_set():
+            return False
         try:
             if claim is None and record.unclean and not record.off:
                 giving.clean(host, record.unclean)
