@@ -8,6 +8,7 @@ that lag behind.
 from __future__ import annotations
 
 import io
+import json
 import socket
 import threading
 import xml.etree.ElementTree as ET
@@ -27,6 +28,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 REGION = "us-west-2"
+_JSON = "application/x-amz-json-1.1"
 Fields = dict[str, str]
 
 
@@ -55,6 +57,8 @@ class Emulated:
     """Instances that DescribeInstances does not tell of yet."""
     lag_behind: bool = False
     """New instances are unlisted until `catch_up`."""
+    parameters: dict[str, str] = field(default_factory=dict)
+    """Amazon's public parameters of SSM, which nobody else can put."""
     ignored: set[str] = field(default_factory=set)
     calls: Counter[str] = field(default_factory=Counter)
     launches: list[Fields] = field(default_factory=list)
@@ -106,7 +110,8 @@ class _Front:
         fields = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
         action = fields.get("Action") or environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
         with self.lock:
-            self.emulated.calls[action] += 1
+            if action:  # else it is for moto itself
+                self.emulated.calls[action] += 1
             fault = self._fault(action, fields)
             if fault is not None and fault.code:
                 answer = _error(fault.code, fault.message, fault.status)
@@ -131,6 +136,11 @@ class _Front:
     ) -> tuple[int, list[tuple[str, str]], bytes]:
         if action == "RunInstances":
             return self._run(fields, environ)
+        if action == "GetParameter":
+            name = json.loads(body)["Name"]
+            if name in self.emulated.parameters:
+                found = {"Parameter": {"Name": name, "Value": self.emulated.parameters[name]}}
+                return 200, [("Content-Type", _JSON)], json.dumps(found).encode()
         if action in self.emulated.ignored:
             return _answered(200, f"<{action}Response/>".encode())
         if action == "DescribeInstances":

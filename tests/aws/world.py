@@ -17,7 +17,7 @@ from tests.aws.emulated import REGION, Emulated
 
 A, B = "us-west-2a", "us-west-2b"
 SPOT = Market.SPOT
-IMAGE = "ami-12c6146b"
+IMAGE = "ami-785db401"
 
 
 class World:

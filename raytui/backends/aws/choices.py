@@ -30,10 +30,9 @@ class Choice(Struct, frozen=True):
 
 
 def subnets_of(config: Mapping[str, Any]) -> list[str]:
-    """The subnets that a `node_config` names, in its order."""
-    one = config.get("SubnetId")
-    within = [i.get("SubnetId") for i in config.get("NetworkInterfaces") or ()]
-    named = [*(config.get("SubnetIds") or ()), one, *within]
+    """The subnets that a `node_config` names for the first interface, in its order."""
+    interfaces = config.get("NetworkInterfaces") or [{}]
+    named = config.get("SubnetIds") or [config.get("SubnetId") or interfaces[0].get("SubnetId")]
     return list(dict.fromkeys(str(subnet) for subnet in named if subnet))
 
 
@@ -104,7 +103,7 @@ def run_arguments(
         arguments["InstanceMarketOptions"] = market
     if choice.subnet and "NetworkInterfaces" in arguments:
         interfaces = arguments["NetworkInterfaces"]
-        arguments["NetworkInterfaces"] = [{**i, "SubnetId": choice.subnet} for i in interfaces]
+        arguments["NetworkInterfaces"] = [{"SubnetId": choice.subnet, **i} for i in interfaces]
     elif choice.subnet:
         arguments["SubnetId"] = choice.subnet
     elif offering.zone:

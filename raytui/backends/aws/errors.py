@@ -49,6 +49,7 @@ _CODES: dict[type[ProviderError], tuple[str, ...]] = {
         "AccessDenied",
         "AccessDeniedException",
         "AuthFailure",
+        "AuthFailure.ServiceLinkedRoleCreationNotPermitted",
         "Blocked",
         "ExpiredToken",
         "ExpiredTokenException",

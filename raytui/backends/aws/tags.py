@@ -15,7 +15,7 @@ NAME = "Name"
 
 LIFE = "raytui-life"
 """On a machine that was stopped and is used again: what tells this life of it from others."""
-MADE_BY = "raytui-made-for"
+MADE_FOR = "raytui-made-for"
 """On what `up` made beside instances: for which cluster, or `all` for what clusters share."""
 
 HEAD = "head"

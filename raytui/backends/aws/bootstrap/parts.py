@@ -1,0 +1,92 @@
+"""The parts that instances need, looked up before any is made, and the file that they fill."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from msgspec.structs import replace
+
+from raytui.model.spec import ClusterSpec, Market, NodeType
+
+Config = dict[str, Any]
+"""A `node_config`: RunInstances in EC2's words, and Ray's own `SubnetIds`."""
+
+
+class State(StrEnum):
+    """What is known of a part before anything is made."""
+
+    GIVEN = "given"
+    """The cluster file names it."""
+    FOUND = "found"
+    """It is there."""
+    TO_MAKE = "to be made"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One thing that instances need."""
+
+    kind: str
+    """`key pair`, `security group`, …"""
+    name: str
+    state: State
+    detail: str = ""
+    """What a person should know of it, or what of it is to be made."""
+    make: Callable[[], None] = lambda: None
+    """Makes it and fills it in; done twice it makes nothing twice. Raises ProviderError."""
+
+
+class Draft:
+    """A cluster file while it is filled in. Steps change `configs` and `auth` in place."""
+
+    def __init__(self, spec: ClusterSpec) -> None:
+        self.spec = spec
+        self.options = spec.provider.options
+        self.auth = spec.auth
+        self.configs: dict[str, Config] = {
+            name: copy.deepcopy(node_type.node_config)
+            for name, node_type in spec.node_types.items()
+        }
+        self.vpc = ""
+        """Where the cluster is, known once its subnets are."""
+
+    @property
+    def head(self) -> Config:
+        """The head's `node_config`."""
+        return self.configs[self.spec.head_node_type]
+
+    def without(self, *keys: str) -> Iterator[tuple[str, Config]]:
+        """The node types whose `node_config` has none of these keys."""
+        for name, config in self.configs.items():
+            if not any(config.get(key) for key in keys):
+                yield name, config
+
+    def filled(self) -> ClusterSpec:
+        """The cluster file with all that was found and made."""
+        types = {name: self._filled(node_type) for name, node_type in self.spec.node_types.items()}
+        written = copy.deepcopy(self.spec.written)
+        for name, config in self.configs.items():
+            if name in written.get("available_node_types", {}):
+                written["available_node_types"][name]["node_config"] = copy.deepcopy(config)
+        if written and self.auth != self.spec.auth:
+            written.setdefault("auth", {})["ssh_private_key"] = self.auth.ssh_private_key
+        return replace(self.spec, node_types=types, auth=self.auth, written=written)
+
+    def log_in_with(self, private_key: str) -> None:
+        """Use this key file for all machines."""
+        self.auth = replace(self.auth, ssh_private_key=private_key)
+
+    def _filled(self, node_type: NodeType) -> NodeType:
+        config = self.configs[node_type.name]
+        offerings = node_type.offerings
+        if _is_spot(config) and not _is_spot(node_type.node_config):  # by its launch template
+            offerings = tuple(replace(offering, market=Market.SPOT) for offering in offerings)
+        return replace(node_type, node_config=config, offerings=offerings)
+
+
+def _is_spot(config: Config) -> bool:
+    return (config.get("InstanceMarketOptions") or {}).get("MarketType") == "spot"
