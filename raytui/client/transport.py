@@ -193,9 +193,12 @@ class _ProcessStream:
 
     async def _end(self) -> None:
         """It ends by itself when its stdin is closed; one that does not is ended."""
-        for number in (0, signal.SIGTERM, signal.SIGKILL):
-            with contextlib.suppress(ProcessLookupError):
-                self._process.send_signal(number)
+        for number in (None, signal.SIGTERM, signal.SIGKILL):
+            if number is not None:
+                # Not before it has had its time: this looks after the process, too, and of the
+                # two who look only one learns the exit code.
+                with contextlib.suppress(ProcessLookupError):
+                    self._process.send_signal(number)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._process.wait(), _END_WAIT_S)
                 return

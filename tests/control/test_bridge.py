@@ -11,7 +11,7 @@ import pytest
 
 from raytui.client.base import ClientError, Link, LinkState
 from raytui.client.daemon import DaemonClient
-from raytui.client.transport import StdioTransport
+from raytui.client.transport import StdioTransport, TransportError
 from raytui.config.launched import remember
 from raytui.config.locations import ClusterPaths
 from raytui.model import wire
@@ -61,6 +61,23 @@ async def test_what_login_files_print_is_left_out(noise: str, engine: ScriptedEn
     client = DaemonClient("toy", StdioTransport(bridge))
     assert (await client.send(SetFloor("cpu", 1))).ok
     await client.close()
+
+
+async def test_the_exit_code_of_a_command_that_ends_is_never_lost():
+    codes: list[int] = []
+
+    def explain(code: int, words: str) -> TransportError:
+        codes.append(code)
+        return TransportError(words)
+
+    async def converse() -> None:
+        stream = await StdioTransport(["sh", "-c", "exit 7"], explain=explain).open()
+        assert await stream.read() == b""
+        await stream.close()
+
+    # Who learns a child's exit code is a race that the wrong one wins now and then.
+    await asyncio.gather(*(converse() for _ in range(60)))
+    assert codes == [7] * 60
 
 
 async def test_a_command_that_is_not_there_is_told():
