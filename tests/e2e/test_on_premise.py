@@ -22,7 +22,7 @@ CPUS = os.cpu_count() or 1
 """Of each host: the containers have all processors of this machine."""
 
 MEETING = f"""
-import ray, time
+import pathlib, ray, time
 
 ray.init(logging_level="ERROR")
 
@@ -33,11 +33,10 @@ def alive():
 def guest():
     while alive() < {NODES}:  # no ray.get: that would give the CPU to the next guest
         time.sleep(0.2)
-    return ray.get_runtime_context().get_node_id()
+    return pathlib.Path("~/mounted/word").expanduser().read_text()
 
 print("the first are here", flush=True)
-ray.get([guest.remote() for _ in range({NODES * CPUS})])
-print("all have met")
+print(*set(ray.get([guest.remote() for _ in range({NODES * CPUS})])))
 """
 
 
@@ -89,6 +88,9 @@ def test_up_a_job_growth_release_and_down(engine: Engine, tmp_path: Path):
     code = tmp_path / "code"
     code.mkdir()
     (code / "meeting.py").write_text(MEETING)
+    mounted = tmp_path / "mounted"
+    mounted.mkdir()
+    (mounted / "word").write_text("all have met")
     with cluster_of_hosts(
         engine,
         tmp_path / "laptop",
@@ -96,6 +98,7 @@ def test_up_a_job_growth_release_and_down(engine: Engine, tmp_path: Path):
         min_workers=1,
         max_workers=NODES - 1,
         idle_timeout_minutes=0.05,
+        file_mounts={"~/mounted": str(mounted)},
     ) as cluster:
         # From bare hosts: the head's steps and the first worker's are told.
         said = check_up(cluster)
@@ -104,13 +107,13 @@ def test_up_a_job_growth_release_and_down(engine: Engine, tmp_path: Path):
         assert "start Ray 2/2" in said
         assert in_use(cluster) == {first}
 
-        # A job that needs all hosts gets them, and what it prints is seen here.
+        # A job that needs all hosts gets them, with the mounted files; its output is seen here.
         words = ("--working-dir", str(code), "--", "python", "meeting.py")
         job = cluster.raytui("job", "submit", "-c", cluster.name, *words)
         assert job.returncode == 0, job.stderr
         assert job.stdout.splitlines()[-1] == "all have met"
-        launches = [e["text"] for e in status(cluster)["events"] if "launch " in e["text"]]
-        assert any(f"launch {NODES - 2} ×" in text for text in launches), launches
+        told = [event["text"] for event in status(cluster)["events"]]
+        assert any("launch" in text and "{CPU: 1} found no room" in text for text in told), told
 
         # Idle workers go, down to the floor; nothing stays on the hosts that they had.
         wait_until(lambda: len(in_use(cluster)) == 1, "the release of idle workers")
