@@ -186,12 +186,13 @@ class Making:
         if updated.change is Change.RELAUNCH:
             self._tell_of_relaunch()
         elif not updated.error:
-            self._done(updated.hashes)
+            restarted = updated.change is Change.SET_UP and not task.restarts.no_restart
+            self._done(updated.hashes, restarted=restarted)
             self._edition = task.edition
         return updated
 
-    def _done(self, hashes: NodeHashes) -> None:
-        started_at = self.ray_started_at or time.time()
+    def _done(self, hashes: NodeHashes, *, restarted: bool) -> None:
+        started_at = time.time() if restarted or self.is_fresh else self.ray_started_at
         self._machines.tag(self.instance_id, made_from(hashes, started_at))
         self.known = hashes
         self.ray_started_at = started_at

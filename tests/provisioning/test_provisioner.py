@@ -245,8 +245,10 @@ def test_a_changed_file_reaches_nodes_that_run(home: Path, tmp_path: Path):
         wait_until(lambda: "two" in (home / "log").read_text())
     assert (home / "log").read_text() == "one\nstarted\ntwo\n"
     with provisioner(cluster("echo three >> ~/log", start=start), machines) as provider:
-        assert worker(provider, name).ray_started_at > 0
-        wait_until(lambda: (home / "log").read_text().endswith("three\nstarted\n"))
+        before = worker(provider, name).ray_started_at
+        assert before > 0
+        wait_until(lambda: worker(provider, name).ray_started_at > before)
+    assert (home / "log").read_text().endswith("three\nstarted\n")
 
 
 def test_another_machine_is_only_told_of(tmp_path: Path):
