@@ -143,6 +143,8 @@ class _Front:
                 return 200, [("Content-Type", _JSON)], json.dumps(found).encode()
         if action in self.emulated.ignored:
             return _answered(200, f"<{action}Response/>".encode())
+        if any(".Value.201" in key for key in fields):
+            return _error("FilterLimitExceeded", "more than 200 values in a filter", 400)
         if action == "DescribeInstances":
             changed = self._with_known_tokens(fields)
             return self._told(*self._ask(environ, urlencode(changed).encode()))

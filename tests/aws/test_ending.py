@@ -24,6 +24,14 @@ def test_many_are_terminated_in_one_call(ending: World) -> None:
     assert not ending.at_ec2()
 
 
+def test_more_are_terminated_than_a_filter_of_ec2s_takes(ending: World) -> None:
+    launched = ending.launch("request-1", 230)
+    ending.ec2.calls.clear()
+    ending.machines.terminate(ids(launched[:-1]))
+    assert list(ending.at_ec2()) == [launched[-1].instance_id]
+    assert ending.ec2.calls["TerminateInstances"] == 1
+
+
 def test_what_was_told_to_end_is_terminating_while_ec2_says_it_runs(ending: World) -> None:
     (one, two) = ending.launch("request-1", 2)
     ending.ec2.ignore("TerminateInstances")

@@ -242,6 +242,19 @@ def test_a_request_for_what_the_file_does_not_allow_says_what_it_allows(world: W
         world.launch("request-1", instance_type="m5.large", zone="us-west-2z")
 
 
+def test_a_scale_up_costs_calls_for_each_request_and_not_for_each_instance(world: World) -> None:
+    world.machines.list_instances()
+    world.ec2.calls.clear()
+    for number in range(4):
+        world.launch(f"request-{number}", 50)
+    world.machines.list_instances()
+    assert world.ec2.calls == {
+        "DescribeSubnets": 1,
+        "DescribeInstances": 4 + 1,  # for stopped ones to use again; the listing
+        "RunInstances": 4,
+    }
+
+
 def test_long_request_ids_give_tokens_that_ec2_takes(world: World) -> None:
     world.launch("x" * 100)
     assert len(world.ec2.launches[0]["ClientToken"]) <= 64

@@ -196,7 +196,8 @@ class _Launch:
                 self._tag(group, {tags.REQUEST: ""})
                 refused.append(error)
             else:
-                given = self._describe(tags.filters(instance_id=names))
+                ours = tags.with_tags({tags.REQUEST: self._request.request_id})
+                given = [d for d in self._describe(ours) if d.ec2_id in names]
                 self._give(self._attempt("", Choice(Offering(zone=zone))), given)
         return refused
 

@@ -14,7 +14,15 @@ from msgspec.structs import replace
 
 from raytui.backends.aws import tags
 from raytui.backends.aws.choices import Choice, PriceOf, choices, price_for, subnets_of
-from raytui.backends.aws.described import ALIVE, LISTED, Described, batched, describe, ec2_id
+from raytui.backends.aws.described import (
+    ALIVE,
+    LISTED,
+    Described,
+    batched,
+    by_ids,
+    describe,
+    ec2_id,
+)
 from raytui.backends.aws.errors import code_of
 from raytui.backends.aws.journal import Journal
 from raytui.backends.aws.launching import Launching, keeps_stopped
@@ -91,9 +99,9 @@ class Ec2Machines:
 
     def list_instances(self) -> list[Instance]:
         """See NodeProvider. What EC2 gave within the last minute is listed, if it tells or not."""
+        found = self._describe(tags.filters(instance_state_name=LISTED))
         now = self._clock()
         given = self._given(now)
-        found = self._describe(tags.filters(instance_state_name=LISTED))
         found = [_as_given(one, given.get(one.ec2_id)) for one in found]
         told = {one.ec2_id for one in found}
         late = [instance for name, instance in given.items() if name not in told]
@@ -128,8 +136,7 @@ class Ec2Machines:
         names = sorted({name for one in asked if (name := ec2_id(one))})
         found = [
             one.instance
-            for batch in batched(names)
-            for one in self._describe(tags.filters(instance_id=batch))
+            for one in (self._describe(by_ids(names)) if names else ())
             if one.instance.instance_id in asked and one.state in ALIVE
         ]
         ending = {i.instance_id: i for i in found}
@@ -246,7 +253,7 @@ class Ec2Machines:
             known = self._listed.get(instance_id)
         name = ec2_id(instance_id)
         if known is None and name != instance_id:
-            found = self._describe(tags.filters(instance_id=[name]))
+            found = self._describe(by_ids([name]))
             return next((d for d in found if d.instance.instance_id == instance_id), None)
         return known
 
