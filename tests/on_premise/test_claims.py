@@ -139,6 +139,19 @@ def test_what_we_made_of_a_host_is_known_until_another_cluster_had_it(
     assert one.tags(last.instance_id) == {}
 
 
+def test_a_host_that_is_the_head_of_some_cluster_is_left_alone(
+    cluster: Cluster, alpha: Host
+) -> None:
+    alpha.run("cp", "/bin/sleep", "/usr/local/bin/gcs_server")
+    alpha.engine.docker("exec", "-d", alpha.container, "gcs_server", "4321")
+    machines = cluster(alpha)
+    with pytest.raises(CapacityError, match=r"is the head of a Ray cluster \(process \d+\)"):
+        machines.launch(wish("r"))
+    assert alpha.run("ls", "-A", "/var/tmp/raytui") == ""
+    alpha.run("pkill", "gcs_server")
+    assert len(machines.launch(wish("r"))) == 1
+
+
 def test_a_host_whose_disk_is_full_is_left_alone_and_says_so(
     cluster: Cluster, engine: Engine
 ) -> None:

@@ -27,7 +27,7 @@ _MADE_FOR = "raytui-instance"
 
 
 class TakenError(CapacityError):
-    """Another cluster has the host."""
+    """Another cluster has the host, with a claim or as its head."""
 
 
 class Held(Struct, frozen=True):
@@ -61,7 +61,7 @@ class Host:
         """Claim the host, or renew the claim.
 
         What is left there of `unclean`, and of an older claim of this cluster, is ended. Raises
-        TakenError when another cluster has it.
+        TakenError when another cluster has it, also when the head of any Ray runs there.
         """
         engine = "" if docker is None else "podman" if docker.use_podman else "docker"
         container = docker.container_name if docker is not None else ""
@@ -74,6 +74,11 @@ class Host:
             age, _, owner = words["taken"][0].partition(" ")
             ago = duration_text(float(age) if age.isdigit() else 0.0)
             raise TakenError(f"{self.name} is {owner}'s (last seen to {ago} ago)")
+        if "head" in words:
+            raise TakenError(
+                f"{self.name} is the head of a Ray cluster (process {words['head'][0]}): "
+                "end that, or take the host out of the cluster file"
+            )
         if "held" not in words:
             raise self._strange(words)
         return Held(words.get("ray") == ["yes"], _made(words))

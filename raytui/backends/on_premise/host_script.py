@@ -104,6 +104,14 @@ container_runs() { known_engine "$1" "$2" && [ -n "$($1 ps -q -f "name=^$2\$" 2>
 
 runs() { [ -n "$(members "$1")" ] || container_runs "$2" "$3"; }
 
+heads() {  # pids of what any Ray cluster has for its head here
+  for comm in /proc/[0-9]*/comm; do
+    { read -r name <$comm; } 2>/dev/null && [ "$name" = gcs_server ] || continue
+    pid=${comm#/proc/}
+    echo ${pid%/comm}
+  done
+}
+
 stop_processes() {
   spare
   for signal in TERM KILL; do
@@ -148,6 +156,10 @@ hold) # lease, then the claim: instance, since, engine, container, request, type
       echo "taken $age $owner"
       exit 0
     fi
+  fi
+  if [ "$owner" != "$cluster" ]; then  # a start of Ray may well begin with `ray stop`
+    found=$(heads)
+    [ -z "$found" ] || { echo head $found; exit 0; }
   fi
   [ -n "$owner" ] || rm -f $place/.claim.*
   write_claim "$2" "$3" "$4" "$5" "$6" "$7"
