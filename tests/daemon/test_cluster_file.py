@@ -35,6 +35,12 @@ def test_nothing_is_new_at_first(followed: ClusterFile):
     assert looks(followed, 3) == [False] * 3
 
 
+def test_a_copy_that_somebody_brings_is_not_followed_by_itself(file: Path, paths: ClusterPaths):
+    brought = ClusterFile(str(file), paths, str(file), follows=False)
+    file.write_text(file.read_text() + "max_workers: 7\n")
+    assert looks(brought, 4) == [False] * 4
+
+
 def test_a_new_content_counts_once_and_when_it_rests(followed: ClusterFile, file: Path):
     file.write_text(TEXT + "# one\n")
     assert looks(followed, 4) == [False, True, False, False]

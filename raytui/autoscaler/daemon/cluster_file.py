@@ -43,9 +43,11 @@ class ClusterFile:
         source: str,
         *,
         fill: Callable[[ClusterSpec], ClusterSpec] = _as_it_is,
+        follows: bool = True,
     ) -> None:
         """`source` is the file that the daemon was started with; empty when there was none.
 
+        A file that it does not follow is read again only when somebody says so (`reload`).
         `fill` completes what was read by what is known of the machines at that moment.
         """
         self._fill = fill
@@ -54,7 +56,7 @@ class ClusterFile:
         self._filled_at = 0.0
         self._target = target
         self._paths = paths
-        self._file = Path(source) if source else None
+        self._file = Path(source) if source and follows else None
         self._stamp = self._look()
         self._settled = self._stamp
         self._digest = self._read()

@@ -42,7 +42,15 @@ def serve(target: str, *, on_stderr: bool = True) -> None:
         raise NoHeadError(
             f"no head of {spec.cluster_name} is running; start it: raytui up {target}"
         )
-    file = ClusterFile(target, paths, spec.source, fill=partial(filled, provider))
+    file = ClusterFile(
+        target,
+        paths,
+        spec.source,
+        fill=partial(filled, provider),
+        # `raytui up` brings the head's copy before it has another daemon started: the old one is
+        # not to begin with the workers meanwhile.
+        follows=not spec.on_head,
+    )
     monitor = Monitor(spec.cluster_name, paths.ledger)
     try:
         run_daemon(
