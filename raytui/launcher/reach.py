@@ -11,6 +11,7 @@ from typing import Self
 from raytui.backends.base import CommandRunner, ConfigError
 from raytui.backends.ssh.host_keys import HostKeys
 from raytui.backends.ssh.openssh import stream_argv, terminal_argv
+from raytui.backends.ssh.ssh_config import CONFIG_VARIABLE
 from raytui.backends.ssh.target import SshTarget, ssh_target
 from raytui.config.locations import ClusterPaths
 from raytui.model.spec import ClusterSpec, DockerSpec
@@ -18,8 +19,7 @@ from raytui.provisioning.docker_commands import execute
 from raytui.provisioning.docker_runner import DockerRunner
 from raytui.provisioning.own_wheel import PROGRAM
 
-SSH_CONFIG = "RAYTUI_SSH_CONFIG"
-"""Names an ssh_config to read instead of the user's and the system's own, as for ssh's `-F`."""
+SSH_CONFIG = CONFIG_VARIABLE
 
 _HERE = "fake_multinode"
 
