@@ -13,8 +13,7 @@ import socket
 import threading
 import xml.etree.ElementTree as ET
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -98,9 +97,12 @@ def _moto() -> DomainDispatcherApplication:
 
 class _Front:
     def __init__(self, emulated: Emulated) -> None:
-        self.emulated = emulated
         self.moto = _moto()
         self.lock = threading.Lock()
+        self.forget(emulated)
+
+    def forget(self, emulated: Emulated) -> None:
+        self.emulated = emulated
         self.answers: dict[str, tuple[Fields, int, list[tuple[str, str]], bytes]] = {}
         self.made_with: dict[str, list[str]] = {}
         self.zone_of: dict[str, str] = {}
@@ -257,20 +259,25 @@ def _error(code: str, message: str, status: int) -> tuple[int, list[tuple[str, s
     return _answered(status, text.encode())
 
 
-@contextmanager
-def emulator() -> Iterator[Emulated]:
-    """An emulator of its own on a free port of loopback, empty at the start."""
-    emulated = Emulated()
-    server = make_server("127.0.0.1", 0, _Front(emulated), threaded=True, request_handler=_Quiet)
-    emulated.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    reset = Request(
-        f"{emulated.url}/moto-api/reset", method="POST"
-    )  # moto's state is the process's
-    urlopen(reset, timeout=10).close()
-    try:
-        yield emulated
-    finally:
-        server.shutdown()
-        thread.join(10)
+class Server:
+    """The emulator's HTTP server on a free port of loopback."""
+
+    def __init__(self) -> None:
+        self._front = _Front(Emulated())
+        self._http = make_server("127.0.0.1", 0, self._front, threaded=True, request_handler=_Quiet)
+        self.url = f"http://127.0.0.1:{self._http.server_port}"
+        self._thread = threading.Thread(target=self._http.serve_forever, daemon=True)
+        self._thread.start()
+
+    def emptied(self) -> Emulated:
+        """An account in which nobody has done anything yet."""
+        emulated = Emulated(self.url)
+        reset = Request(f"{self.url}/moto-api/reset", method="POST")  # the process has one moto
+        urlopen(reset, timeout=10).close()
+        self._front.forget(emulated)
+        return emulated
+
+    def close(self) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join(10)

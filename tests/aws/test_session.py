@@ -9,7 +9,8 @@ from raytui.backends.base import AuthError, ConfigError, TransientError
 from tests.aws.emulated import REGION, Emulated
 
 
-def test_calls_are_counted_with_the_repeated_ones(ec2: Emulated, aws: AwsSession) -> None:
+def test_calls_are_counted_with_the_repeated_ones(ec2: Emulated) -> None:
+    aws = AwsSession({"region": REGION}, attempts=2)
     ec2.fail("DescribeSubnets", "InternalError", status=500, times=1)
     list(aws.pages("ec2", "describe_subnets", "Subnets"))
     aws.call("ec2", "describe_vpcs")
