@@ -42,6 +42,8 @@ class Fault:
     status: int = 400
     times: int = 10**9
     when: Callable[[Fields], bool] = lambda fields: True
+    held: threading.Event | None = None
+    """Set when the call was carried out; its reply never comes, and the caller waits for it."""
 
 
 @dataclass
@@ -83,6 +85,12 @@ class Emulated:
         instance.terminate()
         instance.state_reason = StateReason(reason, code)
 
+    def hold_reply(self, action: str) -> threading.Event:
+        """Carry one call out and leave its caller waiting; the event tells that it waits."""
+        held = threading.Event()
+        self.faults.append(Fault(action, times=1, held=held))
+        return held
+
     def catch_up(self) -> None:
         """Listings tell everything again."""
         self.lag_behind = False
@@ -119,6 +127,9 @@ class _Front:
                 answer = _error(fault.code, fault.message, fault.status)
             else:
                 answer = self._answer(action, fields, body, environ)
+        if fault is not None and fault.held is not None:
+            fault.held.set()
+            environ["werkzeug.socket"].recv(1)  # until the caller is gone
         if fault is not None and not fault.code:
             environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
             raise ConnectionError("the reply is lost, as the test says")

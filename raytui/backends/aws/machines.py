@@ -108,8 +108,9 @@ class Ec2Machines:
         with self._lock:
             self._ended = {i: at for i, at in self._ended.items() if at > now - _ENDED_KNOWN_S}
             self._listed = {one.instance.instance_id: one for one in found}
+            self._alive &= self._listed.keys()
             self._alive |= {i for i, one in self._listed.items() if one.state in ALIVE}
-            self._alive |= {instance.instance_id for instance in late}
+            self._alive |= {instance.instance_id for instance in given.values()}
             shown = [self._shown(one) for one in found]
             ended = self._ended.keys()
         return [
@@ -252,7 +253,7 @@ class Ec2Machines:
         with self._lock:
             known = self._listed.get(instance_id)
         name = ec2_id(instance_id)
-        if known is None and name != instance_id:
+        if known is None and name and name != instance_id:
             found = self._describe(by_ids([name]))
             return next((d for d in found if d.instance.instance_id == instance_id), None)
         return known

@@ -14,7 +14,7 @@ from raytui.backends.aws.errors import answered, unanswered
 from raytui.backends.base import ConfigError, ThrottledError, TransientError
 from raytui.model.spec import Market
 
-_ATTEMPTS = 5
+_ATTEMPTS = 6
 _CONNECT_S = 5
 _READ_S = 30
 
@@ -74,7 +74,7 @@ class AwsSession:
         """Call an operation, named as in boto3, and return its answer.
 
         Throttling and failures of the network and of AWS are tried again within the call, so one
-        call ends within about three minutes. Raises a typed ProviderError with zone and market.
+        call ends within about four minutes. Raises a typed ProviderError with zone and market.
         """
         once = operation in _LACK_IS_500
         for attempt in range(1, self._attempts + 1):
