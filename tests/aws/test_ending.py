@@ -164,6 +164,24 @@ def test_a_stopped_instance_that_cannot_start_makes_room_for_a_new_one(world: Wo
     assert again[0].instance_id.startswith(f"{old.instance_id}-")
 
 
+def test_two_requests_do_not_use_one_instance_that_ec2_still_calls_stopped(world: World) -> None:
+    (old,) = world.launch("request-1")
+    world.machines.terminate([old.instance_id])
+    world.ec2.ignore("StartInstances")
+    (second,) = world.launch("request-2")
+    (third,) = world.launch("request-3")
+    assert second.instance_id.startswith(f"{old.instance_id}-")
+    assert not third.instance_id.startswith(old.instance_id)
+
+
+def test_a_stopped_instance_that_never_starts_again_holds_nobody_up(world: World) -> None:
+    (old,) = world.launch("request-1")
+    world.machines.terminate([old.instance_id])
+    world.ec2.fail("StartInstances", "IncorrectInstanceState")
+    (new,) = world.launch("request-2")
+    assert not new.instance_id.startswith(old.instance_id)
+
+
 def test_no_room_to_start_and_none_to_buy_is_one_refusal(world: World) -> None:
     (old,) = world.launch("request-1")
     world.machines.terminate([old.instance_id])

@@ -74,6 +74,8 @@ _CODES: dict[type[ProviderError], tuple[str, ...]] = {
     ),
     ConfigError: (
         "IdempotentParameterMismatch",
+        "IncorrectInstanceState",
+        "IncorrectState",
         "NoSuchEntity",
         "ParameterNotFound",
         "UnknownParameter",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -16,6 +16,7 @@ from raytui.backends.aws.errors import code_of
 from raytui.backends.aws.journal import Attempt, Journal
 from raytui.backends.aws.session import AwsSession
 from raytui.backends.base import (
+    AuthError,
     CapacityError,
     ConfigError,
     LaunchRequest,
@@ -47,17 +48,23 @@ class Launching:
         journal: Journal,
         launch_hash: Callable[[NodeType], str],
         clock: Callable[[], float],
+        in_use: Callable[[], Container[str]],
         *,
         private: bool,
     ) -> None:
-        """`private`: instances are known by their addresses inside their network."""
-        self._session = session
-        self._journal = journal
-        self._launch_hash = launch_hash
-        self._clock = clock
-        self._private = private
+        """`in_use`: EC2's ids of instances that EC2 may still call stopped, though they are ours.
+
+        `private`: instances are known by their addresses inside their network.
+        """
+        self.session = session
+        self.journal = journal
+        self.launch_hash = launch_hash
+        self.clock = clock
+        self.in_use = in_use
+        self.private = private
+        self.choosing = threading.Lock()
+        """Held while stopped instances are chosen and started."""
         self._turns: dict[str, threading.Lock] = {}
-        self._choosing = threading.Lock()
 
     def launch(
         self,
@@ -87,18 +94,16 @@ class _Launch:
         offered: Sequence[Choice],
         all_or_nothing: bool,
     ) -> None:
-        self._session = by._session
-        self._journal = by._journal
-        self._clock = by._clock
-        self._private = by._private
-        self._choosing = by._choosing
+        self._by = by
+        self._session = by.session
+        self._journal = by.journal
         self._spec = spec
         self._request = request
         self._offered = offered
         self._choices = matching(offered, request.offering)
         self._whole = all_or_nothing
         self._type = spec.node_types[request.node_type]
-        self._tags = instance_tags(spec, request, by._launch_hash(self._type))
+        self._tags = instance_tags(spec, request, by.launch_hash(self._type))
         self._attempts = 0
         self._made: dict[str, Instance] = {}
         """All that this request ever got, by id."""
@@ -114,7 +119,7 @@ class _Launch:
             return got
         if not refused:
             raise ConfigError(self._no_way())
-        cause = refused[0]
+        cause = next((error for error in refused if not isinstance(error, _NEXT)), refused[0])
         cause.detail = cause.detail or "\n".join(str(error) for error in refused)
         if got:
             raise PartialLaunchError(got, cause)
@@ -164,9 +169,10 @@ class _Launch:
         """Take stopped instances that were made from the same words as these would be."""
         alike = {key: self._tags[key] for key in (tags.CLUSTER, tags.KIND, tags.TYPE, made.LAUNCH)}
         stopped = [*tags.with_tags(alike), *tags.filters(instance_state_name=[STOPPED])]
-        with self._choosing:  # two requests do not choose the same
+        with self._by.choosing:  # two requests do not choose the same
+            in_use = self._by.in_use()
             found = [d for d in self._describe(stopped) if self._fits(d.instance)]
-            chosen = found[: self._missing]
+            chosen = [d for d in found if d.ec2_id not in in_use][: self._missing]
             if not chosen:
                 return []
             self._journal.note(self._request.request_id, self._attempt("", Choice(Offering())))
@@ -192,7 +198,9 @@ class _Launch:
             try:
                 names = [one.ec2_id for one in group]
                 self._session.call("ec2", "start_instances", zone=zone, InstanceIds=names)
-            except _NEXT as error:
+            except (AuthError, *_OPEN):
+                raise
+            except ProviderError as error:
                 self._tag(group, {tags.REQUEST: ""})
                 refused.append(error)
             else:
@@ -242,7 +250,7 @@ class _Launch:
             answer = self._session.call(
                 "ec2", "run_instances", zone=zone, market=market, **arguments
             )
-            found = [described(one, private=self._private) for one in answer["Instances"]]
+            found = [described(one, private=self._by.private) for one in answer["Instances"]]
         except _OPEN:
             raise
         except ProviderError as error:
@@ -274,15 +282,15 @@ class _Launch:
             (c.offering.instance_type, c.offering.zone, c.offering.market): c.offering
             for c in self._choices
         }
-        before = set(self._made)
-        for one in (d.instance for d in found):
+        instances = [d.instance for d in found]
+        for one in instances:
             offering = prices.get((one.instance_type, one.zone, one.market), attempt.offering)
             self._got([replace(one, price_per_hour=offering.price_per_hour)])
-        given = tuple(i for name, i in self._made.items() if name not in before)
+        given = tuple(self._made[one.instance_id] for one in instances)
         self._journal.note(self._request.request_id, replace(attempt, given=given))
 
     def _attempt(self, token: str, choice: Choice) -> Attempt:
-        return Attempt(token, self._clock(), self._missing, choice.offering, choice.subnet)
+        return Attempt(token, self._by.clock(), self._missing, choice.offering, choice.subnet)
 
     def _next_token(self) -> str:
         """The request's id, and another word for each further call."""
@@ -292,7 +300,7 @@ class _Launch:
         return token if len(token) <= _TOKEN_LONGEST else _digest(token)
 
     def _describe(self, filters: list[dict[str, object]]) -> list[Described]:
-        return describe(self._session, filters, private=self._private)
+        return describe(self._session, filters, private=self._by.private)
 
     def _no_way(self) -> str:
         wanted = self._request.offering.text() or "anything"

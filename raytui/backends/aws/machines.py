@@ -82,7 +82,7 @@ class Ec2Machines:
         self._private = spec.on_head or bool(options.get("use_internal_ips"))
         self._journal = Journal(paths.dir / "ec2_launches.json", clock)
         self._launching = Launching(
-            session, self._journal, launch_hash, clock, private=self._private
+            session, self._journal, launch_hash, clock, self._in_use, private=self._private
         )
         self._tagging = Tagging(session)
         self._lock = threading.Lock()
@@ -190,6 +190,11 @@ class Ec2Machines:
     def _given(self, now: float) -> dict[str, Instance]:
         """By EC2's id: what it gave so lately that it may not tell of it yet."""
         return {ec2_id(i.instance_id): i for i in self._journal.given_since(now - _UNLISTED_S)}
+
+    def _in_use(self) -> set[str]:
+        given = self._given(self._clock())
+        with self._lock:
+            return {name for name, i in given.items() if i.instance_id not in self._ended}
 
     def _shown(self, one: Described) -> Instance | None:
         """An instance as it is listed; None for what is gone, and nobody wonders why."""
