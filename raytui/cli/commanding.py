@@ -132,7 +132,7 @@ def run_on(reach: Reach, text: str, *, on_host: bool = False) -> int:
 
 def _run_in_container(container: CommandRunner, text: str) -> int:
     """What the engine's client has started there does not end with it: it gets a mark."""
-    from raytui.provisioning.leftovers import end_argv
+    from raytui.backends.marked_processes import end_argv
 
     mark = secrets.token_hex(8)
     try:

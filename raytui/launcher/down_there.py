@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from raytui.backends.base import ProviderError
+from raytui.backends.marked_processes import end_argv, instance_mark
 from raytui.config.launched import forget
 from raytui.config.locations import ClusterPaths
 from raytui.launcher.at_the_head import at_the_head
@@ -18,7 +19,6 @@ from raytui.model.text import first_line
 from raytui.provisioning.bootstrap import CONFIG, KEY, KNOWN_HOSTS
 from raytui.provisioning.docker_commands import staging
 from raytui.provisioning.docker_runner import DockerRunner
-from raytui.provisioning.leftovers import end_argv, instance_mark
 from raytui.provisioning.login import NoLoginError
 from raytui.provisioning.progress import step
 

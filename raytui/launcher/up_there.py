@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from raytui.backends.base import ProviderError
+from raytui.backends.marked_processes import find_argv, instance_mark
 from raytui.config.launched import remember
 from raytui.config.locations import ClusterPaths
 from raytui.launcher.at_the_head import at_the_head
@@ -24,7 +25,6 @@ from raytui.model.text import first_line
 from raytui.provisioning.bootstrap import CONFIG, bootstrap_files
 from raytui.provisioning.deciding import Restarts
 from raytui.provisioning.hashes import NodeHashes
-from raytui.provisioning.leftovers import find_argv, instance_mark
 from raytui.provisioning.login import PATIENT
 from raytui.provisioning.node_setup import head_setup
 from raytui.provisioning.node_update import NodeUpdate, update_node

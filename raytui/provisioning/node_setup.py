@@ -10,11 +10,11 @@ import msgspec
 from msgspec import Struct
 
 from raytui.backends.base import Filters
+from raytui.backends.marked_processes import end_command, instance_mark
 from raytui.model.spec import ClusterSpec, DockerSpec, NodeType
 from raytui.provisioning.deciding import Change, Work
 from raytui.provisioning.docker_commands import mounted
 from raytui.provisioning.hashes import NodeHashes, head_hashes, launch_hash, worker_hashes
-from raytui.provisioning.leftovers import end_command, instance_mark
 from raytui.provisioning.own_install import install_command
 from raytui.provisioning.ray_start import (
     head_environment,

@@ -13,6 +13,7 @@ import logging
 import secrets
 
 from raytui.backends.base import CommandRunner, ProviderError
+from raytui.backends.marked_processes import end_argv
 
 VARIABLE = "RAYTUI_STEP"
 
@@ -26,33 +27,6 @@ printf '%s\\n' "$2" >"$1.new" && mv "$1.new" "$1"
 """
 _CLEAR = 'rm -f "$HOME/.cache/raytui/running/$1"'
 _FIND = 'cat "$HOME/.cache/raytui/running/$1" 2>/dev/null || true'
-_END = f"""\
-word={VARIABLE}=$1
-for round in 1 2 3 4 5; do
-  doomed=' '
-  for file in $(grep -lzxF -e "$word" /proc/[0-9]*/environ 2>/dev/null); do
-    file=${{file#/proc/}}
-    doomed="$doomed${{file%/environ}} "
-  done
-  [ "$doomed" = ' ' ] && exit 0
-  grown=yes  # to the sessions that they lead, and to their children: sudo clears environments
-  while [ $grown ]; do
-    grown=
-    for stat in /proc/[0-9]*/stat; do
-      {{ read -r fields <"$stat"; }} 2>/dev/null || continue
-      pid=${{fields%% *}}
-      set -- ${{fields##*) }}
-      case "$doomed" in
-        *" $pid "*) ;;
-        *" $2 "* | *" $4 "*) doomed="$doomed$pid " grown=yes ;;
-      esac
-    done
-  done
-  kill -KILL $doomed 2>/dev/null || sudo -n kill -KILL $doomed 2>/dev/null
-  echo ended $doomed
-  sleep 0.1
-done
-"""
 
 
 class RunningMark:
@@ -83,11 +57,12 @@ class RunningMark:
 
     def end(self, word: str, container: CommandRunner | None = None) -> bool:
         """End all that has the word, there and in the container; whether there was anything."""
-        found = self._ask(_END, word)
+        argv = end_argv(f"{VARIABLE}={word}", at_once=True)
+        ended = [self._host.run(argv, timeout_s=_WITHIN_S)]
         if container is not None:
-            found += container.run(["/bin/sh", "-c", _END, "raytui", word]).output
+            ended.append(container.run(argv))
         self.clear()
-        return "ended" in found
+        return any(result.output.startswith("ending") for result in ended)
 
     def _ask(self, script: str, *arguments: str) -> str:
         argv = ["/bin/sh", "-c", script, "raytui", *arguments]

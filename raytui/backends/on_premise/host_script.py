@@ -7,10 +7,14 @@ holder dies. A claim is a lease: its file's time is that of its holder's last lo
 
 from __future__ import annotations
 
+from raytui.backends.marked_processes import FUNCTIONS
+
 PLACE = "/var/tmp/raytui"  # noqa: S108 - made sticky and checked; survives a reboot as it must
 """Where the claim lies on a host."""
 
-SCRIPT = r"""
+SCRIPT = (
+    FUNCTIONS
+    + r"""
 place=/var/tmp/raytui claim=/var/tmp/raytui/claim
 notes=${XDG_CACHE_HOME:-$HOME/.cache}/raytui note=$notes/set-up
 verb=$1 cluster=$2
@@ -49,51 +53,14 @@ write_claim() {
     "may remove it: rm $claim"
 }
 
-fields() {  # state, parent, group and session of a process
-  { read -r line <"/proc/$1/stat"; } 2>/dev/null || return 1
-  set -- ${line##*) }
-  state=$1 parent=$2 session=$4
-}
-
-spare() {  # ourselves, and those who called us
-  fields $$ && own=$session
-  spared=" $$ "
-  pid=$$
-  while fields $pid && [ "$parent" -gt 1 ]; do
-    pid=$parent
-    spared="$spared$pid "
-  done
-}
-
-bearers() {  # pids of what was started with one of these instance ids in its environment
+of_ids() {  # a function, then ids: called with the marks of their processes
+  function=$1
+  shift
   for id; do
     shift
-    set -- "$@" -e "RAY_CLOUD_INSTANCE_ID=$id"
+    set -- "$@" "RAY_CLOUD_INSTANCE_ID=$id"
   done
-  [ $# -gt 0 ] || return 0
-  for file in $(grep -lzxF "$@" /proc/[0-9]*/environ 2>/dev/null); do
-    file=${file#/proc/}
-    echo ${file%/environ}
-  done
-}
-
-members() {  # those, and their sessions: Ray's workers write their titles over their environment
-  found=$(bearers "$@") sessions=' '
-  [ -n "$found" ] || return 0
-  for pid in $found; do
-    fields $pid && [ "$session" != "$own" ] && [ "$session" -gt 1 ] &&
-      sessions="$sessions$session "
-  done
-  for pid in $found $(
-    for stat in /proc/[0-9]*/stat; do
-      { read -r line <$stat; } 2>/dev/null || continue
-      set -- ${line##*) }
-      case "$sessions" in *" $4 "*) stat=${stat#/proc/}; echo ${stat%/stat} ;; esac
-    done
-  ); do
-    case "$spared" in *" $pid "*) continue ;; esac
-    fields $pid && [ $state != Z ] && echo $pid
-  done | sort -u
+  $function "$@"
 }
 
 known_engine() {
@@ -102,7 +69,7 @@ known_engine() {
 
 container_runs() { known_engine "$1" "$2" && [ -n "$($1 ps -q -f "name=^$2\$" 2>/dev/null)" ]; }
 
-runs() { [ -n "$(members "$1")" ] || container_runs "$2" "$3"; }
+runs() { of_ids find_members "$1"; [ "$members" != ' ' ] || container_runs "$2" "$3"; }
 
 heads() {  # pids of what any Ray cluster has for its head here
   for comm in /proc/[0-9]*/comm; do
@@ -113,18 +80,7 @@ heads() {  # pids of what any Ray cluster has for its head here
 }
 
 stop_processes() {
-  spare
-  for signal in TERM KILL; do
-    rounds=0
-    while pids=$(members "$@") && [ -n "$pids" ]; do
-      if [ $rounds = 0 ] || [ $signal = KILL ]; then kill -$signal $pids 2>/dev/null; fi
-      [ $rounds -lt 25 ] || break
-      rounds=$((rounds + 1))
-      sleep 0.2
-    done
-    [ -n "$pids" ] || return 0
-  done
-  trouble "processes do not end even when killed:" $pids
+  of_ids 'end_marked politely' "$@" || trouble "processes do not end even when killed:" $members
 }
 
 tell_ray() {  # whether the raylet of an instance runs; in a container, whether that does
@@ -132,7 +88,7 @@ tell_ray() {  # whether the raylet of an instance runs; in a container, whether 
     container_runs "$2" "$3" && echo "ray yes" || echo "ray no"
     return
   fi
-  for pid in $(bearers "$1"); do
+  for pid in $(of_ids bearers "$1"); do
     read -r name 2>/dev/null </proc/$pid/comm && [ "$name" = raylet ] && echo "ray yes" && return
   done
   echo "ray no"
@@ -150,7 +106,6 @@ hold) # lease, then the claim: instance, since, engine, container, request, type
   lease=$1 id=$2 our_engine=$4 our_container=$5
   lock
   read_claim
-  spare
   if [ -n "$owner" ] && [ "$owner" != "$cluster" ]; then
     if [ $age -lt $lease ] || runs "$holder" "$engine" "$container"; then
       echo "taken $age $owner"
@@ -217,3 +172,4 @@ ask)
   ;;
 esac
 """
+)

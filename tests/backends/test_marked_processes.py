@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from raytui.provisioning.leftovers import end_argv, find_argv
+from raytui.backends.marked_processes import end_argv, find_argv
 
 SLEEP = ("sleep", "300")
 
