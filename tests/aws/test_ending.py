@@ -174,6 +174,21 @@ def test_two_requests_do_not_use_one_instance_that_ec2_still_calls_stopped(world
     assert not third.instance_id.startswith(old.instance_id)
 
 
+def test_a_used_instance_is_the_new_one_while_ec2_tells_the_old_tags(world: World) -> None:
+    (old,) = world.launch("request-1")
+    world.machines.tag(old.instance_id, {"raytui-ray-started-at": "5"})
+    world.machines.terminate([old.instance_id])
+    world.ec2.ignore("CreateTags")
+    (new,) = world.launch("request-2")
+    assert new.instance_id.startswith(f"{old.instance_id}-")
+    assert list(world.at_ec2()) == [old.instance_id]
+    assert ids(world.machines.list_instances()) == [new.instance_id]
+    assert not world.machines.tags(new.instance_id)["raytui-ray-started-at"]
+    world.machines.terminate([old.instance_id])
+    assert ids(world.machines.list_instances()) == [new.instance_id]
+    assert list(world.at_ec2("running")) == [old.instance_id]
+
+
 def test_a_stopped_instance_that_never_starts_again_holds_nobody_up(world: World) -> None:
     (old,) = world.launch("request-1")
     world.machines.terminate([old.instance_id])

@@ -40,11 +40,6 @@ class Described(Struct, frozen=True):
     died: str
     """Why it ends or ended, in EC2's words, when nobody asked for its end."""
 
-    @property
-    def is_spot(self) -> bool:
-        """Whether it was bought on the spot market: such a one cannot be stopped by us."""
-        return self.instance.market is Market.SPOT
-
 
 def ec2_id(instance_id: str) -> str:
     """EC2's own id of an instance of ours; empty for what never was one.

@@ -176,8 +176,7 @@ class _Launch:
             if not chosen:
                 return []
             self._journal.note(self._request.request_id, self._attempt("", Choice(Offering())))
-            life = {**self._tags, tags.LIFE: _digest(self._request.request_id)[:6]}
-            self._tag(chosen, {**life, made.RAY_STARTED: ""})
+            self._tag(chosen, {**self._tags, tags.LIFE: self._life, made.RAY_STARTED: ""})
             return self._start(chosen)
 
     def _fits(self, stopped: Instance) -> bool:
@@ -204,10 +203,19 @@ class _Launch:
                 self._tag(group, {tags.REQUEST: ""})
                 refused.append(error)
             else:
-                ours = tags.with_tags({tags.REQUEST: self._request.request_id})
-                given = [d for d in self._describe(ours) if d.ec2_id in names]
-                self._give(self._attempt("", Choice(Offering(zone=zone))), given)
+                started = [self._in_new_life(one) for one in group]
+                self._give(self._attempt("", Choice(Offering(zone=zone))), started)
         return refused
+
+    @property
+    def _life(self) -> str:
+        return _digest(self._request.request_id)[:6]
+
+    def _in_new_life(self, one: Described) -> Instance:
+        """What was started, known without asking: EC2 may tell the old tags for a while."""
+        now = self._by.clock()
+        name = f"{one.ec2_id}-{self._life}"
+        return replace(one.instance, instance_id=name, launched_at=now, status_since=now)
 
     def _tag(self, instances: Sequence[Described], written: Mapping[str, str]) -> None:
         names = [one.ec2_id for one in instances]
@@ -260,7 +268,7 @@ class _Launch:
                 refusal = replace(attempt, refused=str(error))
                 self._journal.note(self._request.request_id, refusal)
                 return [error]
-        self._give(attempt, found)
+        self._give(attempt, [one.instance for one in found])
         if len(found) >= asked:
             return []
         return [
@@ -276,13 +284,12 @@ class _Launch:
             raise TransientError(f"EC2 does not list yet what it made for the token {token}")
         return found
 
-    def _give(self, attempt: Attempt, found: Iterable[Described]) -> None:
+    def _give(self, attempt: Attempt, instances: Sequence[Instance]) -> None:
         """Note what EC2 gave, with the price at which it was chosen."""
         prices = {
             (c.offering.instance_type, c.offering.zone, c.offering.market): c.offering
             for c in self._choices
         }
-        instances = [d.instance for d in found]
         for one in instances:
             offering = prices.get((one.instance_type, one.zone, one.market), attempt.offering)
             self._got([replace(one, price_per_hour=offering.price_per_hour)])

@@ -35,6 +35,7 @@ from raytui.backends.base import (
     ProviderError,
     TransientError,
 )
+from raytui.backends.tags import RAY_STARTED
 from raytui.config.locations import ClusterPaths
 from raytui.model.lifecycle import InstanceStatus
 from raytui.model.spec import ClusterSpec, Market, NodeType, Offering
@@ -112,7 +113,7 @@ class Ec2Machines:
             self._alive |= {i for i, one in self._listed.items() if one.state in ALIVE}
             self._alive |= {instance.instance_id for instance in given.values()}
             shown = [self._shown(one) for one in found]
-            ended = self._ended.keys()
+            ended = set(self._ended)
         return [
             *(instance for instance in shown if instance is not None),
             *(instance for instance in late if instance.instance_id not in ended),
@@ -133,15 +134,12 @@ class Ec2Machines:
     def terminate(self, instance_ids: Sequence[str]) -> None:
         """See NodeProvider. On-demand instances are stopped instead where those are kept."""
         asked = set(instance_ids)
-        given = {i.instance_id: i for i in self._given(self._clock()).values()}
         names = sorted({name for one in asked if (name := ec2_id(one))})
-        found = [
-            one.instance
-            for one in (self._describe(by_ids(names)) if names else ())
-            if one.instance.instance_id in asked and one.state in ALIVE
-        ]
-        ending = {i.instance_id: i for i in found}
-        ending.update({i: instance for i, instance in given.items() if i in asked})
+        found = self._describe(by_ids(names)) if names else []
+        given = self._given(self._clock())
+        known = [_as_given(one, given.get(one.ec2_id)) for one in found]
+        running = [one.instance for one in known if one.state in ALIVE]
+        ending = {i.instance_id: i for i in (*running, *given.values()) if i.instance_id in asked}
         unheard = self._end(list(ending.values()))
         with self._lock:
             now = self._clock()
@@ -214,8 +212,9 @@ class Ec2Machines:
 
     def _end(self, instances: Sequence[Instance]) -> set[str]:
         """Stop or terminate, each in one call; those that EC2 does not know (yet)."""
-        stopping = [i for i in instances if keeps_stopped(self._spec) and not _is_spot(i)]
-        ending = [i for i in instances if i not in stopping]
+        keeps = keeps_stopped(self._spec)
+        stopping = [i for i in instances if keeps and i.market is not Market.SPOT]
+        ending = [i for i in instances if not keeps or i.market is Market.SPOT]
         unheard: set[str] = set()
         try:
             unheard |= self._call_for("stop_instances", stopping)
@@ -299,11 +298,7 @@ def _as_given(one: Described, given: Instance | None) -> Described:
         request_id=given.request_id,
         is_head=given.is_head,
     )
-    return replace(one, instance=known)
-
-
-def _is_spot(instance: Instance) -> bool:
-    return instance.market is Market.SPOT
+    return replace(one, instance=known, tags={**one.tags, RAY_STARTED: ""})
 
 
 def _unknown_in(error: ProviderError) -> set[str]:
