@@ -26,12 +26,10 @@ import pathlib, ray, time
 
 ray.init(logging_level="ERROR")
 
-def alive():
-    return sum(node["Alive"] for node in ray.nodes())
-
 @ray.remote(num_cpus=1)
 def guest():
-    while alive() < {NODES}:  # no ray.get: that would give the CPU to the next guest
+    # no ray.get, which would give the CPU to the next guest; dead ones count: others may be done
+    while len(ray.nodes()) < {NODES}:
         time.sleep(0.2)
     return pathlib.Path("~/mounted/word").expanduser().read_text()
 
