@@ -7,9 +7,10 @@ from typing import ClassVar, TypeVar
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.content import Content
+from textual.events import Key
 from textual.screen import ModalScreen
 from textual.widget import Widget
-from textual.widgets import Button
+from textual.widgets import Button, Input
 
 from raytui.model.text import plain
 
@@ -73,6 +74,20 @@ class Dialog(ModalScreen[R]):
     def action_cancel(self) -> None:
         """Close and do nothing."""
         self.dismiss(None)
+
+    @on(Key)
+    async def _take_what_was_typed_ahead(self, event: Key) -> None:
+        """What is typed before the dialog's line has the focus belongs there as well."""
+        line = next(iter(self.query(Input)), None)
+        if line is None or self.focused is not None:
+            return
+        if event.is_printable and event.character:
+            line.insert_text_at_cursor(event.character)
+        elif event.key == "enter":
+            await line.action_submit()
+        else:
+            return
+        event.prevent_default().stop()
 
 
 class HarmDialog(Dialog[R]):

@@ -38,6 +38,8 @@ class Verb:
     """Its word in the footer; empty: not there."""
     drop: int = 5
     """How soon it leaves a footer that is too short (the highest first; 0: never)."""
+    asks: bool = False
+    """Its key opens a line to type in, and what is typed right behind the key belongs there."""
 
 
 VERBS: tuple[Verb, ...] = (
@@ -72,6 +74,7 @@ VERBS: tuple[Verb, ...] = (
         argument="TYPE N",
         short="set floor",
         drop=9,
+        asks=True,
     ),
     Verb(
         "ceiling-set",
@@ -91,6 +94,7 @@ VERBS: tuple[Verb, ...] = (
         argument="WORDS",
         short="filter",
         drop=4,
+        asks=True,
     ),
     Verb(
         "mark",
@@ -152,6 +156,7 @@ VERBS: tuple[Verb, ...] = (
         argument="SHAPES",
         short="request",
         drop=9,
+        asks=True,
     ),
     Verb(
         "toggle-pause",
@@ -190,7 +195,7 @@ VERBS: tuple[Verb, ...] = (
     Verb("theme", "Change the colours", "", names=("theme",), argument="NAME"),
     Verb("messages", "All messages of this session in full", "m", names=("messages",)),
     Verb("back", "Back; also clears a filter, then marks", "escape", short="back", drop=1),
-    Verb("command", "Give a command by name", ":", short="command", drop=1),
+    Verb("command", "Give a command by name", ":", short="command", drop=1, asks=True),
     Verb("help", "This help", "?", names=("help",), short="help", drop=0),
     Verb("quit", "Leave; the cluster stays", "q", names=("quit", "q"), short="quit", drop=5),
     Verb("launch", "Launch the cluster", "enter", frozenset({"launch"}), short="launch", drop=0),
@@ -231,7 +236,8 @@ def verbs_on(page: str) -> list[Verb]:
 def bindings_on(page: str) -> list[BindingType]:
     """Key bindings of a page; their ids are the verbs', so keys can be remapped."""
     return [
-        Binding(one.keys, f"verb('{one.id}')", one.words, show=False, id=one.id)
+        # One that asks is carried out before the next key is looked at.
+        Binding(one.keys, f"verb('{one.id}')", one.words, show=False, id=one.id, priority=one.asks)
         for one in verbs_on(page)
         if one.keys
     ]

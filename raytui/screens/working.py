@@ -7,15 +7,22 @@ from typing import Any
 
 from textual import on
 from textual.screen import Screen
+from textual.widgets import Input
 from textual.worker import Worker, WorkerState
 
 from raytui.client.base import ClientError, ReadOnlyError
+from raytui.screens.verbs import verb
 
 READ_ONLY = "read-only: this would change the cluster"
 
 
 class WorkingScreen(Screen[Any]):
     """A screen that runs coroutines of its own; a failed one becomes a toast."""
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Where a line is typed in, a key that opens one is a letter like any other."""
+        asks = action == "verb" and verb(str(parameters[0])).asks
+        return not (asks and isinstance(self.focused, Input))
 
     def work(
         self, coroutine: Coroutine[Any, Any, None], group: str, *, exclusive: bool = True

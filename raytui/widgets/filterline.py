@@ -52,7 +52,8 @@ class FilterLine(Input):
             self._apply(text)
             self._put_away()
         else:
-            self.focus()
+            # At once, not when it is this widget's turn: the next key may be there already.
+            self.screen.set_focus(self)
 
     def clear_filter(self) -> None:
         """Show everything again."""
