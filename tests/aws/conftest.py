@@ -36,27 +36,27 @@ def ec2(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Emul
 
 @pytest.fixture(scope="session")
 def opened() -> AwsSession:
-    """A session that gives up soon; opening one takes botocore half a second."""
+    """A door that all tests may share, since opening one takes botocore half a second."""
     return AwsSession({"region": REGION}, attempts=2)
 
 
 @pytest.fixture
-def aws(ec2: Emulated, opened: AwsSession) -> AwsSession:
-    """The door to the emulator."""
-    return opened
+def aws(ec2: Emulated) -> AwsSession:
+    """A door of its own to the emulator, which has counted nothing yet and knows nobody's keys."""
+    return AwsSession({"region": REGION}, attempts=2)
 
 
 @pytest.fixture
-def world(ec2: Emulated, aws: AwsSession) -> World:
+def world(ec2: Emulated, opened: AwsSession) -> World:
     """A cluster in two zones."""
-    return World(ec2, aws)
+    return World(ec2, opened)
 
 
 @pytest.fixture
 def account(
-    ec2: Emulated, aws: AwsSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ec2: Emulated, opened: AwsSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AwsSession:
     """The door for a person with a home, in a region with Amazon's public parameters."""
     monkeypatch.setenv("HOME", str(tmp_path))
     ec2.parameters = dict(PARAMETERS)
-    return aws
+    return opened
