@@ -105,7 +105,8 @@ def _orphan_swept(args: _Arguments, now: float) -> str:
 
 
 def _starting(args: _Arguments, now: float) -> str:
-    return f"{args['status']} for {duration_text(now - args.number('since'))}"
+    status = str(args["status"]).replace("-", " ")
+    return f"{status} for {duration_text(now - args.number('since'))}"
 
 
 def _draining(args: _Arguments, now: float) -> str:

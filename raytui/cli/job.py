@@ -88,8 +88,14 @@ def submit(
     until the job has ended; Ctrl-C leaves it running. Several words are one program with its
     arguments, a single one is read by a shell. Exit code 0 when the job succeeded, else 1.
     """
+    from raytui.config.launched import launched_clusters
     from raytui.ray import jobs
     from raytui.ray.job_upload import brings_files, submit_with_files
+
+    if len(entrypoint) > 1 and entrypoint[0] in launched_clusters():
+        raise click.UsageError(
+            f"{entrypoint[0]} is a cluster, not a program; to run the job there: -c {entrypoint[0]}"
+        )
 
     runtime_env = _runtime_env(env_file, env_json, working_dir)
     reserve = jobs.Reserve(

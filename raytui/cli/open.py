@@ -12,7 +12,7 @@ from raytui.cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from raytui.config.locations import ClusterPaths
-    from raytui.model.spec import ClusterSpec
+    from raytui.model.spec import ClusterSpec, NodeType
 
 
 @click.command("open")
@@ -95,7 +95,11 @@ def description(spec: ClusterSpec) -> str:
     lines = [f"{spec.cluster_name} · {spec.provider.type} · {spec.source}"]
     lines.append(f"head: {spec.head_node_type}, at most {spec.max_workers} workers")
     lines += [
-        f"{t.name}: {t.resources.text()}, {t.min_workers} to {t.max_workers}"
+        f"{t.name}: {_resources(t)}, {t.min_workers} to {t.max_workers}"
         for t in spec.worker_types
     ]
     return "\n".join(lines)
+
+
+def _resources(node_type: NodeType) -> str:
+    return node_type.resources.text() if node_type.resources else "what its machines have"

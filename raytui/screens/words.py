@@ -81,5 +81,7 @@ def why_text(row: Row, now: float) -> str:
     instance = row.member.instance
     if instance is None or not instance.detail or row.member.node is not None:
         return words
-    newest = instance.detail.strip().splitlines()[-1:]
-    return " · ".join(part for part in (words, *newest) if part)
+    newest = instance.detail.strip().splitlines()[-1]
+    if short_status(newest.removeprefix("✕ ")):
+        newest = newest.partition(": ")[2]  # which step it is, the status says
+    return " · ".join(part for part in (words, newest) if part)

@@ -99,6 +99,12 @@ def test_what_makes_no_sense_here_says_why(here: Program, words: tuple[str, ...]
     assert done.stderr == "raytui: near runs on this machine: its nodes see this one's files\n"
 
 
+def test_a_cluster_in_the_place_of_a_program_is_told(here: Program):
+    done = here.run("job", "submit", "near", "python", "train.py")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith("to run the job there: -c near\n")
+
+
 def test_the_work_directory_of_a_job_is_found(here: Program, tmp_path: Path):
     (tmp_path / "main.py").write_text("print('from a file')\n")
     done = here.run(

@@ -351,7 +351,10 @@ def setting_up(detail: str):
 async def test_the_list_of_nodes_tells_how_far_a_set_up_is(detail, status):
     async with opened(recorded(setting_up(detail))) as pilot:
         await go(pilot, "2")
-        assert status in line_with(pilot, NODES[0])
+        line = line_with(pilot, NODES[0])
+        assert status in line
+        assert "setting up for 0m48s · " in line
+        assert "set up" not in line.replace("setting up", "")
 
 
 async def test_the_page_of_a_node_shows_its_set_up_and_what_it_prints():
