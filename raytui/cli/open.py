@@ -95,8 +95,7 @@ def description(spec: ClusterSpec) -> str:
     lines = [f"{spec.cluster_name} · {spec.provider.type} · {spec.source}"]
     lines.append(f"head: {spec.head_node_type}, at most {spec.max_workers} workers")
     lines += [
-        f"{t.name}: {_resources(t)}, {t.min_workers} to {t.max_workers}"
-        for t in spec.worker_types
+        f"{t.name}: {_resources(t)}, {t.min_workers} to {t.max_workers}" for t in spec.worker_types
     ]
     return "\n".join(lines)
 
