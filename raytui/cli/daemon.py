@@ -36,9 +36,8 @@ def run(cluster: str, log_only: bool) -> None:
 @daemon.command()
 @click.argument("file", metavar="CLUSTER.yaml")
 @click.option("--watch-only", is_flag=True, help="Do not act: Ray's own autoscaler scales.")
-@click.option("--new-ray", is_flag=True, help="The head's Ray is a new one: end old nodes first.")
 @json_option
-def start(file: str, watch_only: bool, new_ray: bool, as_json: bool) -> None:
+def start(file: str, watch_only: bool, as_json: bool) -> None:
     """Start the autoscaler of a cluster file in the background, in place of one that runs.
 
     Returns when it answers, or fails with its last words. On a head it is started again when it
@@ -57,7 +56,6 @@ def start(file: str, watch_only: bool, new_ray: bool, as_json: bool) -> None:
             spec,
             ClusterPaths(spec.cluster_name),
             on_step,
-            new_ray=new_ray,
             watch_only=watch_only,
         )
 

@@ -11,8 +11,10 @@ from raytui.autoscaler.loop.ledger_rescue import open_ledger
 from raytui.config.locations import ClusterPaths
 from raytui.launcher.daemon_process import start_daemon, stop_daemon
 from raytui.launcher.down_here import end_workers
+from raytui.launcher.reach import head_id
 from raytui.model.spec import ClusterSpec
 from raytui.model.step import StepSink
+from raytui.provisioning.head_process import ray_session
 from raytui.provisioning.progress import step
 
 RAYS_AUTOSCALER = "Ray's own autoscaler"
@@ -24,23 +26,31 @@ def start_daemon_anew(
     paths: ClusterPaths,
     on_step: StepSink,
     *,
-    new_ray: bool = False,
     watch_only: bool = False,
 ) -> None:
     """Stop the daemon that may run, and start one; raises LaunchError and ProviderError.
 
-    With `new_ray` the head's Ray has been started again: nodes of the one before are ended. With
+    Nodes of a Ray that has been started anew on the head since the last time are ended first. With
     `watch_only` the daemon is paused from its first round on, beside an autoscaler of Ray's own.
     """
     paths.make()
     with step(on_step, "stop the old autoscaler") as progress:
         if not stop_daemon(paths, progress):
             progress.skip("none runs")
-    if new_ray:
-        end_workers(spec, paths, on_step)
+    _end_nodes_of_another_ray(spec, paths, on_step)
     with step(on_step, "start the autoscaler") as progress:
         _set_watching(paths, watch_only=watch_only)
         start_daemon(spec, paths, progress)
+
+
+def _end_nodes_of_another_ray(spec: ClusterSpec, paths: ClusterPaths, on_step: StepSink) -> None:
+    """Nodes of an earlier session do not join a new one; it is noted when none is left."""
+    note = paths.dir / "ray_session"
+    now = ray_session(head_id(spec)) if spec.on_head else ""
+    before = note.read_text() if note.exists() else ""
+    if before != now:
+        end_workers(spec, paths, on_step)
+    note.write_text(now)
 
 
 def _set_watching(paths: ClusterPaths, *, watch_only: bool) -> None:

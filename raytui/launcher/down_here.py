@@ -22,7 +22,7 @@ from raytui.model.state import Instance
 from raytui.model.step import LaunchError, StepSink
 from raytui.model.text import count_text
 from raytui.provisioning.progress import step
-from raytui.provisioning.registry import HeadProvider, notices_of, provider_for
+from raytui.provisioning.registry import HeadProvider, cleaned, notices_of, provider_for
 
 _TRIES = 3
 """A launch that the provider had begun may finish while we terminate; then look again."""
@@ -52,6 +52,7 @@ def down_here(
                 _terminate(provider, on_step, "the head", lambda: _heads(provider))
             _close_ledger(paths, provider, workers_only=workers_only)
             if not workers_only:
+                _nothing_is_left(spec, provider)
                 forget(paths)
     except LockHeldError as error:
         raise LaunchError(f"{error}; try again when it is done") from error
@@ -62,10 +63,21 @@ def down_here(
             start_daemon(spec, paths, progress)
 
 
+def _nothing_is_left(spec: ClusterSpec, provider: HeadProvider) -> None:
+    """Raises LaunchError when a machine of an ended node could not be cleaned."""
+    if left := cleaned(provider):
+        raise LaunchError(
+            f"{spec.cluster_name} is down, but {'; '.join(left)} "
+            f"When it answers, repeat: raytui down {spec.cluster_name}"
+        )
+
+
 def end_workers(spec: ClusterSpec, paths: ClusterPaths, on_step: StepSink) -> None:
     """Terminate all workers of a cluster whose daemon is stopped; raises as `down_here` does."""
     try:
         provider = provider_for(spec, paths)
+        if not _workers(provider, {}):
+            return
         with ActorLock(paths.lock, "down"):
             _terminate(provider, on_step, "the workers", lambda: _workers(provider, {}))
             _close_ledger(paths, provider, workers_only=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from raytui.backends.base import ProviderError
 from raytui.backends.marked_processes import end_argv, instance_mark
 from raytui.config.launched import forget
@@ -46,8 +48,9 @@ def down_there(
 ) -> None:
     """Have the head end its workers, then end the head's Ray; raises LaunchError.
 
-    Where raytui on the head does not work, the head's Ray is ended all the same, and the error
-    names the hosts that nobody has seen to.
+    Where raytui on the head does not work, or a host does not answer, the head's Ray is ended all
+    the same, and the error names the hosts that were not seen to. The head then keeps what it takes
+    to repeat this.
     """
     paths.make()
     try:
@@ -55,10 +58,11 @@ def down_there(
             trouble = _by_the_head(spec, reach, on_step, options)
             if options.workers_only:
                 if trouble:
-                    raise LaunchError(f"on the head: {trouble}")
+                    raise LaunchError(f"on the head: {trouble.words}")
                 return
             _end_the_head(spec, reach, on_step)
-            _tidy_up(spec, reach, on_step)
+            if not trouble:
+                _tidy_up(spec, reach, on_step)
     except NoLoginError as error:
         raise LaunchError(
             f"{spec.cluster_name} is not down: its head lets nobody in: {error} If it is gone for "
@@ -66,31 +70,44 @@ def down_there(
         ) from error
     except ProviderError as error:
         raise LaunchError(f"{spec.cluster_name} is not down: {error}", error.detail) from error
-    forget(paths)
-    if trouble:
+    if trouble is None:
+        forget(paths)
+    elif trouble.told_by_raytui:
+        raise LaunchError(f"on the head: {trouble.words}")
+    else:
         hosts = ", ".join(worker_hosts(spec)) or "none"
         raise LaunchError(
-            f"Ray on the head has ended, but raytui there could not end the workers ({trouble}). "
-            f"Nobody has seen to: {hosts}. Ray there ends by itself when it misses its head for a "
-            "minute; what jobs have left running does not."
+            f"Ray on the head has ended, but raytui there could not end the workers "
+            f"({trouble.words}). Nobody has seen to: {hosts}. Ray there ends by itself when it "
+            "misses its head for a minute; what jobs have left running does not. "
+            f"`raytui up` mends the head; `raytui down {spec.cluster_name} --forget` lets go."
         )
+
+
+class _Trouble(Struct, frozen=True):
+    """Why the head has not done all of it."""
+
+    words: str
+    told_by_raytui: bool
+    """raytui works there, and tells what it could not do."""
 
 
 def _by_the_head(
     spec: ClusterSpec, reach: HeadReach, on_step: StepSink, options: DownOptions
-) -> str:
-    """Have raytui on the head do it and tell its steps; why it did not, or empty."""
+) -> _Trouble | None:
+    """Have raytui on the head do it and tell its steps."""
     if reach.inside.run(_script(_IS_THERE, _below_home(CONFIG)), timeout_s=_ASK_S).exit_code:
-        return ""  # Nothing was ever started there, or all is done.
-    words = ["down", CONFIG, "--yes"]
-    words += ["--workers-only"] if options.workers_only else []
-    words += ["--keep-min-workers"] if options.keep_min_workers else []
-    answer = run_on_head(reach.inside, words, on_step, timeout_s=_ON_HEAD_S)
+        return None  # Nothing was ever started there, or all is done.
+    command = ["down", CONFIG, "--yes"]
+    command += ["--workers-only"] if options.workers_only else []
+    command += ["--keep-min-workers"] if options.keep_min_workers else []
+    answer = run_on_head(reach.inside, command, on_step, timeout_s=_ON_HEAD_S)
     if not answer.exit_code:
-        return ""
-    lines = answer.output.strip().splitlines()
-    told = next((line for line in lines if line.startswith("raytui: ")), "") or "".join(lines[-1:])
-    return first_line(told.removeprefix("raytui: ")) or f"exit code {answer.exit_code}"
+        return None
+    lines = answer.output.strip().splitlines() or [f"exit code {answer.exit_code}"]
+    told = next((line for line in lines if line.startswith("raytui: ")), "")
+    words = told.removeprefix("raytui: ") or lines[-1]
+    return _Trouble(words, bool(told))
 
 
 def _end_the_head(spec: ClusterSpec, reach: HeadReach, on_step: StepSink) -> None:

@@ -80,7 +80,7 @@ class _Launch:
         remember(self._paths, self._spec)
         hashes = self._set_head_up(keys, restarts)
         self._note(HeadRecord(hashes))
-        self._start_autoscaler(new_ray=not (restarts.no_restart and self._known.is_up))
+        self._start_autoscaler()
         self._note(HeadRecord(hashes, is_up=True))
         self._follow_first_nodes()
 
@@ -160,10 +160,8 @@ class _Launch:
             progress.say(f"{len(wheels)} wheels, {size / 1e6:.0f} MB")
             return directory
 
-    def _start_autoscaler(self, *, new_ray: bool) -> None:
+    def _start_autoscaler(self) -> None:
         words = ["daemon", "start", CONFIG]
-        if new_ray:
-            words.append("--new-ray")
         if self._options.rays_autoscaler:
             words.append("--watch-only")
         self._tell(words, _DAEMON_WAIT_S)

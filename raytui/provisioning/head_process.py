@@ -22,6 +22,15 @@ def gcs_address(instance_id: str) -> str:
     return ""
 
 
+def ray_session(instance_id: str) -> str:
+    """The name of the Ray session whose GCS runs as this instance; empty when none does.
+
+    Another one after each start of the head's Ray, unless its state outlives it (in Redis).
+    """
+    names = (_option(words, "session-name") for _, words in _of_instance(_GCS, instance_id))
+    return next((name for name in names if name), "")
+
+
 def dashboard_url(instance_id: str) -> str:
     """`http://host:port` of this instance's dashboard; empty when none runs here."""
     for process, words in _of_instance(_DASHBOARD, instance_id):

@@ -33,7 +33,7 @@ from raytui.provisioning.node_setup import NodeSetup, worker_setup
 from raytui.provisioning.node_tags import ray_started_in
 from raytui.provisioning.old_outputs import clear_old_outputs
 from raytui.provisioning.output_file import last_lines
-from raytui.provisioning.registry import WorksInBackground, filled, notices_of
+from raytui.provisioning.registry import WorksInBackground, cleaned, filled, notices_of
 from raytui.provisioning.shown_steps import ShownSteps
 
 _log = logging.getLogger(__name__)
@@ -158,6 +158,10 @@ class Provisioner:
     def notices(self) -> list[str]:
         """See KnowsItsMachines."""
         return notices_of(self._machines)
+
+    def clean(self) -> list[str]:
+        """See KnowsItsMachines."""
+        return cleaned(self._machines)
 
     # HeadProvider.
 

@@ -49,6 +49,13 @@ class KnowsItsMachines(Protocol):
         """What a person should know of the machines."""
         ...
 
+    def clean(self) -> list[str]:
+        """End what ended nodes have left where it could not be ended before.
+
+        Returns the machines where it still cannot, with why; takes at most 20 s.
+        """
+        ...
+
 
 _PLANNED = ("aws", "kuberay")
 
@@ -89,3 +96,8 @@ def filled(provider: NodeProvider, spec: ClusterSpec) -> ClusterSpec:
 def notices_of(provider: NodeProvider) -> list[str]:
     """What a person should know of the provider's machines."""
     return provider.notices() if isinstance(provider, KnowsItsMachines) else []
+
+
+def cleaned(provider: NodeProvider) -> list[str]:
+    """What still could not be cleaned of ended nodes, after one more try."""
+    return provider.clean() if isinstance(provider, KnowsItsMachines) else []

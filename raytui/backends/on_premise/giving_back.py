@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future, wait
 
 from msgspec.structs import replace
@@ -71,6 +71,17 @@ class GivingBack:
             record = known.get(host, HostRecord())
             left = tuple(one for one in record.unclean if one not in unclean)
             known[host] = replace(record, unclean=left, avoid_until=0.0)
+
+    def clean_all(self, unclean: Mapping[str, Sequence[str]]) -> None:
+        """Try it for all of these hosts at once, within PATIENCE_S."""
+        under_way = {
+            self._pool.submit(self.clean, host, left): host for host, left in unclean.items()
+        }
+        for future in wait(under_way, timeout=PATIENCE_S).done:
+            try:
+                future.result()
+            except ProviderError as error:
+                _log.info("%s is still not clean: %s", under_way[future], first_line(str(error)))
 
     def _release(self, host: str, claim: Claim, power_off: str) -> None:
         try:

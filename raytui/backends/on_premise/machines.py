@@ -203,23 +203,31 @@ class OnPremMachines:
     def notices(self) -> list[str]:
         """What a person should know: of lost state, unclean hosts, types of unlike hosts."""
         lost = [f"{self._file.lost}; the claims on the hosts say what is ours"]
-        unclean = [
-            f"{host} is not cleaned of what ran there ({', '.join(record.unclean)}): {record.error}"
-            for host, record in self._file.read().items()
-            if record.unclean
-        ]
         unseen = [
             f"{name} cannot be looked at: {error}"
             for name, error in self._watching.unanswered().items()
         ]
         return [
             *(lost if self._file.lost else ()),
-            *unclean,
+            *self._unclean(),
             *unseen,
             *self._asking.unlike(self.spec),
         ]
 
+    def clean(self) -> list[str]:
+        """End what ended nodes have left on hosts that did not answer; those that still do not."""
+        known = self._file.read()
+        self._giving.clean_all({h: r.unclean for h, r in known.items() if r.unclean})
+        return self._unclean()
+
     # Parts.
+
+    def _unclean(self) -> list[str]:
+        return [
+            f"{host} is not cleaned of what ran there ({', '.join(record.unclean)}): {record.error}"
+            for host, record in self._file.read().items()
+            if record.unclean
+        ]
 
     def _head(self) -> Instance:
         return Instance(
