@@ -81,8 +81,8 @@ class _Launch:
         hashes = self._set_head_up(keys, restarts)
         self._note(HeadRecord(hashes))
         self._start_autoscaler()
-        self._note(HeadRecord(hashes, is_up=True))
         self._follow_first_nodes()
+        self._note(HeadRecord(hashes, is_up=True))
 
     def _ray_runs(self) -> bool:
         """Whether GCS runs on the head, as this cluster's."""
