@@ -41,7 +41,7 @@ def described_by_moto() -> list[Description]:
     try:
         from moto.ec2.models.instance_types import INSTANCE_TYPES
     except ModuleNotFoundError as error:
-        raise ConfigError("--offline reads the EC2 data that moto brings: pip install moto") from (
+        raise ConfigError("--offline reads the EC2 data that moto brings: pip install 'raytui[catalog]'") from (
             error
         )
     return list(INSTANCE_TYPES.values())
