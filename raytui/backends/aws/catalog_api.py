@@ -41,9 +41,8 @@ def described_by_moto() -> list[Description]:
     try:
         from moto.ec2.models.instance_types import INSTANCE_TYPES
     except ModuleNotFoundError as error:
-        raise ConfigError("--offline reads the EC2 data that moto brings: pip install 'raytui[catalog]'") from (
-            error
-        )
+        words = "--offline reads the EC2 data that moto brings: pip install 'raytui[catalog]'"
+        raise ConfigError(words) from error
     return list(INSTANCE_TYPES.values())
 
 
