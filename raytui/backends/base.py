@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from msgspec import Struct
 
 from raytui.model.plan import FailureKind
 from raytui.model.spec import ClusterSpec, Market, NodeType, Offering
 from raytui.model.state import Instance
-from raytui.model.step import Step
 
 
 class LaunchRequest(Struct, frozen=True):
@@ -231,21 +230,4 @@ class Machines(NodeProvider, Protocol):
 
         Raises ProviderError.
         """
-        ...
-
-
-@runtime_checkable
-class SetsUpNodes(Protocol):
-    """What a provider can tell besides when it sets its machines up."""
-
-    def steps(self) -> Sequence[Step]:
-        """The set-up of nodes under way, failed, or done in the last minutes, in order."""
-        ...
-
-    def step_output(self, node: str, name: str, lines: int) -> list[str]:
-        """The last lines of one step's output; empty when there is none."""
-        ...
-
-    def retry(self, instance_ids: Sequence[str]) -> list[str]:
-        """Try failed steps again now, and go on; the ids for which there was something to try."""
         ...

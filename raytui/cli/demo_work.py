@@ -7,11 +7,12 @@ import shlex
 import sys
 import time
 
+from raytui.backends.abilities import HeadProvider
 from raytui.config.locations import ClusterPaths
 from raytui.model.spec import ClusterSpec
 from raytui.model.step import LaunchError, StepSink
 from raytui.provisioning.progress import Progress, step
-from raytui.provisioning.registry import HeadProvider, provider_for
+from raytui.provisioning.registry import provider_for
 from raytui.ray.base import RayError
 from raytui.ray.jobs import jobs, submit
 

@@ -10,6 +10,7 @@ import msgspec
 
 from raytui.autoscaler.daemon.actor_lock import ActorLock, LockHeldError
 from raytui.autoscaler.loop.ledger import Ledger, LedgerError
+from raytui.backends.abilities import HeadProvider, cleaned, notices_of
 from raytui.backends.base import ProviderError
 from raytui.config.launched import forget
 from raytui.config.locations import ClusterPaths
@@ -22,7 +23,7 @@ from raytui.model.state import Instance
 from raytui.model.step import LaunchError, StepSink
 from raytui.model.text import count_text
 from raytui.provisioning.progress import step
-from raytui.provisioning.registry import HeadProvider, cleaned, notices_of, provider_for
+from raytui.provisioning.registry import provider_for
 
 _TRIES = 3
 """A launch that the provider had begun may finish while we terminate; then look again."""

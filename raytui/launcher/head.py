@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 import uuid
 
+from raytui.backends.abilities import HeadProvider
 from raytui.backends.base import LaunchRequest, ProviderError
 from raytui.model.lifecycle import LEAVING, InstanceStatus
 from raytui.model.spec import ClusterSpec
 from raytui.model.state import Instance
 from raytui.model.step import LaunchError
 from raytui.provisioning.progress import Progress
-from raytui.provisioning.registry import HeadProvider
 from raytui.ray.base import RayError
 
 _GCS_WAIT_S = 120.0

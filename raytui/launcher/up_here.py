@@ -6,6 +6,7 @@ import contextlib
 from importlib.metadata import PackageNotFoundError, version
 
 from raytui.autoscaler.daemon.actor_lock import ActorLock, LockHeldError, holder
+from raytui.backends.abilities import HeadProvider
 from raytui.backends.base import ProviderError
 from raytui.config.launched import forget, recall, remember
 from raytui.config.locations import ClusterPaths
@@ -24,7 +25,7 @@ from raytui.model.spec import ClusterSpec
 from raytui.model.state import Instance
 from raytui.model.step import LaunchError, StepSink
 from raytui.provisioning.progress import step
-from raytui.provisioning.registry import HeadProvider, provider_for
+from raytui.provisioning.registry import provider_for
 
 
 def up_here(spec: ClusterSpec, paths: ClusterPaths, on_step: StepSink, options: UpOptions) -> None:

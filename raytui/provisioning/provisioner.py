@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from raytui.backends.abilities import WorksInBackground, cleaned, filled, notices_of
 from raytui.backends.base import (
     ConfigError,
     LaunchRequest,
@@ -33,7 +34,6 @@ from raytui.provisioning.node_setup import NodeSetup, worker_setup
 from raytui.provisioning.node_tags import ray_started_in
 from raytui.provisioning.old_outputs import clear_old_outputs
 from raytui.provisioning.output_file import last_lines
-from raytui.provisioning.registry import WorksInBackground, cleaned, filled, notices_of
 from raytui.provisioning.shown_steps import ShownSteps
 
 _log = logging.getLogger(__name__)

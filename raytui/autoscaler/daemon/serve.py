@@ -11,18 +11,13 @@ from raytui.autoscaler.daemon.process import run_daemon
 from raytui.autoscaler.engine import Engine
 from raytui.autoscaler.metrics.endpoint import EndpointError, open_endpoint
 from raytui.autoscaler.metrics.monitor import Monitor
+from raytui.backends.abilities import HeadProvider, WorksInBackground, filled, notices_of
 from raytui.config.launched import remember
 from raytui.config.locations import ClusterPaths
 from raytui.config.target import cluster_of
 from raytui.model.snapshot import ClusterInfo, Level
 from raytui.model.spec import ClusterSpec
-from raytui.provisioning.registry import (
-    HeadProvider,
-    WorksInBackground,
-    filled,
-    notices_of,
-    provider_for,
-)
+from raytui.provisioning.registry import provider_for
 
 
 class NoHeadError(Exception):

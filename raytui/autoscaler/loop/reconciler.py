@@ -36,7 +36,8 @@ from raytui.autoscaler.loop.syncing import Sync
 from raytui.autoscaler.loop.telling import Telling
 from raytui.autoscaler.loop.waits import Waits
 from raytui.autoscaler.planning.planner import DEFAULT_BUDGET, plan
-from raytui.backends.base import NodeProvider, ProviderError, SetsUpNodes
+from raytui.backends.abilities import SetsUpNodes
+from raytui.backends.base import NodeProvider, ProviderError
 from raytui.model.command import Ack, Command, Impact
 from raytui.model.lifecycle import InstanceStatus
 from raytui.model.plan import Decision, Memory, Plan, Removal

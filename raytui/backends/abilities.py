@@ -1,0 +1,90 @@
+"""What a provider may be able to do besides NodeProvider, and asking it when it can."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+from raytui.backends.base import NodeProvider
+from raytui.model.spec import ClusterSpec
+from raytui.model.step import Step
+
+
+class HeadProvider(NodeProvider, Protocol):
+    """A NodeProvider that also knows how its head is reached."""
+
+    def head_address(self) -> str:
+        """`ip:port` of the head's GCS; empty when there is no head or it is not known yet."""
+        ...
+
+    def dashboard_url(self) -> str:
+        """`http://host:port` of the head's dashboard; empty when there is none."""
+        ...
+
+
+@runtime_checkable
+class WorksInBackground(Protocol):
+    """What a provider does besides when it sets machines up."""
+
+    def start(self) -> None:
+        """Set nodes up from now on, and go on with what an earlier process left undone."""
+        ...
+
+    def close(self) -> None:
+        """End what is under way on machines; nodes stay as they are."""
+        ...
+
+
+@runtime_checkable
+class KnowsItsMachines(Protocol):
+    """A provider that completes the cluster file by what its machines have."""
+
+    def fill(self, spec: ClusterSpec) -> ClusterSpec:
+        """The spec with the resources that it leaves open, as far as they are known.
+
+        May take 20 s while machines are asked that nothing is known of.
+        """
+        ...
+
+    def notices(self) -> list[str]:
+        """What a person should know of the machines."""
+        ...
+
+    def clean(self) -> list[str]:
+        """End what ended nodes have left where it could not be ended before.
+
+        Returns the machines where it still cannot, with why; takes at most 20 s.
+        """
+        ...
+
+
+@runtime_checkable
+class SetsUpNodes(Protocol):
+    """What a provider can tell besides when it sets its machines up."""
+
+    def steps(self) -> Sequence[Step]:
+        """The set-up of nodes under way, failed, or done in the last minutes, in order."""
+        ...
+
+    def step_output(self, node: str, name: str, lines: int) -> list[str]:
+        """The last lines of one step's output; empty when there is none."""
+        ...
+
+    def retry(self, instance_ids: Sequence[str]) -> list[str]:
+        """Try failed steps again now, and go on; the ids for which there was something to try."""
+        ...
+
+
+def filled(provider: NodeProvider, spec: ClusterSpec) -> ClusterSpec:
+    """The spec with what the provider knows of its machines and the file leaves open."""
+    return provider.fill(spec) if isinstance(provider, KnowsItsMachines) else spec
+
+
+def notices_of(provider: NodeProvider) -> list[str]:
+    """What a person should know of the provider's machines."""
+    return provider.notices() if isinstance(provider, KnowsItsMachines) else []
+
+
+def cleaned(provider: NodeProvider) -> list[str]:
+    """What still could not be cleaned of ended nodes, after one more try."""
+    return provider.clean() if isinstance(provider, KnowsItsMachines) else []
