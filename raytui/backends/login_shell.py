@@ -6,8 +6,11 @@ import re
 from collections.abc import Callable
 
 _UNHEARD = re.compile(
-    r"bash: (cannot set terminal process group \(-?\d+\): .*|no job control in this shell)"
+    r"bash: (?:cannot set terminal process group \(-?\d+\): [^\r\n]*|no job control in this shell)"
+    r"(?:\r?\n|$)"
 )
+"""What an interactive shell says that has no terminal. It comes by another way than output, and may
+stand behind a last line that has no end."""
 
 
 def login_shell(text: str) -> list[str]:
@@ -24,8 +27,8 @@ def login_shell(text: str) -> list[str]:
 
 
 def without_noise(output: str) -> str:
-    """Output without the lines in which an interactive shell says that it has no terminal."""
-    return "".join(line for line in output.splitlines(keepends=True) if not _is_noise(line))
+    """Output without what an interactive shell says of having no terminal."""
+    return _UNHEARD.sub("", output)
 
 
 def noiseless(on_line: Callable[[str], None] | None) -> Callable[[str], None] | None:
@@ -35,11 +38,8 @@ def noiseless(on_line: Callable[[str], None] | None) -> Callable[[str], None] | 
     hear = on_line
 
     def heard(line: str) -> None:
-        if not _is_noise(line):
-            hear(line)
+        rest = _UNHEARD.sub("", line)
+        if rest or not line:
+            hear(rest)
 
     return heard
-
-
-def _is_noise(line: str) -> bool:
-    return _UNHEARD.fullmatch(line.rstrip("\r\n")) is not None

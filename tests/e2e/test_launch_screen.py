@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.terminal import Terminal, lines_with
-from tests.support import hosts
 from tests.support.hosts import Engine
 from tests.support.on_premise import OnPremise, cluster_of_hosts
 
@@ -27,12 +26,6 @@ SET_UP = [
     "test ! -e ~/without-libfoo || { echo 'E: Unable to locate package libfoo'; exit 100; }",
     "echo the last of them",
 ]
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    with hosts.engine() as running:
-        yield running
 
 
 @pytest.fixture

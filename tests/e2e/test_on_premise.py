@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support import hosts
 from tests.support.hosts import Engine, Host, wait_until
 from tests.support.on_premise import OnPremise, cluster_of_hosts
 
@@ -36,12 +35,6 @@ def guest():
 print("the first are here", flush=True)
 print(*set(ray.get([guest.remote() for _ in range({NODES * CPUS})])))
 """
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    with hosts.engine() as running:
-        yield running
 
 
 def status(cluster: OnPremise) -> dict[str, Any]:

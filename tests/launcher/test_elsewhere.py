@@ -27,19 +27,12 @@ from raytui.launcher.head_notes import claimed
 from raytui.launcher.options import DownOptions, UpOptions
 from raytui.launcher.reach import HeadReach
 from raytui.model.step import LaunchError, Step
-from tests.support import hosts
 from tests.support.hosts import Engine, Host
 from tests.support.on_premise import OnPremise, cluster_of_hosts
 
 pytestmark = [pytest.mark.ssh, pytest.mark.slow, pytest.mark.timeout(300)]
 
 NO_RAY = {"head_start_ray_commands": ["true"], "worker_start_ray_commands": ["true"]}
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    with hosts.engine() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

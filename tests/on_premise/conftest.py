@@ -18,18 +18,11 @@ from raytui.config.locations import ClusterPaths
 from raytui.model.codec import encode
 from raytui.model.spec import ClusterSpec
 from raytui.model.state import Instance
-from tests.support import hosts
 from tests.support.hosts import Engine, Host
 
 TYPE = "local.cluster.node"
 
 Cluster = Callable[..., OnPremMachines]
-
-
-@pytest.fixture(scope="session")
-def engine() -> Iterator[Engine]:
-    with hosts.engine() as running:
-        yield running
 
 
 @pytest.fixture

@@ -24,18 +24,11 @@ from raytui.provisioning.hashes import NodeHashes
 from raytui.provisioning.node_setup import NodeSetup
 from raytui.provisioning.node_update import NodeUpdate, Updated, update_node
 from tests.ssh.conftest import LIMITS
-from tests.support import hosts
 from tests.support.hosts import Engine, Host, wait_until
 
 pytestmark = [pytest.mark.ssh, pytest.mark.slow]
 
 HASHES = NodeHashes("l", "r", "c")
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    with hosts.engine() as running:
-        yield running
 
 
 @pytest.fixture

@@ -17,16 +17,9 @@ from raytui.model.spec import AuthSpec
 from tests.provisioning.folder_machines import FolderMachines
 from tests.provisioning.test_provisioner import cluster, is_a_node, launch, provisioner, worker
 from tests.ssh.conftest import LIMITS
-from tests.support import hosts
 from tests.support.hosts import Engine, Host, wait_until
 
 pytestmark = [pytest.mark.ssh, pytest.mark.slow]
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    with hosts.engine() as running:
-        yield running
 
 
 @pytest.fixture

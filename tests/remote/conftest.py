@@ -7,17 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import away, hosts
+from tests.support import away
 from tests.support.hosts import Engine
 from tests.support.on_premise import OnPremise, cluster_of_hosts
 
 STANDING = Path(__file__).with_name("standing_daemon.py")
-
-
-@pytest.fixture(scope="session")
-def engine() -> Iterator[Engine]:
-    with hosts.engine() as running:
-        yield running
 
 
 @pytest.fixture(scope="package")

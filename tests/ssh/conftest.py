@@ -11,19 +11,12 @@ from raytui.backends.ssh.host_keys import HostKeys
 from raytui.backends.ssh.runner import SshRunner
 from raytui.backends.ssh.target import ssh_target
 from raytui.model.spec import AuthSpec
-from tests.support import hosts
 from tests.support.hosts import Engine, Host
 
 LIMITS = Limits(connect_s=2, handshake_s=2, beat_s=0.5, silence_s=2)
 """Short patience, so that tests of what hangs are quick."""
 
 Reach = Callable[..., SshRunner]
-
-
-@pytest.fixture(scope="session")
-def engine() -> Iterator[Engine]:
-    with hosts.engine() as running:
-        yield running
 
 
 @pytest.fixture

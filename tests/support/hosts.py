@@ -25,7 +25,7 @@ import psutil
 from tests.support.host_image import BARE, CACHE, HostImage, image_tar
 
 ROOT = Path(__file__).parents[2]
-_SLOTS = 8
+_SLOTS = 16
 _START_S = 60.0
 _AT_ONCE = 8
 _SSHD = """mkdir -p /run/sshd
