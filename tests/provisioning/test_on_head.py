@@ -37,6 +37,11 @@ def daemon(cluster: OnPremise) -> int:
     return int(json.loads(cluster.head.run("cat", lock))["pid"])
 
 
+def raylets(host: Host) -> list[str]:
+    """Their pids."""
+    return host.run("sh", "-c", "pgrep -x raylet || true").split()
+
+
 def running(cluster: OnPremise) -> int:
     """Workers that Ray sees."""
     done = cluster.raytui("status", cluster.name, "--json")
@@ -56,13 +61,13 @@ def test_a_killed_daemon_goes_on_and_a_new_file_reaches_nodes_that_run(cluster: 
         up.communicate(timeout=120)
     wait_until(lambda: running(cluster) == 1, "the worker")
     assert [lines(worker, name) for name in ("first", "ended")] == [1, 1]
-    raylets = worker.run("pgrep", "-x", "raylet").split()
-    assert len(raylets) == 1
+    first = raylets(worker)
+    assert len(first) == 1
 
     cluster.write(worker_setup_commands=["echo x >> ~/third"])
     done = cluster.raytui("up", str(cluster.file), "-y")
     assert done.returncode == 0, done.stdout + done.stderr
     wait_until(lambda: lines(worker, "third") >= 1, "the new command")
+    wait_until(lambda: len(raylets(worker)) == 1 and raylets(worker) != first, "Ray anew")
     wait_until(lambda: running(cluster) == 1, "the worker")
     assert lines(worker, "begun") == 2
-    assert len(worker.run("pgrep", "-x", "raylet").split()) == 1
