@@ -169,7 +169,7 @@ def head_setup(
     """
     start = head_start(spec.head_start_ray_commands)
     mounts = spec.files.file_mounts
-    launch = _launch_hash(spec, spec.head)
+    launch = launch_hash_of(spec, spec.head)
     return NodeSetup(
         instance_id=instance_id,
         is_head=True,
@@ -205,7 +205,7 @@ def worker_setup(
             spec.files.cluster_synced_files,
             written.get("worker_setup_commands", ()),
             spec.worker_start_ray_commands,
-            launch=_launch_hash(spec, node_type),
+            launch=launch_hash_of(spec, node_type),
         ),
         file_mounts=spec.files.file_mounts,
         synced_files=spec.files.cluster_synced_files,
@@ -225,7 +225,8 @@ def worker_setup(
     )
 
 
-def _launch_hash(spec: ClusterSpec, node_type: NodeType) -> str:
+def launch_hash_of(spec: ClusterSpec, node_type: NodeType) -> str:
+    """Ray's hash of what a machine of this type is made from; raises OSError for a missing key."""
     auth: dict[str, Any] = spec.written.get("auth", {})
     return launch_hash(node_type.node_config, auth)
 

@@ -3,36 +3,53 @@
 from __future__ import annotations
 
 from raytui.backends.abilities import HeadProvider
-from raytui.backends.base import ConfigError
+from raytui.backends.base import ConfigError, Machines
 from raytui.config.locations import ClusterPaths
 from raytui.model.spec import ClusterSpec
 
-_PLANNED = ("aws", "kuberay")
+_PLANNED = ("kuberay",)
+
+
+def machines_for(spec: ClusterSpec, paths: ClusterPaths) -> Machines:
+    """The bare machines of a cluster elsewhere, its head's among them where it has to be bought.
+
+    Raises ConfigError when nothing serves its provider type yet.
+    """
+    kind = spec.provider.type
+    if kind == "local":
+        from raytui.backends.on_premise.machines import OnPremMachines
+
+        return OnPremMachines(spec, paths)
+    if kind == "aws":
+        from raytui.backends.aws.machines import Ec2Machines
+        from raytui.backends.aws.session import AwsSession
+        from raytui.provisioning.node_setup import launch_hash_of
+
+        session = AwsSession(spec.provider.options)
+        return Ec2Machines(spec, paths, session, lambda kind: launch_hash_of(spec, kind))
+    later = " yet" if kind in _PLANNED else ""
+    raise ConfigError(
+        f"raytui {spec.cluster_name}: provider type {kind} cannot be launched{later}; aws, local "
+        "(hosts reached by SSH) and fake_multinode (real Ray nodes on this machine) can"
+    )
 
 
 def provider_for(spec: ClusterSpec, paths: ClusterPaths) -> HeadProvider:
-    """The machines of a cluster, for the machine that drives them.
+    """The nodes of a cluster, for the machine that drives them.
 
-    Raises ConfigError when nothing serves its provider type yet, and for a cluster whose machines
-    are driven from its head when this is not the head.
+    Raises ConfigError as `machines_for` does, and for a cluster whose machines are driven from its
+    head when this is not the head.
     """
-    kind = spec.provider.type
-    if kind == "fake_multinode":
+    if spec.provider.type == "fake_multinode":
         from raytui.backends.local import LocalProvider
 
         return LocalProvider(spec, paths)
-    if kind == "local" and spec.on_head:
-        from raytui.backends.on_premise.machines import OnPremMachines
-        from raytui.provisioning.provisioner import Provisioner
-
-        return Provisioner(spec, OnPremMachines(spec, paths), paths)
-    if kind == "local":
+    machines = machines_for(spec, paths)
+    if not spec.on_head:
         raise ConfigError(
             f"raytui {spec.cluster_name}: its autoscaler runs on its head; bring it up with "
             f"`raytui up {spec.source or 'FILE'}`, look at it with `raytui {spec.cluster_name}`"
         )
-    later = " yet" if kind in _PLANNED else ""
-    raise ConfigError(
-        f"raytui {spec.cluster_name}: provider type {kind} cannot be launched{later}; local "
-        "(hosts reached by SSH) and fake_multinode (real Ray nodes on this machine) can"
-    )
+    from raytui.provisioning.provisioner import Provisioner
+
+    return Provisioner(spec, machines, paths)
