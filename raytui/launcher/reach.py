@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Sequence
 from types import TracebackType
@@ -11,15 +10,12 @@ from typing import Self
 from raytui.backends.base import CommandRunner, ConfigError
 from raytui.backends.ssh.host_keys import HostKeys
 from raytui.backends.ssh.openssh import stream_argv, terminal_argv
-from raytui.backends.ssh.ssh_config import CONFIG_VARIABLE
 from raytui.backends.ssh.target import SshTarget, ssh_target
 from raytui.config.locations import ClusterPaths
 from raytui.model.spec import ClusterSpec, DockerSpec
 from raytui.provisioning.docker_commands import execute
 from raytui.provisioning.docker_runner import DockerRunner
 from raytui.provisioning.own_wheel import PROGRAM
-
-SSH_CONFIG = CONFIG_VARIABLE
 
 _HERE = "fake_multinode"
 
@@ -104,8 +100,7 @@ def head_id(spec: ClusterSpec) -> str:
 
 def head_target(spec: ClusterSpec, paths: ClusterPaths) -> tuple[SshTarget, HostKeys]:
     """Where the head is by SSH, and which keys it may show; raises ConfigError."""
-    target = ssh_target(head_host(spec), spec.auth, config=os.environ.get(SSH_CONFIG, ""))
-    return target, HostKeys(paths.known_hosts)
+    return ssh_target(head_host(spec), spec.auth), HostKeys(paths.known_hosts)
 
 
 def stream_to_head(spec: ClusterSpec, paths: ClusterPaths, *arguments: str) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 from concurrent.futures import ThreadPoolExecutor
 
 from msgspec import Struct
@@ -15,7 +14,7 @@ from raytui.backends.ssh.target import SshTarget, ssh_target
 from raytui.config.launched import recall
 from raytui.config.locations import ClusterPaths
 from raytui.launcher.options import Question
-from raytui.launcher.reach import SSH_CONFIG, HeadReach, head_target
+from raytui.launcher.reach import HeadReach, head_target
 from raytui.model.spec import ClusterSpec
 from raytui.model.step import LaunchError, StepSink
 from raytui.model.text import count_text
@@ -61,7 +60,7 @@ def known_hosts_for_head(
     lines = [
         _line(host, key)
         for host in dict.fromkeys([*worker_hosts(spec), *_hosts_before(paths)])
-        for key in keys.known(_target(spec, host))
+        for key in keys.known(ssh_target(host, spec.auth))
     ]
     left = [target.name for target in _unknown(spec, keys)]
     known = f"{len(worker_hosts(spec)) - len(left)} of {len(worker_hosts(spec))} workers known"
@@ -110,12 +109,8 @@ def unknown_hosts(spec: ClusterSpec, paths: ClusterPaths) -> list[str]:
 
 
 def _unknown(spec: ClusterSpec, keys: HostKeys) -> list[SshTarget]:
-    targets = (_target(spec, host) for host in worker_hosts(spec))
+    targets = (ssh_target(host, spec.auth) for host in worker_hosts(spec))
     return [target for target in targets if not keys.known(target)]
-
-
-def _target(spec: ClusterSpec, host: str) -> SshTarget:
-    return ssh_target(host, spec.auth, config=os.environ.get(SSH_CONFIG, ""))
 
 
 def _ask_through(reach: HeadReach, targets: list[SshTarget]) -> list[ShownKey]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import msgspec
 
 from raytui.backends.ssh.errors import HungError, UnreachableError
@@ -11,8 +9,8 @@ from raytui.backends.ssh.host_keys import HostKeys
 from raytui.backends.ssh.openssh import jump_command
 from raytui.backends.ssh.target import SshTarget, ssh_target
 from raytui.config.locations import ClusterPaths
-from raytui.launcher.reach import SSH_CONFIG, Reach, head_target
-from raytui.model.spec import AuthSpec, ClusterSpec, NodeType
+from raytui.launcher.reach import Reach, head_target
+from raytui.model.spec import ClusterSpec, NodeType
 
 _DIRECT_S = 3.0
 """How long a worker may take to answer directly before it is tried through the head."""
@@ -27,17 +25,13 @@ def reach_worker(
     known in both cases. Raises SshError.
     """
     docker = node_type.docker if node_type else spec.docker
-    direct = _target(address, spec.auth)
+    direct = ssh_target(address, spec.auth)
     keys = HostKeys(paths.known_hosts)
     if spec.auth.ssh_proxy_command or _answers(direct, keys):
         return Reach(direct, keys, docker, spec)
     through = jump_command(*head_target(spec, paths))
     auth = msgspec.structs.replace(spec.auth, ssh_proxy_command=through)
-    return Reach(_target(address, auth), keys, docker, spec)
-
-
-def _target(address: str, auth: AuthSpec) -> SshTarget:
-    return ssh_target(address, auth, config=os.environ.get(SSH_CONFIG, ""))
+    return Reach(ssh_target(address, auth), keys, docker, spec)
 
 
 def _answers(target: SshTarget, keys: HostKeys) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 import threading
 import time
@@ -274,16 +273,9 @@ class Ec2Machines:
         from raytui.backends.ssh.connection import SshConnection
         from raytui.backends.ssh.host_keys import HostKeys
         from raytui.backends.ssh.runner import SshRunner
-        from raytui.backends.ssh.ssh_config import CONFIG_VARIABLE
         from raytui.backends.ssh.target import ssh_target
 
-        target = ssh_target(
-            known.instance.ip,
-            self._spec.auth,
-            node_id=known.ec2_id,
-            ours=True,
-            config=os.environ.get(CONFIG_VARIABLE, ""),
-        )
+        target = ssh_target(known.instance.ip, self._spec.auth, node_id=known.ec2_id, ours=True)
         return SshRunner(SshConnection(target, HostKeys(self._paths.known_hosts)))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Container
 from pathlib import Path
@@ -13,7 +12,6 @@ from raytui.backends.on_premise.host import Host
 from raytui.backends.ssh.connection import SshConnection
 from raytui.backends.ssh.host_keys import HostKeys
 from raytui.backends.ssh.runner import SshRunner
-from raytui.backends.ssh.ssh_config import CONFIG_VARIABLE
 from raytui.backends.ssh.target import ssh_target
 from raytui.config.locations import ClusterPaths
 from raytui.model.spec import AuthSpec
@@ -59,7 +57,7 @@ class Reaching:
             host.runner.close()
 
     def _runner(self, name: str) -> SshRunner:
-        target = ssh_target(name, self._auth, config=os.environ.get(CONFIG_VARIABLE, ""))
+        target = ssh_target(name, self._auth)
         brought = str(Path(_FROM_THE_LAPTOP).expanduser())
         target = msgspec.structs.replace(target, known_hosts=(brought, *target.known_hosts))
         return SshRunner(SshConnection(target, self._keys))

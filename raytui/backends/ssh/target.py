@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import re
 import shlex
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from raytui.backends.base import ConfigError
-from raytui.backends.ssh.ssh_config import Settings, config_argv, settings_for
+from raytui.backends.ssh.ssh_config import CONFIG_VARIABLE, Settings, config_argv, settings_for
 from raytui.model.spec import AuthSpec
 
 _HOST = re.compile(r"[A-Za-z0-9_:][A-Za-z0-9_.:%-]*")
@@ -61,9 +62,10 @@ def ssh_target(
 
     `node_id` is the provider's id of a machine of its own: it names the host in known_hosts, and
     in the proxy command if `ssh_proxy_use_node_id` says so. `config` is the ssh_config to read,
-    as for ssh's `-F`: empty for the user's own, `none` for none. Raises ConfigError when a name
-    could not be one, or ssh_config cannot be read.
+    as for ssh's `-F`: `none` for none, empty for what $RAYTUI_SSH_CONFIG names or else the user's
+    own. Raises ConfigError when a name could not be one, or ssh_config cannot be read.
     """
+    config = config or os.environ.get(CONFIG_VARIABLE, "")
     _check(_HOST, host, node_id or host)
     found = settings_for(host, config)
     user = auth.ssh_user or _one(found, "user") or getpass.getuser()
