@@ -62,6 +62,12 @@ class AwsSession:
         profile = self._session.profile_name if self._session is not None else "default"
         return f"profile {profile} in {self._region or 'the default region'}"
 
+    def in_region(self, region: str) -> AwsSession:
+        """The same account, by the same credentials, in another region."""
+        return AwsSession(
+            {"region": region, "aws_credentials": self._keys}, attempts=self._attempts
+        )
+
     def call(
         self,
         service: str,

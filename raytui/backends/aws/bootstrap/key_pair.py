@@ -26,7 +26,7 @@ def key_pair(draft: Draft, aws: AwsSession) -> Iterator[Part]:
     there = {key["KeyName"] for key in aws.call("ec2", "describe_key_pairs")["KeyPairs"]}
     named = str((draft.options.get("key_pair") or {}).get("key_name") or "")
     name = named or _usable(there, aws.region)
-    file = _file_of(name)
+    file = file_of(name)
     if (name in there) != file.exists():
         has = f"EC2 has it and {file} is not here" if name in there else f"{file} is here only"
         raise ConfigError(f"key pair {name}: {has}; name another in provider.key_pair.key_name")
@@ -54,17 +54,18 @@ def _usable(there: set[str], region: str) -> str:
     """Ray's first name that is whole, or that is free on both sides."""
     for number in count():
         name = f"ray-autoscaler_{number}_{region}" if number else f"ray-autoscaler_{region}"
-        if (name in there) == _file_of(name).exists():
+        if (name in there) == file_of(name).exists():
             return name
     raise AssertionError("numbers do not end")
 
 
-def _file_of(name: str) -> Path:
+def file_of(name: str) -> Path:
+    """Where this machine has the private half of a key pair."""
     return Path(_SSH).expanduser() / f"{name}.pem"
 
 
 def _make(aws: AwsSession, name: str) -> None:
-    file = _file_of(name)
+    file = file_of(name)
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # The file first: a key whose private half could not be kept would be of no use.
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
