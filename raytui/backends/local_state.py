@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from msgspec import Struct
 
 from raytui.backends.base import ConfigError
+from raytui.config.durable import locked, write_durably
 from raytui.model.codec import decode, encode
 from raytui.model.spec import Market
 
@@ -45,36 +43,26 @@ class LocalNode(Struct, frozen=True, omit_defaults=True):
 
 
 class StateFiles:
-    """One JSON file per node in a private directory; every write is atomic and durable."""
+    """One JSON file per node in a private directory."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Exclude other launches, in this process and in others; freed by the kernel at death.
+    def locked(self) -> AbstractContextManager[None]:
+        """Exclude other launches, in this process and in others.
 
-        A child between fork and exec holds the lock too. So whoever gets the lock after a crash
-        finds a half-made launch either not begun or visible in the process table.
+        Whoever gets the lock after a crash finds a half-made launch either not begun or visible
+        in the process table.
         """
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(self.directory / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
+        return locked(self.directory / ".lock")
 
     def create(self, node: LocalNode) -> None:
         """Write the intent; raises FileExistsError when this instance is already known."""
-        path = self._path(node.instance_id)
-        if path.exists():
-            raise FileExistsError(path)
-        self._write(path, node, exclusive=True)
+        write_durably(self._path(node.instance_id), encode(node), first=True)
 
     def save(self, node: LocalNode) -> None:
         """Replace what is known about a node."""
-        self._write(self._path(node.instance_id), node, exclusive=False)
+        write_durably(self._path(node.instance_id), encode(node))
 
     def load(self, instance_id: str) -> LocalNode | None:
         """What is known about a node, or None."""
@@ -113,27 +101,3 @@ class StateFiles:
         if not _SAFE_ID.fullmatch(instance_id):
             raise ConfigError(f"{instance_id!r} cannot be the name of an instance")
         return self.directory / f"{instance_id}.json"
-
-    def _write(self, path: Path, node: LocalNode, *, exclusive: bool) -> None:
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(encode(node))
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            if exclusive:
-                os.link(temporary, path)  # fails when the name exists, unlike a rename
-            else:
-                temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        _sync_directory(self.directory)
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-import os
-
 import msgspec
 
+from raytui.config.durable import write_durably
 from raytui.config.locations import ClusterPaths, known_clusters
 from raytui.model.codec import decode, encode
 from raytui.model.spec import ClusterSpec
@@ -19,13 +18,7 @@ _FILE = "launched.json"
 def remember(paths: ClusterPaths, spec: ClusterSpec) -> None:
     """Note that the cluster is up, or about to be, as `spec` says."""
     paths.make()
-    new = paths.dir / f"{_FILE}.new"
-    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(fd, "wb") as file:
-        file.write(encode(spec))
-        file.flush()
-        os.fsync(fd)
-    new.replace(paths.dir / _FILE)
+    write_durably(paths.dir / _FILE, encode(spec))
 
 
 def recall(paths: ClusterPaths) -> ClusterSpec | None:

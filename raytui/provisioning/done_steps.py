@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Collection
 from pathlib import Path
 
 import msgspec
+
+from raytui.config.durable import write_durably
 
 
 def read_done(path: Path) -> frozenset[str]:
@@ -19,14 +20,8 @@ def read_done(path: Path) -> frozenset[str]:
 
 
 def write_done(path: Path, keys: Collection[str]) -> None:
-    """Note which steps are done. A crash leaves the file as it was or as it should be."""
-    new = path.with_name(f"{path.name}.new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(msgspec.json.encode(sorted(keys)))
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
+    """Note which steps are done."""
+    write_durably(path, msgspec.json.encode(sorted(keys)))
 
 
 def forget_done(path: Path) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
@@ -17,6 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from raytui.backends.base import ConfigError
+from raytui.config.durable import write_durably
 from raytui.config.locations import cache_root, packaged
 
 PRICED_REGION = "us-east-1"
@@ -147,12 +147,7 @@ def write(types: Iterable[InstanceType]) -> str:
 def save(types: Iterable[InstanceType], path: Path) -> None:
     """Write the table so that a reader sees the old or the new one, whole. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        draft.write_text(write(types), "utf-8")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    write_durably(path, write(types).encode(), mode=0o644)
 
 
 def _read_row(row: Mapping[str, str]) -> InstanceType:

@@ -6,16 +6,13 @@ written what a repeated launch needs to get the same instances and no more.
 
 from __future__ import annotations
 
-import fcntl
-import os
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
+from raytui.config.durable import locked, write_durably
 from raytui.model.codec import decode, encode
 from raytui.model.spec import Offering
 from raytui.model.state import Instance
@@ -58,7 +55,7 @@ class Journal:
     def __init__(self, path: Path, clock: Callable[[], float]) -> None:
         self._path = path
         self._clock = clock
-        self._changing = threading.RLock()
+        self._lock = path.with_suffix(".lock")
 
     def attempts(self, request_id: str) -> tuple[Attempt, ...]:
         """What was tried for a request, in order; empty for one that is new."""
@@ -66,7 +63,7 @@ class Journal:
 
     def note(self, request_id: str, attempt: Attempt) -> None:
         """Write an attempt down, or how the one with the same token ended."""
-        with self._locked():
+        with locked(self._lock):
             oldest = self._clock() - _KEPT_S
             requests = {
                 name: tried
@@ -78,23 +75,12 @@ class Journal:
             requests[request_id] = (
                 tuple(attempt if a in same else a for a in before) if same else (*before, attempt)
             )
-            self._write(_Content(_VERSION, requests))
+            write_durably(self._path, encode(_Content(_VERSION, requests)))
 
     def given_since(self, since: float) -> list[Instance]:
         """The instances of all calls made at or after `since`, Unix seconds, the newest last."""
         attempts = [a for tried in self._load().values() for a in tried if a.at >= since]
         return [i for attempt in sorted(attempts, key=lambda a: a.at) for i in attempt.given]
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with self._changing:
-            descriptor = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-                yield
-            finally:
-                os.close(descriptor)
 
     def _load(self) -> dict[str, tuple[Attempt, ...]]:
         try:
@@ -105,17 +91,3 @@ class Journal:
             # Tokens and tags at EC2 still keep a repeated request from making more.
             return {}
         return content.requests if content.version == _VERSION else {}
-
-    def _write(self, content: _Content) -> None:
-        new = self._path.with_suffix(".new")
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(encode(content))
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self._path)
-        directory = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)

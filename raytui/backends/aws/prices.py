@@ -7,8 +7,8 @@ nobody told us is unknown, and `PriceList.unknown` says why in one sentence.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from msgspec import Struct
 from raytui.backends.aws.catalog import PRICED_REGION, InstanceType
 from raytui.backends.aws.session import AwsSession
 from raytui.backends.base import ProviderError
+from raytui.config.durable import write_durably
 from raytui.model.spec import Market
 
 PRICING_REGION = "us-east-1"
@@ -285,10 +286,6 @@ def _kept(path: Path | None, region: str) -> PriceList:
 
 def _keep(path: Path, prices: PriceList) -> None:
     """Best effort: a disk that takes nothing costs a call the next time, no more."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_bytes(msgspec.json.encode(prices))
-        draft.replace(path)
-    except OSError:
-        draft.unlink(missing_ok=True)
+        write_durably(path, msgspec.json.encode(prices))

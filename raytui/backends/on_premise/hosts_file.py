@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from raytui.backends.on_premise.facts import Facts
+from raytui.config.durable import locked, write_durably
 from raytui.model.codec import decode, encode
 
 
@@ -79,7 +77,7 @@ class HostsFile:
     def __init__(self, path: Path, cluster: str) -> None:
         self.path = path
         self._cluster = cluster
-        self._changing = threading.RLock()
+        self._lock = path.with_suffix(".lock")
         self._was_there = False
         self.lost = ""
         """What became of a file that could not be read, in words: it is to be rebuilt."""
@@ -98,7 +96,7 @@ class HostsFile:
     @contextmanager
     def change(self) -> Iterator[dict[str, HostRecord]]:
         """The hosts, to be changed in place; written at the end unless nothing changed."""
-        with self._locked():
+        with locked(self._lock):
             content = self._load()
             hosts = dict(content.hosts)
             yield hosts
@@ -112,22 +110,10 @@ class HostsFile:
 
     def tag_head(self, tags: dict[str, str]) -> None:
         """Write down with the head, beside what is there."""
-        with self._locked():
+        with locked(self._lock):
             content = self._load()
             merged = {**content.head_tags, **tags}
             self._write(msgspec.structs.replace(content, head_tags=merged))
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Exclude other threads and processes; freed by the kernel at death."""
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with self._changing:
-            descriptor = os.open(self.path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-                yield
-            finally:
-                os.close(descriptor)
 
     def _load(self) -> _Content:
         try:
@@ -154,16 +140,5 @@ class HostsFile:
         return _Content(_VERSION, self._cluster, {}, {})
 
     def _write(self, content: _Content) -> None:
-        new = self.path.with_name(f"{self.path.name}.new")
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(encode(content))
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self.path)
+        write_durably(self.path, encode(content))
         self._was_there = True
-        directory = os.open(self.path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
