@@ -64,6 +64,7 @@ def build(values: Values, source: str) -> ClusterSpec:
         timeouts=_timeouts(values),
         pools=_pools(values),
         on_head=own_section(values).get("on_head", False),
+        launch_hashes=own_section(values).get("launch_hashes", {}),
         source=source,
         written=values,
     )

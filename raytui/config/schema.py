@@ -386,6 +386,11 @@ RAYTUI = Table(
             "false",
         ),
         Key(
+            "launch_hashes",
+            MapOf(Text(), "a mapping of node type to a hash"),
+            "What machines were to be before `raytui up` filled the head's copy in.",
+        ),
+        Key(
             "node_types",
             MapOf(PRICED_TYPE, "a mapping of node type to its prices"),
             "Prices, by the names in available_node_types.",

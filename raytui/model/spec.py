@@ -169,6 +169,9 @@ class ClusterSpec(Struct, frozen=True):
     """The head's own commands and container, where workers of its type have others."""
     on_head: bool = False
     """This is the bootstrap file on the head: its machines are driven from here."""
+    launch_hashes: dict[str, str] = {}
+    """Ray's hash of each type's machine as a person wrote it, where the file was filled in since:
+    a newer image found at the next launch does not make another machine of those that run."""
     source: str = ""
     """Path of the file this came from; empty when built in code."""
     written: dict[str, Any] = {}

@@ -57,6 +57,8 @@ def bootstrap_config(spec: ClusterSpec, *, no_restart: bool = False) -> dict[str
         auth["ssh_private_key"] = KEY
     metadata = written.get("metadata", {})
     ours = {**metadata.get("raytui", {}), "on_head": True}
+    if spec.launch_hashes:
+        ours["launch_hashes"] = spec.launch_hashes
     return {
         **written,
         "metadata": {**metadata, "raytui": ours},

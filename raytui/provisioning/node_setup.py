@@ -159,21 +159,23 @@ def head_setup(
     own_program: bool = False,
     wheels: str = "",
     rays_autoscaler: bool = False,
+    as_written: ClusterSpec | None = None,
 ) -> NodeSetup:
     """The set-up of the head, from the machine of the user.
 
     `bootstrap` are further files (bootstrap.py), which do not count for the hashes: so has Ray.
     With `own_program` raytui is installed from the directory `wheels`, without one from an index
     unless it is there. With `rays_autoscaler` Ray starts its own autoscaler as the file says.
-    Raises OSError when a mounted file or the SSH key cannot be read.
+    The hashes are over `as_written`, where a cloud has filled in what the file left open. Raises
+    OSError when a mounted file or the SSH key cannot be read.
     """
     start = head_start(spec.head_start_ray_commands)
     mounts = spec.files.file_mounts
-    launch = launch_hash_of(spec, spec.head)
+    file = as_written or spec
     return NodeSetup(
         instance_id=instance_id,
         is_head=True,
-        hashes=head_hashes(mounts, spec.written, launch=launch),
+        hashes=head_hashes(mounts, file.written, launch=launch_hash_of(file, file.head)),
         file_mounts=mounts,
         bootstrap=dict(bootstrap or {}),
         filters=_filters(spec),
@@ -227,8 +229,9 @@ def worker_setup(
 
 def launch_hash_of(spec: ClusterSpec, node_type: NodeType) -> str:
     """Ray's hash of what a machine of this type is made from; raises OSError for a missing key."""
+    known = spec.launch_hashes.get(node_type.name)
     auth: dict[str, Any] = spec.written.get("auth", {})
-    return launch_hash(node_type.node_config, auth)
+    return known or launch_hash(node_type.node_config, auth)
 
 
 def _filters(spec: ClusterSpec) -> Filters:
