@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import shlex
 
+from raytui.backends.shell_script import script_argv
+
 FUNCTIONS = r"""
 fields() {  # state, parent and session of a process
   { read -r line <"/proc/$1/stat"; } 2>/dev/null || return 1
@@ -123,7 +125,7 @@ def end_argv(mark: str, *, at_once: bool = False) -> list[str]:
     Politely for 5 s first, unless `at_once`. What it ends it prints after `ending`; exit code 1
     means that some live on.
     """
-    return ["/bin/sh", "-c", _END, "raytui", "at-once" if at_once else "politely", mark]
+    return script_argv(_END, "at-once" if at_once else "politely", mark)
 
 
 def end_command(mark: str) -> str:
@@ -133,4 +135,4 @@ def end_command(mark: str) -> str:
 
 def find_argv(mark: str, name: str) -> list[str]:
     """The argv that prints the pids of processes called `name` that were started with `mark`."""
-    return ["/bin/sh", "-c", _FIND, "raytui", name, mark]
+    return script_argv(_FIND, name, mark)

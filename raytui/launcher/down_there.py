@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from raytui.backends.base import ProviderError
 from raytui.backends.marked_processes import end_argv, instance_mark
+from raytui.backends.shell_script import script_argv
 from raytui.config.launched import forget
 from raytui.config.locations import ClusterPaths
 from raytui.launcher.at_the_head import at_the_head
@@ -96,7 +97,7 @@ def _by_the_head(
     spec: ClusterSpec, reach: HeadReach, on_step: StepSink, options: DownOptions
 ) -> _Trouble | None:
     """Have raytui on the head do it and tell its steps."""
-    if reach.inside.run(_script(_IS_THERE, _below_home(CONFIG)), timeout_s=_ASK_S).exit_code:
+    if reach.inside.run(script_argv(_IS_THERE, _below_home(CONFIG)), timeout_s=_ASK_S).exit_code:
         return None  # Nothing was ever started there, or all is done.
     command = ["down", CONFIG, "--yes"]
     command += ["--workers-only"] if options.workers_only else []
@@ -133,7 +134,7 @@ def _tidy_up(spec: ClusterSpec, reach: HeadReach, on_step: StepSink) -> None:
     """Key and cluster file, the service, and our notes."""
     with step(on_step, "tidy up the head", "head"):
         files = [_below_home(file) for file in _BOOTSTRAP]
-        reach.host.run(_script(_TIDY, unit_name(spec), *files), timeout_s=_ASK_S)
+        reach.host.run(script_argv(_TIDY, unit_name(spec), *files), timeout_s=_ASK_S)
         if isinstance(reach.inside, DockerRunner):
             staged = [staging(spec.cluster_name, file) for file in _BOOTSTRAP]
             reach.host.run(["rm", "-f", "--", *staged], timeout_s=_ASK_S)
@@ -142,7 +143,3 @@ def _tidy_up(spec: ClusterSpec, reach: HeadReach, on_step: StepSink) -> None:
 
 def _below_home(path: str) -> str:
     return path.removeprefix("~/")
-
-
-def _script(text: str, *arguments: str) -> list[str]:
-    return ["/bin/sh", "-c", text, "raytui", *arguments]

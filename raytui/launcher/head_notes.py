@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from raytui.backends.base import CommandRunner, ProviderError
+from raytui.backends.shell_script import script_argv
 from raytui.model.step import LaunchError
 from raytui.model.text import duration_text
 from raytui.provisioning.hashes import NodeHashes
@@ -61,7 +62,7 @@ def claimed(host: CommandRunner, cluster: str, owner: str) -> Iterator[None]:
     LaunchError when somebody else is at it now, and ProviderError.
     """
     owner = " ".join(owner.split())
-    answer = host.run(_argv(_CLAIM, cluster, owner), timeout_s=_ASK_S)
+    answer = host.run(script_argv(_CLAIM, cluster, owner), timeout_s=_ASK_S)
     if answer.exit_code == _HELD:
         raise LaunchError(
             f"{answer.output.strip()} is at work on {cluster} now; try again when it is done "
@@ -80,12 +81,12 @@ def claimed(host: CommandRunner, cluster: str, owner: str) -> Iterator[None]:
         ended.set()
         beating.join()
         with contextlib.suppress(ProviderError):
-            host.run(_argv(_LET_GO, cluster, owner), timeout_s=_ASK_S)
+            host.run(script_argv(_LET_GO, cluster, owner), timeout_s=_ASK_S)
 
 
 def read_record(host: CommandRunner, cluster: str) -> HeadRecord:
     """What is known of the head; an empty record for a bare one, or an unreadable one."""
-    answer = host.run(_argv(_READ, cluster), timeout_s=_ASK_S)
+    answer = host.run(script_argv(_READ, cluster), timeout_s=_ASK_S)
     try:
         return msgspec.json.decode(answer.output, type=HeadRecord)
     except msgspec.DecodeError:
@@ -95,22 +96,18 @@ def read_record(host: CommandRunner, cluster: str) -> HeadRecord:
 def write_record(host: CommandRunner, cluster: str, record: HeadRecord) -> None:
     """Write down what the head was made from; raises LaunchError when it cannot."""
     text = msgspec.json.encode(record).decode()
-    answer = host.run(_argv(_WRITE, cluster, text), timeout_s=_ASK_S)
+    answer = host.run(script_argv(_WRITE, cluster, text), timeout_s=_ASK_S)
     if answer.exit_code:
         raise LaunchError(f"the head keeps no notes: {answer.output.strip()}")
 
 
 def forget_record(host: CommandRunner, cluster: str) -> None:
     """The head is bare again, or as good as."""
-    host.run(_argv(_FORGET, cluster), timeout_s=_ASK_S)
-
-
-def _argv(script: str, *arguments: str) -> list[str]:
-    return ["/bin/sh", "-c", script, "raytui", *arguments]
+    host.run(script_argv(_FORGET, cluster), timeout_s=_ASK_S)
 
 
 def _beat(host: CommandRunner, cluster: str, owner: str, ended: threading.Event) -> None:
     while not ended.wait(_BEAT_S):
         # A cut network is for those to tell who do the work.
         with contextlib.suppress(ProviderError):
-            host.run(_argv(_BEAT, cluster, owner), timeout_s=_ASK_S)
+            host.run(script_argv(_BEAT, cluster, owner), timeout_s=_ASK_S)

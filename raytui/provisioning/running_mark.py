@@ -14,6 +14,7 @@ import secrets
 
 from raytui.backends.base import CommandRunner, ProviderError
 from raytui.backends.marked_processes import end_argv
+from raytui.backends.shell_script import script_argv
 
 VARIABLE = "RAYTUI_STEP"
 
@@ -65,8 +66,7 @@ class RunningMark:
         return any(result.output.startswith("ending") for result in ended)
 
     def _ask(self, script: str, *arguments: str) -> str:
-        argv = ["/bin/sh", "-c", script, "raytui", *arguments]
-        result = self._host.run(argv, timeout_s=_WITHIN_S)
+        result = self._host.run(script_argv(script, *arguments), timeout_s=_WITHIN_S)
         if result.exit_code:
             _log.debug("mark %s: exit code %d: %s", arguments, result.exit_code, result.output)
         return "" if result.exit_code else result.output

@@ -12,6 +12,7 @@ from raytui.backends.base import CapacityError, CommandRunner, ProviderError, Tr
 from raytui.backends.on_premise.facts import Facts
 from raytui.backends.on_premise.host_script import SCRIPT
 from raytui.backends.on_premise.hosts_file import Claim
+from raytui.backends.shell_script import script_argv
 from raytui.model.spec import DockerSpec
 from raytui.model.text import duration_text, first_line
 
@@ -114,7 +115,7 @@ class Host:
         return Claim(holder, node_type, request, float(since or 0), tags=tags)
 
     def _run(self, verb: str, arguments: Sequence[str], within_s: float) -> dict[str, list[str]]:
-        argv = ["/bin/sh", "-c", SCRIPT, "raytui", verb, self._cluster, *arguments]
+        argv = script_argv(SCRIPT, verb, self._cluster, *arguments)
         result = self.runner.run(argv, timeout_s=within_s)
         words: dict[str, list[str]] = {}
         for line in result.output.splitlines():
