@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlencode
 from urllib.request import Request, urlopen
 
@@ -27,7 +27,10 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 REGION = "us-west-2"
+CALLERS_ADDRESS = "/callers-address"
+"""A path that tells the address from which it is asked for, as checkip.amazonaws.com does."""
 _JSON = "application/x-amz-json-1.1"
+_ADDRESSES = ("ipAddress", "dnsName", "privateIpAddress", "privateDnsName", "networkInterfaceSet")
 Fields = dict[str, str]
 
 
@@ -44,6 +47,22 @@ class Fault:
     when: Callable[[Fields], bool] = lambda fields: True
     held: threading.Event | None = None
     """Set when the call was carried out; its reply never comes, and the caller waits for it."""
+
+
+class Hardware(Protocol):
+    """What instances run on. It is told of each change before the caller is, and must be quick."""
+
+    def room(self) -> int:
+        """How many more instances it can bear."""
+
+    def start(self, instance_ids: list[str]) -> None:
+        """These were launched, or are started again: they are pending until it runs them."""
+
+    def stop(self, instance_ids: list[str]) -> None:
+        """These stop; they may be started again."""
+
+    def end(self, instance_ids: list[str]) -> None:
+        """These end for ever."""
 
 
 @dataclass
@@ -64,6 +83,10 @@ class Emulated:
     calls: Counter[str] = field(default_factory=Counter)
     launches: list[Fields] = field(default_factory=list)
     """RunInstances as asked, each of them."""
+    callers: dict[str, Counter[str]] = field(default_factory=dict)
+    """Calls by the id of the key with which they were signed."""
+    hardware: Hardware | None = None
+    """None: instances are mere words, and run at once."""
 
     def fail(self, action: str, code: str, **more: Any) -> None:
         """From now on calls of an action fail with an error code of EC2's."""
@@ -84,6 +107,8 @@ class Emulated:
         )
         instance.terminate()
         instance.state_reason = StateReason(reason, code)
+        if self.hardware is not None:
+            self.hardware.end([instance_id])
 
     def hold_reply(self, action: str) -> threading.Event:
         """Carry one call out and leave its caller waiting; the event tells that it waits."""
@@ -116,12 +141,17 @@ class _Front:
         self.zone_of: dict[str, str] = {}
 
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == CALLERS_ADDRESS:
+            start("200 OK", [("Content-Type", "text/plain")])
+            return [environ["REMOTE_ADDR"].encode()]
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         fields = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
         action = fields.get("Action") or environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
         with self.lock:
             if action:  # else it is for moto itself
                 self.emulated.calls[action] += 1
+                caller = self.emulated.callers.setdefault(_caller(environ), Counter())
+                caller[action] += 1
             fault = self._fault(action, fields)
             if fault is not None and fault.code:
                 answer = _error(fault.code, fault.message, fault.status)
@@ -161,7 +191,10 @@ class _Front:
         if action == "DescribeInstances":
             changed = self._with_known_tokens(fields)
             return self._told(*self._ask(environ, urlencode(changed).encode()))
-        return self._ask(environ, body)
+        answer = self._ask(environ, body)
+        if answer[0] == 200 and self.emulated.hardware is not None:
+            _change(self.emulated.hardware, action, fields)
+        return answer
 
     def _run(
         self, fields: Fields, environ: dict[str, Any]
@@ -178,6 +211,8 @@ class _Front:
         place = (fields.get("InstanceType", ""), self._zone(fields, environ))
         least, most = int(fields["MinCount"]), int(fields["MaxCount"])
         count = min(most, emulated.room.get(place, most))
+        if emulated.hardware is not None:
+            count = min(count, emulated.hardware.room())
         if count < least:
             text = f"We currently do not have sufficient {place[0]} capacity in {place[1]}."
             return _error("InsufficientInstanceCapacity", text, 500)
@@ -187,7 +222,11 @@ class _Front:
         asked = urlencode({**fields, "MinCount": count, "MaxCount": count}).encode()
         status, headers, content = self._ask(environ, asked)
         if status == 200:
+            if emulated.hardware is not None:
+                content = _pending(content)
             names = [e.text or "" for e in ET.fromstring(content).iter() if _is(e, "instanceId")]
+            if emulated.hardware is not None:
+                emulated.hardware.start(names)
             self.made_with[token] = names
             self.answers[token] = (words, status, headers, content)
             if emulated.lag_behind:
@@ -249,6 +288,35 @@ class _Front:
         return int(str(status).split()[0]), kept, content
 
 
+def _change(hardware: Hardware, action: str, fields: Fields) -> None:
+    """Have the hardware do what EC2 was told."""
+    changes = {
+        "StartInstances": hardware.start,
+        "StopInstances": hardware.stop,
+        "TerminateInstances": hardware.end,
+    }
+    if action in changes:
+        changes[action]([name for key, name in fields.items() if key.startswith("InstanceId.")])
+
+
+def _pending(content: bytes) -> bytes:
+    """The answer to RunInstances as from EC2: nothing runs yet, nothing has a public address."""
+    tree = ET.fromstring(content)
+    for item in [item for e in tree.iter() if _is(e, "instancesSet") for item in e]:
+        for part in list(item):
+            if _is(part, "instanceState"):
+                for word in part:
+                    word.text = "pending" if _is(word, "name") else "0"
+            elif any(_is(part, name) for name in _ADDRESSES):
+                item.remove(part)
+    return ET.tostring(tree)
+
+
+def _caller(environ: dict[str, Any]) -> str:
+    signed = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")[2]
+    return str(signed).partition("/")[0]
+
+
 class _Quiet(WSGIRequestHandler):
     def log(self, type: str, message: str, *args: Any) -> None:
         """Say nothing: tests tell what they find."""
@@ -271,12 +339,12 @@ def _error(code: str, message: str, status: int) -> tuple[int, list[tuple[str, s
 
 
 class Server:
-    """The emulator's HTTP server on a free port of loopback."""
+    """The emulator's HTTP server on a free port of loopback, or of another address of ours."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1") -> None:
         self._front = _Front(Emulated())
-        self._http = make_server("127.0.0.1", 0, self._front, threaded=True, request_handler=_Quiet)
-        self.url = f"http://127.0.0.1:{self._http.server_port}"
+        self._http = make_server(address, 0, self._front, threaded=True, request_handler=_Quiet)
+        self.url = f"http://{address}:{self._http.server_port}"
         self._thread = threading.Thread(target=self._http.serve_forever, daemon=True)
         self._thread.start()
 

@@ -45,6 +45,8 @@ class Engine:
     folder: Path
     """Sockets, pid file, log, and the key pair that every host lets in."""
     prefix: str
+    gateway: str = ""
+    """This machine's address on the hosts' network, which nobody else can reach."""
 
     @property
     def key(self) -> Path:
@@ -60,11 +62,14 @@ class Engine:
         return done.stdout.strip()
 
     @contextlib.contextmanager
-    def host(self, name: str, *options: str, image: HostImage = BARE) -> Iterator["Host"]:
+    def host(
+        self, name: str, *options: str, image: HostImage = BARE, authorized: Path | None = None
+    ) -> Iterator["Host"]:
         """A host that listens on port 22 as long as the context lasts.
 
         The project, its environment and its Python are there read-only, at the same paths.
-        `options` are those of `docker run`.
+        `options` are those of `docker run`; `authorized` has the keys that it lets in, by default
+        the engine's.
         """
         self._provide(image)
         container = f"{self.prefix}-{name}"
@@ -72,7 +77,8 @@ class Engine:
         argv = ["run", "-d", "--name", container, "--hostname", name, "--shm-size", "256m"]
         for path in sorted(mounts):
             argv += ["-v", f"{path}:{path}:ro"]
-        argv += ["-v", f"{self.key}.pub:/etc/ssh/authorized:ro", *options]
+        keys = authorized or f"{self.key}.pub"
+        argv += ["-v", f"{keys}:/etc/ssh/authorized:ro", *options]
         try:
             self.docker(*argv, image.tag, "/bin/sh", "-c", _SSHD)
             address = self.docker(
@@ -209,12 +215,13 @@ def engine() -> Iterator[Engine]:
         _clear(folder, bridge)
         folder.mkdir(mode=0o700)
         _ip("link", "add", bridge, "type", "bridge")
-        _ip("address", "add", f"10.77.{slot}.1/24", "dev", bridge)
+        gateway = f"10.77.{slot}.1"
+        _ip("address", "add", f"{gateway}/24", "dev", bridge)
         _ip("link", "set", bridge, "up")
         try:
             with (folder / "log").open("w") as log:
                 process = _start(folder, data, bridge, log)
-            running = Engine(folder, f"raytui-test-{slot}")
+            running = Engine(folder, f"raytui-test-{slot}", gateway)
             wait_until(lambda: _answers(running), "the container engine", process)
             subprocess.run(
                 ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", running.key], check=True
