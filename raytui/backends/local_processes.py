@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import psutil
 
+from raytui.backends.marked_processes import INSTANCE_VARIABLE
+
 CLUSTER_VARIABLE = "RAYTUI_CLUSTER"
 """Environment variable that names the cluster in every process of its nodes."""
-INSTANCE_VARIABLE = "RAY_CLOUD_INSTANCE_ID"
-"""Ray's own variable for the provider's id of a node; GCS reports it back in NodeState."""
 
 _SAME_START_S = 2.0
 """Boot time, which start times derive from, moves a little when the clock is corrected."""

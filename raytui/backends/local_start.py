@@ -13,8 +13,9 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from raytui.backends.local_processes import CLUSTER_VARIABLE, INSTANCE_VARIABLE
+from raytui.backends.local_processes import CLUSTER_VARIABLE
 from raytui.backends.local_state import LocalNode
+from raytui.backends.marked_processes import INSTANCE_VARIABLE
 from raytui.model.spec import ClusterSpec, NodeType
 
 _OBJECT_STORE_BYTES = 128 * 1024**2

@@ -10,6 +10,9 @@ import shlex
 
 from raytui.backends.shell_script import script_argv
 
+INSTANCE_VARIABLE = "RAY_CLOUD_INSTANCE_ID"
+"""Ray's own variable for the provider's id of a node; GCS reports it back in NodeState."""
+
 FUNCTIONS = r"""
 fields() {  # state, parent and session of a process
   { read -r line <"/proc/$1/stat"; } 2>/dev/null || return 1
@@ -115,8 +118,8 @@ exit 1
 
 
 def instance_mark(instance_id: str) -> str:
-    """What every process of a node's Ray has in its environment (Ray's own variable)."""
-    return f"RAY_CLOUD_INSTANCE_ID={instance_id}"
+    """What every process of a node's Ray has in its environment."""
+    return f"{INSTANCE_VARIABLE}={instance_id}"
 
 
 def end_argv(mark: str, *, at_once: bool = False) -> list[str]:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import psutil
 
-_INSTANCE = "RAY_CLOUD_INSTANCE_ID"
+from raytui.backends.marked_processes import INSTANCE_VARIABLE
+
 _GCS = "gcs_server"
 _DASHBOARD = "dashboard.py"
 _PORTS_TRIED = 50
@@ -45,7 +46,7 @@ def _of_instance(program: str, instance_id: str) -> Iterator[tuple[psutil.Proces
         try:
             words = process.cmdline()
             named = any(word.rpartition("/")[2] == program for word in words[:3])
-            if named and process.environ().get(_INSTANCE) == instance_id:
+            if named and process.environ().get(INSTANCE_VARIABLE) == instance_id:
                 yield process, words
         except (psutil.Error, OSError):
             continue

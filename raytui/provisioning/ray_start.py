@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from raytui.backends.marked_processes import INSTANCE_VARIABLE
 from raytui.model.resources import EMPTY
 from raytui.model.spec import ClusterSpec, NodeType
 
@@ -64,7 +65,7 @@ def head_environment(instance_id: str, node_type: str) -> dict[str, str]:
     """What `ray start` on the head is told (Ray 2.60 `get_or_create_head_node`)."""
     return {
         "RAY_enable_autoscaler_v2": "1",
-        "RAY_CLOUD_INSTANCE_ID": instance_id,
+        INSTANCE_VARIABLE: instance_id,
         "RAY_NODE_TYPE_NAME": node_type,
     }
 
@@ -78,7 +79,7 @@ def worker_environment(
     """
     return {
         "RAY_HEAD_IP": head_ip,
-        "RAY_CLOUD_INSTANCE_ID": instance_id,
+        INSTANCE_VARIABLE: instance_id,
         "RAY_NODE_TYPE_NAME": node_type,
         "RAY_CLOUD_INSTANCE_TYPE_NAME": instance_type,
     }

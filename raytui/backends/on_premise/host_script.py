@@ -7,13 +7,26 @@ holder dies. A claim is a lease: its file's time is that of its holder's last lo
 
 from __future__ import annotations
 
-from raytui.backends.marked_processes import FUNCTIONS
+from raytui.backends.marked_processes import FUNCTIONS, instance_mark
 
 PLACE = "/var/tmp/raytui"  # noqa: S108 - made sticky and checked; survives a reboot as it must
 """Where the claim lies on a host."""
 
+_OF_IDS = f"""
+of_ids() {{  # a function, then ids: called with the marks of their processes
+  function=$1
+  shift
+  for id; do
+    shift
+    set -- "$@" "{instance_mark("$id")}"
+  done
+  $function "$@"
+}}
+"""
+
 SCRIPT = (
     FUNCTIONS
+    + _OF_IDS
     + r"""
 place=/var/tmp/raytui claim=/var/tmp/raytui/claim
 notes=${XDG_CACHE_HOME:-$HOME/.cache}/raytui note=$notes/set-up
@@ -51,16 +64,6 @@ write_claim() {
   rm -f $new
   trouble "the claim of $owner on this host has run out, but only $(stat -c %U $claim) or root" \
     "may remove it: rm $claim"
-}
-
-of_ids() {  # a function, then ids: called with the marks of their processes
-  function=$1
-  shift
-  for id; do
-    shift
-    set -- "$@" "RAY_CLOUD_INSTANCE_ID=$id"
-  done
-  $function "$@"
 }
 
 known_engine() {
