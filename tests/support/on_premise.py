@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import signal
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,6 +17,7 @@ from typing import Any
 
 from tests.support.host_image import BARE, HostImage
 from tests.support.hosts import Engine, Host
+from tests.support.laptop import Laptop
 
 OBJECT_STORE_BYTES = 80_000_000
 """Per node, the least that Ray takes; what Ray takes by itself is a share of the machine."""
@@ -37,7 +35,7 @@ chown --reference="$1" "$1.new" && mv "$1.new" "$1"
 
 
 @dataclass(frozen=True)
-class OnPremise:
+class OnPremise(Laptop):
     """Hosts, a file that makes them a cluster, and who launches it."""
 
     engine: Engine
@@ -61,53 +59,6 @@ class OnPremise:
     def state(self) -> Path:
         """What raytui keeps of this cluster on the laptop."""
         return self.folder / "state" / "raytui" / self.name
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """What raytui's processes on the laptop have more than this one."""
-        return {
-            "XDG_STATE_HOME": str(self.folder / "state"),
-            "XDG_CONFIG_HOME": str(self.folder / "config"),
-            "RAYTUI_SSH_CONFIG": str(self.folder / "ssh_config"),
-            "RAY_USAGE_STATS_ENABLED": "0",
-            "TERM": "xterm-256color",
-            "TEXTUAL_ANIMATIONS": "none",
-        }
-
-    def argv(self, *words: str) -> list[str]:
-        """One command line of raytui on the laptop."""
-        return [sys.executable, "-m", "raytui", *words]
-
-    def raytui(self, *words: str, timeout: float = 180) -> subprocess.CompletedProcess[str]:
-        """Run raytui on the laptop to its end, without a terminal."""
-        with self.start(*words) as process:
-            try:
-                output, errors = process.communicate(timeout=timeout)
-            except subprocess.TimeoutExpired as late:
-                _kill(process)
-                said = "\n".join(process.communicate())
-                raise TimeoutError(f"{late}; it said:\n{said}") from None
-        return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
-
-    @contextlib.contextmanager
-    def start(self, *words: str) -> Iterator[subprocess.Popen[str]]:
-        """Run raytui on the laptop, in a process group of its own; it ends with the context."""
-        process = subprocess.Popen(
-            self.argv(*words),
-            env={**os.environ, **self.environment},
-            cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                _kill(process)
-                process.communicate()
 
     def write(self, **sections: Any) -> Path:
         """Write the cluster file anew; `sections` replace those of `cluster_file`."""
@@ -180,9 +131,3 @@ def cluster_file(name: str, head: Host, workers: Sequence[Host], key: Path) -> d
 def prepend(host: Host, path: str, text: str) -> None:
     """Put text before what is in a file of the host; the file stays its owner's."""
     host.run("sh", "-c", _PREPEND, "sh", path, text)
-
-
-def _kill(process: subprocess.Popen[str]) -> None:
-    """The program with all that it has started."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
