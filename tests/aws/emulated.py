@@ -23,13 +23,17 @@ from urllib.request import Request, urlopen
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.instances import StateReason
+from moto.ec2.utils import filter_dict_attribute_mapping
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
+
+from tests.aws.price_server import PriceServer
 
 REGION = "us-west-2"
 CALLERS_ADDRESS = "/callers-address"
 """A path that tells the address from which it is asked for, as checkip.amazonaws.com does."""
 _JSON = "application/x-amz-json-1.1"
+_QUOTAS_IN_A_PAGE = 2
 _ADDRESSES = ("ipAddress", "dnsName", "privateIpAddress", "privateDnsName", "networkInterfaceSet")
 Fields = dict[str, str]
 
@@ -79,12 +83,16 @@ class Emulated:
     """New instances are unlisted until `catch_up`."""
     parameters: dict[str, str] = field(default_factory=dict)
     """Amazon's public parameters of SSM, which nobody else can put."""
+    quotas: dict[str, float] = field(default_factory=dict)
+    """What Service Quotas tells of EC2, by code."""
     ignored: set[str] = field(default_factory=set)
     calls: Counter[str] = field(default_factory=Counter)
     launches: list[Fields] = field(default_factory=list)
     """RunInstances as asked, each of them."""
     callers: dict[str, Counter[str]] = field(default_factory=dict)
     """Calls by the id of the key with which they were signed."""
+    prices: PriceServer | None = None
+    """None: moto's, which are few and all the same."""
     hardware: Hardware | None = None
     """None: instances are mere words, and run at once."""
 
@@ -126,6 +134,10 @@ class Emulated:
 def _moto() -> DomainDispatcherApplication:
     """moto's server, which takes seconds to build, and whose state is this process's anyway."""
     return DomainDispatcherApplication(create_backend_app)
+
+
+# A filter that moto lacks.
+filter_dict_attribute_mapping["iam-instance-profile.arn"] = "iam_instance_profile.arn"
 
 
 class _Front:
@@ -184,6 +196,13 @@ class _Front:
             if name in self.emulated.parameters:
                 found = {"Parameter": {"Name": name, "Value": self.emulated.parameters[name]}}
                 return 200, [("Content-Type", _JSON)], json.dumps(found).encode()
+        if action == "ListServiceQuotas":
+            return self._quotas(json.loads(body))
+        if self.emulated.prices is not None and action == "GetProducts":
+            found = self.emulated.prices.pricing(json.loads(body))
+            return 200, [("Content-Type", _JSON)], json.dumps(found).encode()
+        if self.emulated.prices is not None and action == "DescribeSpotPriceHistory":
+            return _answered(200, self.emulated.prices.spot_history(fields).encode())
         if action in self.emulated.ignored:
             return _answered(200, f"<{action}Response/>".encode())
         if any(".Value.201" in key for key in fields):
@@ -195,6 +214,14 @@ class _Front:
         if answer[0] == 200 and self.emulated.hardware is not None:
             _change(self.emulated.hardware, action, fields)
         return answer
+
+    def _quotas(self, asked: dict[str, Any]) -> tuple[int, list[tuple[str, str]], bytes]:
+        start = int(asked.get("NextToken") or 0)
+        end = start + _QUOTAS_IN_A_PAGE
+        known = list(self.emulated.quotas.items())
+        page = [{"ServiceCode": "ec2", "QuotaCode": c, "Value": v} for c, v in known[start:end]]
+        more = {"NextToken": str(end)} if end < len(known) else {}
+        return 200, [("Content-Type", _JSON)], json.dumps({"Quotas": page, **more}).encode()
 
     def _run(
         self, fields: Fields, environ: dict[str, Any]
