@@ -22,6 +22,8 @@ class LaunchRequest(Struct, frozen=True):
     is_head: bool = False
     head_address: str = ""
     """`ip:port` of GCS that workers join; empty for the head."""
+    all_or_nothing: bool = False
+    """Fewer than `count` are of no use: then none is taken, and that is a CapacityError."""
 
 
 class ProviderError(Exception):

@@ -70,6 +70,8 @@ class FakeProvider:
             )
         count = request.count
         if count > 1 and self._random.random() < self.faults.partial:
+            if request.all_or_nothing:
+                raise CapacityError(f"not all {count} {request.node_type} could be had")
             count = self._random.randint(1, count - 1)
         launched = [self._make(request, index) for index in range(count)]
         self._answers[request.request_id] = tuple(i.instance_id for i in launched)

@@ -184,7 +184,9 @@ class LocalProvider:
             try:
                 node = self._ensure(request, f"{request.request_id}-{index}", node_type)
             except ProviderError as error:
-                if launched:
+                if launched and request.all_or_nothing:
+                    self.terminate([one.instance_id for one in launched])
+                elif launched:
                     raise PartialLaunchError(launched, error) from error
                 raise
             launched.append(self._instance(node))

@@ -51,6 +51,7 @@ class LaunchReport(Struct, frozen=True):
     offering: OfferingReport
     reason: ReasonReport
     considered: tuple[ConsideredReport, ...]
+    all_or_nothing: bool
 
 
 class TerminationReport(Struct, frozen=True):
@@ -165,6 +166,7 @@ def _launch(launch: Launch, considered: tuple[ConsideredReport, ...], now: float
         reason=_reason(launch.reason, now),
         # Nothing is chosen for a floor: it names its type.
         considered=() if for_floor else considered,
+        all_or_nothing=launch.all_or_nothing,
     )
 
 

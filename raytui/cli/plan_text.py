@@ -70,7 +70,7 @@ def _launch(launch: Launch, now: float) -> tuple[str, ...]:
         f"{launch.count:,} ×",
         launch.node_type,
         launch.offering.text(),
-        explain(launch.reason, now),
+        explain(launch.reason, now) + ("; all or none" if launch.all_or_nothing else ""),
     )
 
 

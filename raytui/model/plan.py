@@ -89,6 +89,8 @@ class Launch(Struct, frozen=True, omit_defaults=True):
     offering: Offering = Offering()
     fills: tuple[tuple[int, Holding], ...] = ()
     """What the nodes are meant to hold: so many nodes, each holding that. Others hold nothing."""
+    all_or_nothing: bool = False
+    """All are for one placement group, which cannot start on fewer of them."""
 
     def holdings(self) -> list[Holding]:
         """What each of the `count` nodes is meant to hold."""

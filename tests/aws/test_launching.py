@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from raytui.backends.aws import tags
 from raytui.backends.base import (
     CapacityError,
     ConfigError,
+    LaunchRequest,
     PartialLaunchError,
     ProviderError,
     QuotaError,
@@ -159,7 +161,7 @@ def test_a_partly_fulfilled_request_tells_both_what_came_and_what_did_not(world:
 
 def test_all_or_nothing_takes_no_part_and_goes_where_all_fit(world: World) -> None:
     world.ec2.room[("m5.large", A)] = 3
-    together = world.machines.launch(world.request("request-1", 5), all_or_nothing=True)
+    together = world.machines.launch(whole(world, "request-1", 5))
     assert [instance.zone for instance in together] == [B] * 5
     assert {asked["MinCount"] for asked in world.ec2.launches} == {"5"}
 
@@ -167,7 +169,7 @@ def test_all_or_nothing_takes_no_part_and_goes_where_all_fit(world: World) -> No
 def test_all_or_nothing_may_come_to_nothing(world: World) -> None:
     world.ec2.room = {("m5.large", A): 3, ("m5.large", B): 4}
     with pytest.raises(CapacityError):
-        world.machines.launch(world.request("request-1", 5), all_or_nothing=True)
+        world.machines.launch(whole(world, "request-1", 5))
     assert not world.at_ec2()
 
 
@@ -258,6 +260,10 @@ def test_a_scale_up_costs_calls_for_each_request_and_not_for_each_instance(world
 def test_long_request_ids_give_tokens_that_ec2_takes(world: World) -> None:
     world.launch("x" * 100)
     assert len(world.ec2.launches[0]["ClientToken"]) <= 64
+
+
+def whole(world: World, name: str, count: int) -> LaunchRequest:
+    return replace(world.request(name, count), all_or_nothing=True)
 
 
 def _vpc(world: World) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from msgspec.structs import replace
 
 from raytui.backends import tags
 from raytui.backends.base import CapacityError, PartialLaunchError
@@ -41,6 +42,17 @@ def test_what_there_is_comes_and_the_error_says_who_has_the_rest(
     assert [instance.ip for instance in partly.value.launched] == [beta.address]
     with pytest.raises(CapacityError, match=f"1 of 2 are nodes already; {alpha.address} is other@"):
         one.launch(wish("r2"))
+
+
+def test_a_request_for_all_or_nothing_gives_back_the_part_that_it_could_have(
+    cluster: Cluster, alpha: Host, beta: Host
+) -> None:
+    one, other = cluster(alpha, beta), cluster(alpha, name="other")
+    other.launch(wish("o1"))
+    with pytest.raises(CapacityError, match=f"{alpha.address} is other@"):
+        one.launch(replace(wish("r1", 2), all_or_nothing=True))
+    assert workers_of(one) == []
+    assert [instance.ip for instance in one.launch(wish("r2"))] == [beta.address]
 
 
 def test_two_clusters_that_race_for_a_pool_get_each_host_once(

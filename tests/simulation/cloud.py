@@ -275,6 +275,8 @@ class CloudDoor:
             self._refuse(request)
         count = request.count if done is None else done[0]
         if done is None and count > 1 and self._weather.strikes(faults.PARTIAL):
+            if request.all_or_nothing:
+                raise self._error(CapacityError, f"not all {count} are there", request.offering)
             count = self._weather.dice(faults.PARTIAL).randint(1, count - 1)
         machines = self._cloud.make(request, count)
         self._say(f"made {[m.id for m in machines]} for {request.request_id}")

@@ -61,6 +61,7 @@ class Launching:
                 count=launch.count,
                 offering=launch.offering,
                 head_address=head_address,
+                all_or_nothing=launch.all_or_nothing,
             )
             self._ledger.begin_request(request, decision_id, now)
             kind = spec.node_types[launch.node_type]

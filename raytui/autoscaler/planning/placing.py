@@ -85,10 +85,12 @@ class Placing:
     @property
     def launches(self) -> list[Launch]:
         """What is launched, and what each node is meant for."""
-        return [
-            Launch(i.node_type, i.count, i.reason, i.offering, i.fills or self._fills(i.ids))
-            for i in self.intents
-        ]
+        return all_or_nothing(
+            [
+                Launch(i.node_type, i.count, i.reason, i.offering, i.fills or self._fills(i.ids))
+                for i in self.intents
+            ]
+        )
 
     def _fills(self, ids: Iterable[str]) -> tuple[tuple[int, Holding], ...]:
         alike = Counter(
@@ -240,6 +242,25 @@ class Placing:
         self.outcomes.append(
             Outcome(kind, wait, count, reason, shape, label or shape.text(), node_type, selectors)
         )
+
+
+def all_or_nothing(launches: Sequence[Launch]) -> list[Launch]:
+    """The launches, and of which fewer nodes are of no use.
+
+    That is where all nodes are for one placement group and nothing else, and it needs no others:
+    it does not start with fewer, and nodes that wait cost money.
+    """
+    groups = [{share.gang for _, holding in one.fills for share in holding} for one in launches]
+    wanted_in = Counter(group for those in groups for group in those)
+    return [
+        replace(one, all_or_nothing=True)
+        if one.count > 1
+        and len(those) == 1
+        and all(group and wanted_in[group] == 1 for group in those)
+        and sum(nodes for nodes, _ in one.fills) == one.count
+        else one
+        for one, those in zip(launches, groups, strict=True)
+    ]
 
 
 def copies_of(wanted: Iterable[Wanted]) -> list[Wanted]:

@@ -71,8 +71,6 @@ class Launching:
         spec: ClusterSpec,
         request: LaunchRequest,
         offered: Sequence[Choice],
-        *,
-        all_or_nothing: bool = False,
     ) -> list[Instance]:
         """The instances of a request, those of an earlier call with the same id among them.
 
@@ -80,7 +78,7 @@ class Launching:
         ThrottledError leaves open what was made: then the call is to be repeated.
         """
         with self._turns.setdefault(request.request_id, threading.Lock()):
-            return _Launch(self, spec, request, offered, all_or_nothing).go()
+            return _Launch(self, spec, request, offered).go()
 
 
 class _Launch:
@@ -92,7 +90,6 @@ class _Launch:
         spec: ClusterSpec,
         request: LaunchRequest,
         offered: Sequence[Choice],
-        all_or_nothing: bool,
     ) -> None:
         self._by = by
         self._session = by.session
@@ -101,7 +98,7 @@ class _Launch:
         self._request = request
         self._offered = offered
         self._choices = matching(offered, request.offering)
-        self._whole = all_or_nothing
+        self._whole = request.all_or_nothing
         self._type = spec.node_types[request.node_type]
         self._tags = instance_tags(spec, request, by.launch_hash(self._type))
         self._attempts = 0

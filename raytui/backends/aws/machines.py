@@ -118,17 +118,17 @@ class Ec2Machines:
             *(instance for instance in late if instance.instance_id not in ended),
         ]
 
-    def launch(self, request: LaunchRequest, *, all_or_nothing: bool = False) -> list[Instance]:
+    def launch(self, request: LaunchRequest) -> list[Instance]:
         """See NodeProvider. Tries each way to buy that the request allows, the cheapest first.
 
-        With `all_or_nothing` all come of one way, at once, or none does. A TransientError and a
+        All or nothing means all of one way, at once, or none. A TransientError and a
         ThrottledError leave open what was made: the same request tells when it is made again.
         """
         node_type = self._spec.node_types.get(request.node_type)
         if node_type is None:
             raise ConfigError(f"{request.node_type} is no node type of {self._spec.cluster_name}")
         offered = self._choices(node_type)
-        return self._launching.launch(self._spec, request, offered, all_or_nothing=all_or_nothing)
+        return self._launching.launch(self._spec, request, offered)
 
     def terminate(self, instance_ids: Sequence[str]) -> None:
         """See NodeProvider. On-demand instances are stopped instead where those are kept."""

@@ -121,7 +121,11 @@ class OnPremMachines:
             known, now = self._file.read(), self._clock()
             words = why_none(request.node_type, pool.hosts, known, taken.met, now)
             error = CapacityError(words)
-            raise PartialLaunchError(launched, error) if launched else error
+            if launched and request.all_or_nothing:
+                self.terminate([one.instance_id for one in launched])
+            elif launched:
+                raise PartialLaunchError(launched, error)
+            raise error
         return launched
 
     def terminate(self, instance_ids: Sequence[str]) -> None:
