@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from raytui.backends.abilities import HeadProvider
 from raytui.backends.base import ConfigError, Machines
+from raytui.backends.cloud import Cloud
 from raytui.config.locations import ClusterPaths
 from raytui.model.spec import ClusterSpec
 
 _PLANNED = ("kuberay",)
+
+
+def cloud_for(spec: ClusterSpec) -> Cloud | None:
+    """Where the head of a cluster elsewhere has to be bought; None where the file names a host."""
+    if spec.provider.type == "aws":
+        from raytui.backends.aws.cloud import Aws
+        from raytui.backends.aws.session import AwsSession
+
+        return Aws(spec, AwsSession(spec.provider.options))
+    return None
 
 
 def machines_for(spec: ClusterSpec, paths: ClusterPaths) -> Machines:

@@ -36,6 +36,10 @@ class Bootstrap:
             if part.state is State.TO_MAKE:
                 on_part(part)
                 part.make()
+        return self.filled()
+
+    def filled(self) -> ClusterSpec:
+        """The cluster file with all that is given, was found, or has been made by now."""
         return self._draft.filled()
 
 

@@ -3,41 +3,18 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Iterator
 from typing import Any
 
 from msgspec.structs import replace
 
+from raytui.backends.cloud import Part, State
 from raytui.model.spec import ClusterSpec, Market, NodeType
+
+__all__ = ["Config", "Draft", "Part", "State"]
 
 Config = dict[str, Any]
 """A `node_config`: RunInstances in EC2's words, and Ray's own `SubnetIds`."""
-
-
-class State(StrEnum):
-    """What is known of a part before anything is made."""
-
-    GIVEN = "given"
-    """The cluster file names it."""
-    FOUND = "found"
-    """It is there."""
-    TO_MAKE = "to be made"
-
-
-@dataclass(frozen=True)
-class Part:
-    """One thing that instances need."""
-
-    kind: str
-    """`key pair`, `security group`, …"""
-    name: str
-    state: State
-    detail: str = ""
-    """What a person should know of it, or what of it is to be made."""
-    make: Callable[[], None] = lambda: None
-    """Makes it and fills it in; done twice it makes nothing twice. Raises ProviderError."""
 
 
 class Draft:
