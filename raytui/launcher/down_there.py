@@ -7,6 +7,7 @@ from msgspec import Struct
 from raytui.backends.base import ProviderError
 from raytui.backends.marked_processes import end_argv, instance_mark
 from raytui.backends.shell_script import script_argv
+from raytui.config.bootstrap_files import BOOTSTRAP_FILES, CONFIG
 from raytui.config.launched import forget
 from raytui.config.locations import ClusterPaths
 from raytui.launcher.at_the_head import at_the_head
@@ -19,7 +20,6 @@ from raytui.launcher.worker_keys import worker_hosts
 from raytui.model.spec import ClusterSpec
 from raytui.model.step import LaunchError, StepSink
 from raytui.model.text import first_line
-from raytui.provisioning.bootstrap import CONFIG, KEY, KNOWN_HOSTS
 from raytui.provisioning.docker_commands import staging
 from raytui.provisioning.docker_runner import DockerRunner
 from raytui.provisioning.login import NoLoginError
@@ -27,7 +27,6 @@ from raytui.provisioning.progress import step
 
 _ON_HEAD_S = 900.0
 _ASK_S = 60.0
-_BOOTSTRAP = (CONFIG, KEY, KNOWN_HOSTS)
 
 _IS_THERE = 'test -e "$HOME/$1"'
 _TIDY = """\
@@ -133,10 +132,10 @@ def _end_the_head(spec: ClusterSpec, reach: HeadReach, on_step: StepSink) -> Non
 def _tidy_up(spec: ClusterSpec, reach: HeadReach, on_step: StepSink) -> None:
     """Key and cluster file, the service, and our notes."""
     with step(on_step, "tidy up the head", "head"):
-        files = [_below_home(file) for file in _BOOTSTRAP]
+        files = [_below_home(file) for file in BOOTSTRAP_FILES]
         reach.host.run(script_argv(_TIDY, unit_name(spec), *files), timeout_s=_ASK_S)
         if isinstance(reach.inside, DockerRunner):
-            staged = [staging(spec.cluster_name, file) for file in _BOOTSTRAP]
+            staged = [staging(spec.cluster_name, file) for file in BOOTSTRAP_FILES]
             reach.host.run(["rm", "-f", "--", *staged], timeout_s=_ASK_S)
         forget_record(reach.host, spec.cluster_name)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import msgspec
 
 from raytui.backends.base import ProviderError
+from raytui.config.bootstrap_files import BOOTSTRAP_FILES
 from raytui.config.locations import ClusterPaths
 from raytui.launcher.head_notes import HeadRecord, read_record
 from raytui.launcher.options import UpOptions
@@ -103,7 +104,7 @@ def _line(one: SetupStep) -> str:
             return f"  {one.name}: {' '.join(text.split())}"
         case CopyFiles(source, target):
             # The bootstrap files are made for the moment.
-            made = target.startswith("~/ray_bootstrap")
+            made = target in BOOTSTRAP_FILES
             return f"  {one.name}" if made else f"  {one.name} from {source}"
         case _:
             return f"  {one.name}"

@@ -10,6 +10,7 @@ import msgspec
 
 from raytui.backends.base import ProviderError
 from raytui.backends.marked_processes import find_argv, instance_mark
+from raytui.config.bootstrap_files import CONFIG
 from raytui.config.launched import remember
 from raytui.config.locations import ClusterPaths
 from raytui.launcher.at_the_head import at_the_head
@@ -22,7 +23,7 @@ from raytui.launcher.worker_keys import known_hosts_for_head
 from raytui.model.spec import ClusterSpec
 from raytui.model.step import LaunchError, StepSink
 from raytui.model.text import first_line
-from raytui.provisioning.bootstrap import CONFIG, bootstrap_files
+from raytui.provisioning.bootstrap import bootstrap_files
 from raytui.provisioning.deciding import Restarts
 from raytui.provisioning.hashes import NodeHashes
 from raytui.provisioning.login import PATIENT

@@ -13,12 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from raytui.config.bootstrap_files import CONFIG, KEY, KNOWN_HOSTS
 from raytui.model.spec import ClusterSpec
-
-CONFIG = "~/ray_bootstrap_config.yaml"
-KEY = "~/ray_bootstrap_key.pem"
-KNOWN_HOSTS = "~/ray_bootstrap_known_hosts"
-"""Ours alone: the host keys of the workers, in OpenSSH's format, under their names in the file."""
 
 _FROM_HERE_ONLY = ("ssh_proxy_command", "ssh_proxy_use_node_id")
 

@@ -11,14 +11,8 @@ import posixpath
 import shlex
 from collections.abc import Iterable, Sequence
 
+from raytui.config.bootstrap_files import BOOTSTRAP_FILES
 from raytui.model.spec import DockerSpec
-
-BOOTSTRAP_FILES = (
-    "~/ray_bootstrap_config.yaml",
-    "~/ray_bootstrap_key.pem",
-    "~/ray_bootstrap_known_hosts",
-)
-"""Never mounted: a mounted file stays the old one when it is replaced."""
 
 _SHM_SHARE = 0.3 * 1.1
 """Ray's share of memory for objects, and a tenth more."""
@@ -94,7 +88,10 @@ def staging(cluster_name: str, path: str) -> str:
 
 
 def mounted(targets: Iterable[str]) -> tuple[str, ...]:
-    """Those of the file mounts that the container sees as mounts."""
+    """Those of the file mounts that the container sees as mounts.
+
+    The bootstrap files are not: a mounted file stays the old one when it is replaced.
+    """
     return tuple(target for target in targets if target not in BOOTSTRAP_FILES)
 
 

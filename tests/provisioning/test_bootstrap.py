@@ -10,15 +10,10 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 
+from raytui.config.bootstrap_files import CONFIG, KEY, KNOWN_HOSTS
 from raytui.config.cluster import parse_cluster
 from raytui.model.spec import ClusterSpec
-from raytui.provisioning.bootstrap import (
-    CONFIG,
-    KEY,
-    KNOWN_HOSTS,
-    bootstrap_config,
-    bootstrap_files,
-)
+from raytui.provisioning.bootstrap import bootstrap_config, bootstrap_files
 
 FILE = """
 cluster_name: c

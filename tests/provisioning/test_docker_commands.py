@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from raytui.config.bootstrap_files import BOOTSTRAP_FILES
 from raytui.model.spec import DockerSpec
 from raytui.provisioning import docker_commands as ours
 
@@ -57,7 +58,7 @@ def words(command: str) -> list[str]:
 
 @given(SECTIONS, NAMES, st.lists(PATHS, max_size=4, unique=True), OPTIONS)
 def test_the_container_starts_as_rays(docker: DockerSpec, cluster: str, mounts: list[str], more):
-    cleaned = ours.mounted([*mounts, *ours.BOOTSTRAP_FILES])
+    cleaned = ours.mounted([*mounts, *BOOTSTRAP_FILES])
     assert list(cleaned) == mounts
     theirs = rays.docker_start_cmds(
         "user",

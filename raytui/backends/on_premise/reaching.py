@@ -13,11 +13,9 @@ from raytui.backends.ssh.connection import SshConnection
 from raytui.backends.ssh.host_keys import HostKeys
 from raytui.backends.ssh.runner import SshRunner
 from raytui.backends.ssh.target import ssh_target
+from raytui.config.bootstrap_files import KNOWN_HOSTS
 from raytui.config.locations import ClusterPaths
 from raytui.model.spec import AuthSpec
-
-_FROM_THE_LAPTOP = "~/ray_bootstrap_known_hosts"
-"""Host keys that `raytui up` brought along (provisioning/bootstrap.py)."""
 
 
 class Reaching:
@@ -58,6 +56,7 @@ class Reaching:
 
     def _runner(self, name: str) -> SshRunner:
         target = ssh_target(name, self._auth)
-        brought = str(Path(_FROM_THE_LAPTOP).expanduser())
+        # What `raytui up` brought along.
+        brought = str(Path(KNOWN_HOSTS).expanduser())
         target = msgspec.structs.replace(target, known_hosts=(brought, *target.known_hosts))
         return SshRunner(SshConnection(target, self._keys))
