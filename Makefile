@@ -6,7 +6,7 @@ CONSTRAINTS := constraints.txt
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := raytui tests benchmarks
 
-.PHONY: demo test test-apart test-hosts test-real test-fast check format bench screenshot constraints clean
+.PHONY: demo test test-apart test-hosts test-real test-kubernetes test-fast check format bench screenshot constraints clean
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("raytui needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
@@ -26,7 +26,7 @@ demo: $(VENV)/.installed-demo  ## start the demo: a real Ray cluster on this mac
 test: test-apart test-hosts test-real  ## run all tests
 
 test-apart: $(VENV)/.installed-dev  ## those that may run side by side
-	$(BIN)/pytest -n 2 -m 'not ray and not tmux and not ssh'
+	$(BIN)/pytest -n 2 -m 'not ray and not tmux and not ssh and not kubernetes'
 
 test-hosts: $(VENV)/.installed-dev  ## real hosts without Ray: they mostly wait, so side by side
 	$(BIN)/pytest -n 4 --dist loadfile -m 'ssh and not ray and not tmux'
@@ -34,8 +34,11 @@ test-hosts: $(VENV)/.installed-dev  ## real hosts without Ray: they mostly wait,
 test-real: $(VENV)/.installed-dev  ## real Ray, a real terminal: one after the other
 	$(BIN)/pytest -m 'ray or tmux'
 
+test-kubernetes: $(VENV)/.installed-dev  ## a real API server; docs/kubernetes.md says where it comes from
+	$(BIN)/pytest -m kubernetes
+
 test-fast: $(VENV)/.installed-dev  ## run the tests that need no real cluster (under 90 s)
-	$(BIN)/pytest -n 2 -m 'not ray and not tmux and not ssh and not slow'
+	$(BIN)/pytest -n 2 -m 'not ray and not tmux and not ssh and not kubernetes and not slow'
 
 check: $(VENV)/.installed-dev  ## format, lint, types, and the import contract
 	$(BIN)/ruff format --check $(SOURCES)
