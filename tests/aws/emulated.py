@@ -83,6 +83,8 @@ class Emulated:
     """New instances are unlisted until `catch_up`."""
     parameters: dict[str, str] = field(default_factory=dict)
     """Amazon's public parameters of SSM, which nobody else can put."""
+    regions: tuple[str, ...] = (REGION, "eu-west-1")
+    """Those that the account has enabled."""
     quotas: dict[str, float] = field(default_factory=dict)
     """What Service Quotas tells of EC2, by code."""
     ignored: set[str] = field(default_factory=set)
@@ -118,6 +120,13 @@ class Emulated:
         if self.hardware is not None:
             self.hardware.end([instance_id])
 
+    def let_go(self) -> None:
+        """Instances that ended let go of their interfaces, which takes EC2 a while and moto for
+        ever."""
+        for interface in list(ec2_backends[DEFAULT_ACCOUNT_ID][REGION].enis.values()):
+            if interface.instance is not None and interface.instance.state == "terminated":
+                interface.delete()
+
     def hold_reply(self, action: str) -> threading.Event:
         """Carry one call out and leave its caller waiting; the event tells that it waits."""
         held = threading.Event()
@@ -137,7 +146,7 @@ def _moto() -> DomainDispatcherApplication:
 
 
 # A filter that moto lacks.
-filter_dict_attribute_mapping["iam-instance-profile.arn"] = "iam_instance_profile.arn"
+filter_dict_attribute_mapping["iam-instance-profile.arn"] = "iam_instance_profile.Arn"
 
 
 class _Front:
@@ -196,6 +205,9 @@ class _Front:
             if name in self.emulated.parameters:
                 found = {"Parameter": {"Name": name, "Value": self.emulated.parameters[name]}}
                 return 200, [("Content-Type", _JSON)], json.dumps(found).encode()
+        if action == "DescribeRegions":
+            names = {f"RegionName.{at}": r for at, r in enumerate(self.emulated.regions, 1)}
+            return self._ask(environ, urlencode({**fields, **names}).encode())
         if action == "ListServiceQuotas":
             return self._quotas(json.loads(body))
         if self.emulated.prices is not None and action == "GetProducts":

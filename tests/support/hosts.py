@@ -81,10 +81,7 @@ class Engine:
         argv += ["-v", f"{keys}:/etc/ssh/authorized:ro", *options]
         try:
             self.docker(*argv, image.tag, "/bin/sh", "-c", _SSHD)
-            address = self.docker(
-                "inspect", "-f", "{{.NetworkSettings.IPAddress}}", container
-            )  # fmt: skip
-            host = Host(self, container, address)
+            host = self.found(container)
             host.wait_for_ssh()
             yield host
         finally:
@@ -106,6 +103,11 @@ class Engine:
             finally:
                 # docker ends them side by side; each context would wait for its own
                 self.docker("rm", "-f", *(f"{self.prefix}-{name}" for name in names))
+
+    def found(self, container: str) -> "Host":
+        """A host that runs, with the address that it has now."""
+        address = self.docker("inspect", "-f", "{{.NetworkSettings.IPAddress}}", container)
+        return Host(self, container, address)
 
     def _provide(self, image: HostImage) -> None:
         """Have the image in the engine, whose data outlast it."""
@@ -133,6 +135,17 @@ class Host:
         """Everything on it is ended at once; its disk, its key and its address are the same."""
         self.engine.docker("restart", "-t", "0", self.container)
         self.wait_for_ssh()
+
+    def stop(self) -> None:
+        """Everything on it is ended at once; its disk and its key are kept."""
+        self.engine.docker("stop", "-t", "0", self.container)
+
+    def start(self) -> "Host":
+        """Start it again after `stop`; returns it with its new address."""
+        self.engine.docker("start", self.container)
+        started = self.engine.found(self.container)
+        started.wait_for_ssh()
+        return started
 
     def known_hosts_line(self, name: str = "") -> str:
         """Its host key as it stands in a known_hosts file."""
