@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections import deque
 from pathlib import Path
+
+from raytui.backends.last_lines import last_lines
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 _STATISTICS = re.compile(r"\[state-dump\]|- [\w ]+: \d+$")
@@ -14,8 +15,7 @@ _MOST_LINES = 400
 def lines(path: Path) -> list[str]:
     """The last lines of a log, at most 400; none when it cannot be read."""
     try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            kept = deque((line for line in file if not _STATISTICS.match(line)), maxlen=_MOST_LINES)
+        kept = last_lines(path, _MOST_LINES, lambda line: not _STATISTICS.match(line))
     except OSError:
         return []
     return [_ESCAPES.sub("", line.rstrip()) for line in kept if line.strip()]

@@ -8,10 +8,10 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from raytui.backends.last_lines import last_lines
 from raytui.client.base import ClientError, ClusterClient
 from raytui.model.command import RetrySetup
 from raytui.model.step import LaunchError, Step, StepSink
-from raytui.provisioning.output_file import last_lines
 
 _LINES = 1000
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from raytui.backends.last_lines import last_lines
 from raytui.cli.columns import cut
 from raytui.model.step import Step, StepStatus
 from raytui.model.text import count_text, duration_text, plain
-from raytui.provisioning.output_file import last_lines
 
 _GLYPHS = {
     StepStatus.WAITING: "·",

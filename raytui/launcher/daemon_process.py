@@ -14,6 +14,7 @@ import psutil
 
 from raytui.autoscaler.daemon.actor_lock import DAEMON, Holder, LockHeldError, holder
 from raytui.autoscaler.daemon.control import Control, ControlError, greet
+from raytui.backends.last_lines import last_lines
 from raytui.config.locations import ClusterPaths
 from raytui.launcher.service import DAEMON_MARK, start_service, usable_service
 from raytui.model.command import Stop
@@ -27,6 +28,8 @@ _ORDERLY_WAIT_S = 40.0
 
 _SIGNAL_WAIT_S = 10.0
 _LOOK_EVERY_S = 0.05
+
+_LINES_TOLD = 20
 
 
 def daemon_runs(paths: ClusterPaths) -> bool:
@@ -147,5 +150,8 @@ def _read(path: Path) -> str:
         return ""
 
 
-def _tail(path: Path, lines: int = 20) -> str:
-    return "\n".join(_read(path).splitlines()[-lines:])
+def _tail(path: Path) -> str:
+    try:
+        return "\n".join(last_lines(path, _LINES_TOLD))
+    except OSError:
+        return ""

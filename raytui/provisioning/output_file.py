@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import deque
 from pathlib import Path
 from types import TracebackType
 
@@ -63,9 +62,3 @@ class OutputFile:
         self._file.truncate()
         self._words_bytes = len(words)
         self._size = self._head_end + len(words) + len(tail)
-
-
-def last_lines(path: Path, count: int) -> list[str]:
-    """The last `count` lines that a step has printed so far; raises OSError."""
-    with path.open(encoding="utf-8", errors="replace") as file:
-        return [line.rstrip("\n") for line in deque(file, maxlen=count)]

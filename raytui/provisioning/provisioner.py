@@ -20,6 +20,7 @@ from raytui.backends.base import (
     ProviderError,
     TransientError,
 )
+from raytui.backends.last_lines import last_lines
 from raytui.config.locations import ClusterPaths
 from raytui.model.lifecycle import COUNTED, InstanceStatus
 from raytui.model.spec import ClusterSpec, NodeType, Offering
@@ -33,7 +34,6 @@ from raytui.provisioning.mounted_files import MountedFiles
 from raytui.provisioning.node_setup import NodeSetup, worker_setup
 from raytui.provisioning.node_tags import ray_started_in
 from raytui.provisioning.old_outputs import clear_old_outputs
-from raytui.provisioning.output_file import last_lines
 from raytui.provisioning.shown_steps import ShownSteps
 
 _log = logging.getLogger(__name__)

@@ -10,13 +10,13 @@ import msgspec
 import pytest
 
 from raytui.app import RaytuiApp
+from raytui.backends.last_lines import last_lines
 from raytui.client.base import ClusterClient
 from raytui.model.command import RetrySetup
 from raytui.model.lifecycle import InstanceStatus
 from raytui.model.reason import Why, because
 from raytui.model.snapshot import Row
 from raytui.model.step import LaunchError, Step, StepSink, StepStatus
-from raytui.provisioning.output_file import last_lines
 from raytui.screens.cluster import ClusterScreen
 from raytui.screens.launch import LaunchScreen
 from raytui.screens.node import NodeScreen
