@@ -50,7 +50,7 @@ class EmulatedAws(Laptop):
             "AWS_ACCESS_KEY_ID": KEY_ID,
             "AWS_SECRET_ACCESS_KEY": SECRET,
             "AWS_EC2_METADATA_DISABLED": "true",
-            "RAYTUI_CALLERS_ADDRESS_URL": f"{self.ec2.url}{CALLERS_ADDRESS}",
+            "RAYTUI_CHECKIP_URL": f"{self.ec2.url}{CALLERS_ADDRESS}",
         }
 
     def write(self, text: str, name: str = "cluster") -> Path:
