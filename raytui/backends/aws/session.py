@@ -64,9 +64,11 @@ class AwsSession:
 
     def in_region(self, region: str) -> AwsSession:
         """The same account, by the same credentials, in another region."""
-        return AwsSession(
-            {"region": region, "aws_credentials": self._keys}, attempts=self._attempts
-        )
+        options = {"region": region, "aws_credentials": self._keys}
+        there = AwsSession(options, attempts=self._attempts)
+        # Opening botocore takes it half a second, and its clients are to be made one by one.
+        there._session, there._lock = self._opened(), self._lock
+        return there
 
     def call(
         self,
