@@ -35,7 +35,7 @@ _WHY = {
     Change.NOTHING: "it is as the file says",
 }
 
-_OUR_OWN = ("install raytui", "end the old Ray")
+_OUR_OWN = ("install raytui", "end the old Ray", "watch for interruption")
 """Steps whose commands are long scripts of ours."""
 _FROM_BARE = Work(Change.SET_UP, setup_commands=True, start_ray=True)
 

@@ -22,6 +22,7 @@ from raytui.provisioning.ray_start import (
     overrides,
     worker_environment,
 )
+from raytui.provisioning.spot_watching import watch_command
 
 _WHEELS_THERE = "~/.cache/raytui/wheels"
 
@@ -82,6 +83,8 @@ class NodeSetup(Struct, frozen=True):
     old_mark: str = ""
     """In the environment of what an earlier start has left running; it is ended before the next.
     The user's commands may lack a `ray stop`, and that one ends everybody's Ray."""
+    spot_watch: bool = False
+    """Once Ray runs, notices that the machine will be taken back are passed on to it."""
     docker: DockerSpec | None = None
     own_program: bool = False
     """raytui itself is installed, too (own_install.py)."""
@@ -111,6 +114,9 @@ class NodeSetup(Struct, frozen=True):
                 end = RunCommand(end_command(self.old_mark))
                 found.append(SetupStep("end the old Ray", end, lasts=False))
             found += _commands("start Ray", self.start_commands, self.start_env, lasts=False)
+            if self.spot_watch:
+                watch = RunCommand(watch_command(self.instance_id), dict(self.start_env))
+                found.append(SetupStep("watch for interruption", watch, lasts=False))
         return tuple(found)
 
     def keys(self, steps: Iterable[SetupStep]) -> list[str]:
@@ -223,6 +229,7 @@ def worker_setup(
             **overrides(spec, node_type),
         },
         old_mark=instance_mark(instance_id),
+        spot_watch=spec.provider.type == "aws",
         docker=node_type.docker,
     )
 

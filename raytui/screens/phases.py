@@ -33,6 +33,7 @@ _BEGINS: tuple[tuple[str, Phase], ...] = (
     ("set up ", Phase.SETUP),
     ("end the old Ray", Phase.RAY),
     ("start Ray", Phase.RAY),
+    ("watch for interruption", Phase.RAY),
 )
 _EXIT_CODE = re.compile(r"\bexit code (\d+)(?:: )?")
 _NUMBER = re.compile(r" (\d+/\d+)$")

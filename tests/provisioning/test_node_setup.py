@@ -94,6 +94,7 @@ def test_a_worker_has_its_types_commands_and_knows_its_head(spec: ClusterSpec):
         "end the old Ray",
         "start Ray 1/2",
         "start Ray 2/2",
+        "watch for interruption",
     ]
     actions = [step.action for step in setup.steps(ALL)]
     assert actions[1] == CopyFiles("~/data", "~/data", optional=True)
