@@ -41,6 +41,11 @@ class Metadata:
     asked: Counter[str] = field(default_factory=Counter)
     """How often each path was asked for, whatever the answer."""
 
+    @property
+    def key_id(self) -> str:
+        """The id of the keys that it is given."""
+        return f"ASIA{self.instance_id.removeprefix('i-').upper()[:16]}"
+
     def tells(self, path: str, address: str) -> str | None:
         """The value at a path below `/latest/`; None when there is none (now)."""
         known = {
@@ -57,7 +62,7 @@ class Metadata:
         }
         if self.role:
             known["meta-data/iam/security-credentials/"] = self.role
-            known[f"meta-data/iam/security-credentials/{self.role}"] = _keys(self.instance_id)
+            known[f"meta-data/iam/security-credentials/{self.role}"] = self._keys()
         if self.taken_back is not None:
             action, at = self.taken_back
             notice = {"action": action, "time": _time(at)}
@@ -68,6 +73,20 @@ class Metadata:
             notice = {"noticeTime": _time(self.at_risk)}
             known["meta-data/events/recommendations/rebalance"] = json.dumps(notice)
         return known.get(path)
+
+    def _keys(self) -> str:
+        now = time.time()
+        return json.dumps(
+            {
+                "Code": "Success",
+                "Type": "AWS-HMAC",
+                "AccessKeyId": self.key_id,
+                "SecretAccessKey": f"secret of {self.instance_id}",
+                "Token": f"token of {self.instance_id}",
+                "LastUpdated": _time(now),
+                "Expiration": _time(now + _KEYS_LIVE_S),
+            }
+        )
 
 
 @dataclass
@@ -152,22 +171,6 @@ def metadata_service(address: str = LOOPBACK) -> Iterator[MetadataService]:
         finally:
             http.shutdown()
             thread.join(10)
-
-
-def _keys(instance_id: str) -> str:
-    """Keys of a role, made for one instance and recognised by its id."""
-    now = time.time()
-    return json.dumps(
-        {
-            "Code": "Success",
-            "Type": "AWS-HMAC",
-            "AccessKeyId": f"ASIA{instance_id.removeprefix('i-').upper()[:16]}",
-            "SecretAccessKey": f"secret of {instance_id}",
-            "Token": f"token of {instance_id}",
-            "LastUpdated": _time(now),
-            "Expiration": _time(now + _KEYS_LIVE_S),
-        }
-    )
 
 
 def _time(at: float) -> str:
