@@ -1,0 +1,1 @@
+"""Ray clusters that KubeRay runs on Kubernetes."""

@@ -1,0 +1,200 @@
+"""The one door to a Kubernetes API server: requests with typed errors and bounded time, counted."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from raytui.backends.base import TransientError
+from raytui.backends.kubernetes.access import Access, Opened, opened
+from raytui.backends.kubernetes.errors import GoneError, OverloadedError, answered, unanswered
+
+_CONNECT_S = 5.0
+_READ_S = 30.0
+_ATTEMPTS = 4
+_PAUSE_S = 0.25
+_LONGEST_PAUSE_S = 10.0
+_PAGE = 500
+_WHOLE_S = 60.0
+"""The longest that one answer may take to come in."""
+
+_JSON_PATCH = "application/json-patch+json"
+_RESOURCE = re.compile(
+    r"/(?:api|apis/[^/]+)/[^/]+/(?:namespaces/[^/]+/)?(?P<resource>[a-z]+)(?:/.*)?"
+)
+
+Json = dict[str, Any]
+
+
+class KubeSession:
+    """One cluster, as one user. Thread-safe; nothing is loaded or asked before the first request.
+
+    The server's certificate is verified, unless the kubeconfig says not to.
+    """
+
+    def __init__(
+        self, access: Access | None = None, *, attempts: int = _ATTEMPTS, read_s: float = _READ_S
+    ) -> None:
+        """`attempts` counts the first one; `read_s` is the longest silence in an answer."""
+        self._access = access or Access()
+        self._attempts = attempts
+        self._read_s = read_s
+        self._lock = threading.Lock()
+        self._opened: Opened | None = None
+        self._calls: Counter[str] = Counter()
+
+    @property
+    def namespace(self) -> str:
+        """The namespace that was asked for, or the context's; raises as `get` does."""
+        return self._open().namespace
+
+    @property
+    def who(self) -> str:
+        """Whose credentials are used and where, for messages."""
+        found = self._open()
+        return f"{found.who} at {found.server}"
+
+    def get(self, path: str, **query: str | int) -> Json:
+        """Read an object or a list; what may go away by itself is tried again.
+
+        Raises a typed ProviderError in Kubernetes' words. One call ends within about two minutes.
+        """
+        return self._ask("GET", path, query, repeatable=True)
+
+    def items(self, path: str, **query: str | int) -> list[Json]:
+        """The items of a list, which is read in pages; raises as `get` does."""
+        for _ in range(self._attempts):
+            try:
+                return self._pages(path, query)
+            except GoneError:
+                continue  # half of a list is no list
+        raise TransientError(f"{path} changes faster than it can be read")
+
+    def create(self, path: str, body: Json) -> Json:
+        """POST an object; raises AlreadyExistsError, and as `get` does."""
+        return self._ask("POST", path, {}, body)
+
+    def patch(self, path: str, operations: list[Json], **query: str | int) -> Json:
+        """Apply a JSON patch, all of it or nothing, and return the object.
+
+        Raises ConflictError when a `test` does not hold. After a TransientError it is open whether
+        it was applied.
+        """
+        return self._ask("PATCH", path, query, operations, content_type=_JSON_PATCH)
+
+    def delete(self, path: str, **query: str | int) -> Json:
+        """Delete an object; raises NotFoundError, and as `get` does."""
+        return self._ask("DELETE", path, query)
+
+    def calls(self) -> dict[str, int]:
+        """How many requests were sent so far, repeated ones too, by `GET pods`."""
+        with self._lock:
+            return dict(self._calls)
+
+    # Parts.
+
+    def _pages(self, path: str, query: Mapping[str, str | int]) -> list[Json]:
+        found: list[Json] = []
+        token = ""
+        while True:
+            more = {**query, "limit": _PAGE, **({"continue": token} if token else {})}
+            page = self._ask("GET", path, more, repeatable=True)
+            found += page.get("items") or ()
+            token = page.get("metadata", {}).get("continue") or ""
+            if not token:
+                return found
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str | int],
+        body: Any = None,
+        *,
+        content_type: str = "application/json",
+        repeatable: bool = False,
+    ) -> Json:
+        """One request. Who was told to come back later does, whatever it was."""
+        for attempt in range(1, self._attempts + 1):
+            try:
+                return self._once(method, path, query, body, content_type)
+            except OverloadedError as error:
+                if attempt == self._attempts:
+                    raise
+                pause = min(_LONGEST_PAUSE_S, error.retry_after_s)
+            except GoneError:
+                raise
+            except TransientError:
+                if attempt == self._attempts or not repeatable:
+                    raise
+                pause = 0.0
+            spread = random.uniform(0, _PAUSE_S * 2**attempt)  # noqa: S311 (spreads calls, no secret)
+            time.sleep(min(_LONGEST_PAUSE_S, pause + spread))
+        raise AssertionError("there is at least one attempt")
+
+    def _once(
+        self, method: str, path: str, query: Mapping[str, str | int], body: Any, content_type: str
+    ) -> Json:
+        found = self._open()
+        headers = {"Accept": "application/json", "User-Agent": "raytui", **found.headers()}
+        if body is not None:
+            headers["Content-Type"] = content_type
+        from urllib3 import Timeout
+        from urllib3.exceptions import HTTPError
+
+        url = found.server.rstrip("/") + quote(path) + (f"?{urlencode(query)}" if query else "")
+        self._count(method, path)
+        try:
+            reply = found.client.rest_client.pool_manager.request(
+                method,
+                url,
+                body=None if body is None else json.dumps(body),
+                headers=headers,
+                timeout=Timeout(connect=_CONNECT_S, read=self._read_s),
+                retries=False,
+                redirect=False,
+                preload_content=False,
+            )
+            content = _read(reply, found.server)
+        except (HTTPError, OSError) as error:
+            raise unanswered(error, found.server) from error
+        if not 200 <= reply.status < 300:
+            raise answered(reply.status, content, reply.headers, f"{method} {path} as {found.who}")
+        try:
+            answer = json.loads(content)
+        except ValueError as error:
+            raise TransientError(f"{found.server} did not answer in JSON: {error}") from error
+        if not isinstance(answer, dict):
+            raise TransientError(f"{found.server} did not answer with an object")
+        return answer
+
+    def _open(self) -> Opened:
+        with self._lock:
+            if self._opened is None:
+                self._opened = opened(self._access)
+            return self._opened
+
+    def _count(self, method: str, path: str) -> None:
+        resource = _RESOURCE.fullmatch(path)
+        with self._lock:
+            self._calls[f"{method} {resource['resource'] if resource else path}"] += 1
+
+
+def _read(reply: Any, server: str) -> bytes:
+    """The body, however slowly it comes, within a time; a connection that is too slow is closed."""
+    until = time.monotonic() + _WHOLE_S
+    parts = []
+    for part in reply.stream(1 << 16, decode_content=True):
+        parts.append(part)
+        if time.monotonic() > until:
+            reply.close()
+            raise TransientError(f"{server} took more than {_WHOLE_S:.0f} s to answer")
+    reply.release_conn()
+    return b"".join(parts)

@@ -1,0 +1,54 @@
+"""One API server for all tests here, with the RayCluster resource; a namespace for each test."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+
+import pytest
+import yaml
+
+from raytui.backends.kubernetes.access import Access
+from raytui.backends.kubernetes.session import KubeSession
+from tests.kubernetes.control_plane import ADMIN, ControlPlane, control_plane
+from tests.kubernetes.waiting import until
+
+USER = "autoscaler"
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """The API server; `USER` may do nothing until a role says so."""
+    folder = tmp_path_factory.mktemp("control-plane")
+    with control_plane(folder, (USER,)) as running:
+        admin = KubeSession(Access(kubeconfig=str(running.kubeconfig(folder / "admin.yaml"))))
+        crd = resources.files("raytui.backends.kubernetes") / "raycluster_crd.yaml"
+        definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+        admin.create(definitions, yaml.safe_load(crd.read_text()))
+        until(lambda: admin.get("/apis/ray.io/v1"), "the RayCluster resource is served")
+        yield running
+
+
+@pytest.fixture
+def namespace(plane: ControlPlane) -> str:
+    """A new namespace of this test's own."""
+    name = f"test-{next(_numbers)}"
+    config = plane.folder / "admin.yaml"
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    KubeSession(Access(kubeconfig=str(config))).create("/api/v1/namespaces", body)
+    return name
+
+
+@pytest.fixture
+def kubeconfig(plane: ControlPlane, namespace: str, tmp_path: Path) -> Path:
+    """The administrator's kubeconfig, with the test's namespace."""
+    return plane.kubeconfig(tmp_path / "kubeconfig", user=ADMIN, namespace=namespace)
+
+
+@pytest.fixture
+def admin(kubeconfig: Path) -> KubeSession:
+    """The administrator."""
+    return KubeSession(Access(kubeconfig=str(kubeconfig)))
