@@ -109,6 +109,17 @@ def _starting(args: _Arguments, now: float) -> str:
     return f"{status} for {duration_text(now - args.number('since'))}"
 
 
+def _replaces(args: _Arguments, _now: float) -> str:
+    if args.number("count") == 1:
+        return f"room for {args['shape']} of a node that is taken back"
+    return f"room for {args['count']} × {args['shape']} of nodes that are taken back"
+
+
+def _taken_back(args: _Arguments, _now: float) -> str:
+    at = clock_text(args.number("deadline"))
+    return f"{args['by']} takes it back at {at}: spot interruption notice"
+
+
 def _draining(args: _Arguments, now: float) -> str:
     left = args.number("deadline") - now
     limit = f", at most {duration_text(left)} more" if left > 0 else ""
@@ -149,6 +160,7 @@ _WORDS: dict[Why, Callable[[_Arguments, float], str]] = {
     Why.FOR_DEMAND: lambda a, _: f"{a['count']} × {a['shape']} found no room",
     Why.FOR_GANG: lambda a, _: f"placement group {a['gang']}{_fallback(a)} found no room",
     Why.FOR_CONSTRAINT: lambda a, _: f"request_resources wants {a['shape']}",
+    Why.REPLACES: _replaces,
     Why.CHEAPEST: lambda a, _: "cheapest",
     Why.ONLY_FIT: lambda a, _: "the only type that fits",
     Why.BEST_MIX: lambda a, _: "part of the cheapest mix",
@@ -177,6 +189,7 @@ _WORDS: dict[Why, Callable[[_Arguments, float], str]] = {
     Why.TYPE_GONE: lambda a, _: f"{a['node_type']} is no longer a node type of the cluster",
     Why.ORPHAN_SWEPT: _orphan_swept,
     Why.BY_COMMAND: lambda a, _: f"ordered{_by(a)}",
+    Why.TAKEN_BACK: _taken_back,
     Why.DRAINING: _draining,
     Why.SETUP_FAILED: lambda a, _: f"set-up failed: {_short(a['message'])}",
     Why.LAUNCH_FAILED: lambda a, _: f"launch failed: {_short(a['message'])}",

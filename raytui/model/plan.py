@@ -22,6 +22,8 @@ class FailureKind(StrEnum):
     THROTTLED = "throttled"
     TRANSIENT = "transient"
     SETUP = "setup"
+    INTERRUPTED = "interrupted"
+    """What was launched is taken back, or may be: others are better, but it is not refused."""
 
 
 class LaunchFailure(Struct, frozen=True, omit_defaults=True):
@@ -38,6 +40,9 @@ class LaunchFailure(Struct, frozen=True, omit_defaults=True):
     market: Market = Market.ON_DEMAND
     count: int = 1
     """How many times in a row."""
+    quota: str = ""
+    quota_share: float = 0.0
+    """As of the Offering that failed."""
 
 
 class Hold(Struct, frozen=True, omit_defaults=True):
@@ -131,6 +136,8 @@ class Request(StrEnum):
     CONSTRAINT = "constraint"
     FLOOR = "floor"
     """min_workers, or a person's floor, that cannot be kept now."""
+    REPLACEMENT = "replacement"
+    """What runs on a node that will be taken back; Ray asks for it only when the node is gone."""
 
 
 class Outcome(Struct, frozen=True, omit_defaults=True):

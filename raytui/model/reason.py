@@ -33,6 +33,7 @@ class Why(StrEnum):
     FOR_DEMAND = "for-demand"  # count, shape
     FOR_GANG = "for-gang"  # gang, strategy, fallback
     FOR_CONSTRAINT = "for-constraint"  # count, shape
+    REPLACES = "replaces"  # count, shape: what runs on nodes that are taken back
 
     # Why a node type was taken or not.
     CHEAPEST = "cheapest"
@@ -65,6 +66,7 @@ class Why(StrEnum):
     TYPE_GONE = "type-gone"  # node_type
     ORPHAN_SWEPT = "orphan-swept"  # since, price (USD per hour; 0: not known)
     BY_COMMAND = "by-command"  # by
+    TAKEN_BACK = "taken-back"  # by, deadline
     DRAINING = "draining"  # cause, deadline
     SETUP_FAILED = "setup-failed"  # message
     LAUNCH_FAILED = "launch-failed"  # message

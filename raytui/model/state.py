@@ -93,6 +93,28 @@ class Node(Struct, frozen=True, omit_defaults=True):
         return self.total - self.available
 
 
+class NoticeKind(StrEnum):
+    """How certain it is that a machine will be taken back."""
+
+    REBALANCE = "rebalance"
+    """It is at a higher risk than others: Amazon's rebalance recommendation."""
+    INTERRUPTION = "interruption"
+    """It will be, at a time that is known."""
+
+
+class Notice(Struct, frozen=True, omit_defaults=True):
+    """Word from who owns a machine that it will be taken back, or may be."""
+
+    instance_id: str
+    kind: NoticeKind
+    by: str = ""
+    """Who takes it back: `AWS`."""
+    at: float = 0.0
+    """Unix seconds when it was given."""
+    deadline: float = 0.0
+    """Unix seconds when the machine goes; 0 when that is not known."""
+
+
 class Demand(Struct, frozen=True, omit_defaults=True):
     """A shape of pending tasks or actors and how many of it wait."""
 
@@ -161,6 +183,8 @@ class Member(Struct, frozen=True, omit_defaults=True):
 
     instance: Instance | None = None
     node: Node | None = None
+    notice: Notice | None = None
+    """The gravest word that its machine will be taken back."""
 
     @property
     def id(self) -> str:

@@ -11,7 +11,7 @@ from raytui.model.command import Impact
 from raytui.model.plan import LaunchFailure, Outcome
 from raytui.model.resources import Resources
 from raytui.model.spec import ClusterSpec
-from raytui.model.state import Constraint, Demand, Gang, Instance, Node
+from raytui.model.state import Constraint, Demand, Gang, Instance, Node, Notice
 
 
 class RayError(Exception):
@@ -28,6 +28,8 @@ class RayView(Struct, frozen=True):
     constraints: tuple[Constraint, ...] = ()
     session: str = ""
     """Ray's session name; changes when the head was started anew."""
+    notices: tuple[Notice, ...] = ()
+    """Of machines that will or may be taken back; a machine may have several."""
     capped: bool = False
     """It tells of as many shapes as a node tells at most: there may be more."""
 

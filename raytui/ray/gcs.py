@@ -10,11 +10,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, NoReturn, TypeVar
 
+import msgspec
+
 from raytui.model.command import Impact
 from raytui.model.resources import Resources
 from raytui.model.spec import ClusterSpec
 from raytui.ray import protobuf, state_api
 from raytui.ray.base import AutoscalerReport, DrainAnswer, RayError, RayView
+from raytui.ray.notices import NoticeReader
 from raytui.ray.view_reader import ViewReader
 
 OLDEST_RAY = "2.41"
@@ -55,6 +58,7 @@ class GcsRay:
         self._opening: Future[Any] | None = None
         self._connecting = threading.Lock()
         self._reader = ViewReader()
+        self._notices = NoticeReader()
         self._reading = threading.Lock()
         self._view = RayView(version=0)
         self._report_version = 0
@@ -68,7 +72,9 @@ class GcsRay:
         """Nodes and demand now."""
         reply = self._call(lambda gcs: gcs.get_cluster_resource_state(timeout_s=_CALL_S))
         with self._reading:
-            self._view = self._reader.read(reply, self._clock())
+            view = self._reader.read(reply, self._clock())
+            notices = self._call(lambda gcs: self._notices.read(gcs, view.nodes, _CALL_S))
+            self._view = msgspec.structs.replace(view, notices=notices)
         return self._view
 
     def wait_ready(self, timeout_s: float) -> RayView:

@@ -13,8 +13,8 @@ import sys
 from typing import Any
 
 NAMESPACE = b"raytui"
-PREFIX = b"notice:"
-"""Before the instance id, in the name of a notice in GCS's key-value store."""
+PREFIX = "notice:"
+"""A notice's name in GCS's key-value store is this, its kind, a colon and the instance's id."""
 
 _PREEMPTION, _DEAD = 2, 2
 """Numbers of Ray's protobuf enums: a reason to drain, a node's status."""
@@ -28,7 +28,8 @@ def tell(gcs_address: str, instance_id: str, notice: dict[str, Any]) -> None:
     from ray._raylet import GcsClient  # type: ignore[attr-defined]  # compiled
 
     gcs = GcsClient(address=gcs_address)
-    gcs.internal_kv_put(PREFIX + instance_id.encode(), json.dumps(notice).encode(), True, NAMESPACE)
+    name = f"{PREFIX}{notice['kind']}:{instance_id}"
+    gcs.internal_kv_put(name.encode(), json.dumps(notice).encode(), True, NAMESPACE)
     print("GCS knows it", flush=True)
     for node_id in _nodes_of(gcs, instance_id) if notice["kind"] == "interruption" else ():
         accepted, words = _drain(gcs, node_id, notice)
