@@ -111,7 +111,10 @@ class NodeProvider(Protocol):
         ...
 
     def offerings(self, node_type: NodeType) -> tuple[Offering, ...]:
-        """The ways to buy a node of this type, with prices where they are known."""
+        """The ways to buy a node of this type, with prices where they are known.
+
+        Asked in every round of the loop: nobody is asked for what is not known yet.
+        """
         ...
 
     def reload(self, spec: ClusterSpec) -> None:

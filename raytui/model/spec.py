@@ -40,6 +40,11 @@ class Offering(Struct, frozen=True, omit_defaults=True):
     market: Market = Market.ON_DEMAND
     price_per_hour: float | None = None
     """USD per hour; None when nobody has told us the price."""
+    quota: str = ""
+    """The limit of the account that it counts against, in the provider's words: what has the same
+    limit can fail for the same cause. Empty: the provider tells of none."""
+    quota_share: float = 0.0
+    """How much of that limit one takes (on EC2 vCPUs); 0 when it is not known."""
 
     def text(self) -> str:
         """`m5.large us-west-2a spot`, leaving out what is not known."""

@@ -69,7 +69,7 @@ def failed(kind_: FailureKind, node_type: str = "cpu", offering: Offering = LARG
             "type cpu",
         ),
         (FailureKind.SETUP, {"large a", "large b", "large a spot", "xlarge a"}, "type cpu"),
-        (FailureKind.THROTTLED, {"large a"}, "m5.large a"),
+        (FailureKind.THROTTLED, set(ALL), "every launch"),
         (FailureKind.TRANSIENT, {"large a"}, "m5.large a"),
     ],
 )
@@ -78,6 +78,28 @@ def test_each_kind_of_failure_blocks_what_it_tells_of(what, avoided, words) -> N
     now = Avoided(known, NOW + 1)
     assert {name for name, where in ALL.items() if now.offering(*where)} == avoided
     assert scope_text(known[0]) == words
+
+
+def of_quota(instance_type: str, vcpus: float, market: Market = Market.ON_DEMAND) -> Offering:
+    return Offering(instance_type, "a", market, quota="Standard", quota_share=vcpus)
+
+
+def test_a_quota_that_the_provider_names_holds_for_all_families_that_it_counts() -> None:
+    known = failed(FailureKind.QUOTA, offering=of_quota("m5.large", 2))
+    now = Avoided(known, NOW + 1)
+    assert now.offering("other", of_quota("c5.xlarge", 4))
+    assert not now.offering("other", of_quota("c5.xlarge", 4, Market.SPOT))
+    assert not now.offering("gpu", Offering("p4d.24xlarge", "a", quota="P", quota_share=96))
+    assert scope_text(known[0]) == "Standard quota"
+
+
+def test_what_takes_less_of_a_quota_is_tried_and_proves_nothing_for_what_takes_more() -> None:
+    known = failed(FailureKind.QUOTA, offering=of_quota("m5.24xlarge", 96))
+    assert not Avoided(known, NOW + 1).offering("cpu", of_quota("m5.large", 2))
+    assert Avoided(known, NOW + 1).offering("cpu", of_quota("c5.24xlarge", 96))
+    launched = failures.forgive_launch(known, "cpu", of_quota("m5.large", 2), NOW + 1)
+    assert launched == known
+    assert failures.forgive_launch(known, "cpu", of_quota("c5.metal", 96), NOW + 1) == ()
 
 
 def test_without_an_instance_type_a_failure_is_the_node_types_own() -> None:
@@ -229,7 +251,7 @@ def test_types_that_use_the_same_machines_share_the_memory(tmp_path) -> None:
         (QuotaError("VcpuLimitExceeded"), {"cpu a"}),
         (AuthError("UnauthorizedOperation"), {"cpu a"}),
         (ConfigError("InvalidAMIID.NotFound"), {"cpu a", "other a"}),
-        (ThrottledError("RequestLimitExceeded"), {"cpu a", "cpu b", "other a", "other b"}),
+        (ThrottledError("RequestLimitExceeded"), {"cpu a", "other a"}),
         (TransientError("InternalError"), {"cpu a", "cpu b", "other a", "other b"}),
     ],
 )

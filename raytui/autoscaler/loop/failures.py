@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable
 
-from raytui.autoscaler.planning.avoided import Scope, scope_of, scope_of_failure
+from raytui.autoscaler.planning.avoided import Scope, covers, scope_of, scope_of_failure
 from raytui.backends.base import ProviderError
 from raytui.model.plan import FailureKind, LaunchFailure
 from raytui.model.spec import Offering
@@ -59,6 +59,8 @@ def remember(
         instance_type=offering.instance_type,
         market=offering.market,
         count=count,
+        quota=offering.quota,
+        quota_share=offering.quota_share,
     )
     return (*others, new)
 
@@ -93,7 +95,9 @@ def _without(
     """What is left when a try disproves failures of some kinds that were known when it began."""
     disproved = {scope_of(kind, node_type, offering) for kind in kinds}
     return tuple(
-        f for f in failures if f.failed_at > tried_at or scope_of_failure(f) not in disproved
+        f
+        for f in failures
+        if f.failed_at > tried_at or scope_of_failure(f) not in disproved or not covers(f, offering)
     )
 
 

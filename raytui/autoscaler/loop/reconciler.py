@@ -25,6 +25,7 @@ from raytui.autoscaler.loop.launching import Launching
 from raytui.autoscaler.loop.ledger import LEDGER_FAILURES, Ledger, LedgerDamagedError
 from raytui.autoscaler.loop.ledger_rescue import open_ledger
 from raytui.autoscaler.loop.observing import Observer
+from raytui.autoscaler.loop.offers import Offers
 from raytui.autoscaler.loop.orders import THREADS, LaunchDone, Orders
 from raytui.autoscaler.loop.orphans import orphans_in, since_when
 from raytui.autoscaler.loop.overdue import end_overdue_drains
@@ -81,6 +82,9 @@ class Reconciler:
         self._new_id = new_id
         self._pool = pool or ThreadPoolExecutor(THREADS, thread_name_prefix="provider")
         self._observer = Observer(provider, ray, self._pool, clock, steady)
+        self._offers = Offers(provider)
+        self._planned_for = spec
+        """The cluster file with every way to buy its nodes."""
         self._believing = Believing()
         self._announcing = Announcing()
         self._orders = Orders(provider, self._pool)
@@ -189,7 +193,7 @@ class Reconciler:
         return self._picture.draw(
             self.state,
             decided,
-            self.spec,
+            self._planned_for,
             self.memory,
             events=tuple(self.journal.events),
             decisions=tuple(self.journal.decisions),
@@ -204,8 +208,9 @@ class Reconciler:
     def _round(self, now: float) -> tuple[Plan, float]:
         """Observe, plan, record, act, tell; the plan, and the milliseconds that it took."""
         self._observe(now)
+        self._planned_for = self._offers.on(self.spec)
         started = time.perf_counter()
-        decided = plan(self.state, self.spec, self.memory, now, self._budget)
+        decided = plan(self.state, self._planned_for, self.memory, now, self._budget)
         solved_ms = (time.perf_counter() - started) * 1000
         if decided.acts and not self._troubles:
             self._act(decided, now, solved_ms)
@@ -408,7 +413,11 @@ class Reconciler:
             recorded = msgspec.structs.replace(decided, kept=())
             decision = self.journal.decide(now, recorded, len(self.state.members), solved_ms)
             intents = self._launching.intend(
-                decided.launches, self.spec, self._ray.gcs_address, decision.decision_id, now
+                decided.launches,
+                self._planned_for,
+                self._ray.gcs_address,
+                decision.decision_id,
+                now,
             )
             self._draining.intend(decided.removals, self._orphans, now)
             self.journal.say(now, Level.INFO, decision.summary, decision_id=decision.decision_id)

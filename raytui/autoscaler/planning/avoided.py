@@ -1,7 +1,8 @@
 """What launch failures speak against, and which offerings are avoided now.
 
 A failure is worth as much as its kind tells: a zone without machines says nothing about the next
-zone, a quota holds in all zones, wrong credentials hold everywhere.
+zone, a quota holds in all zones, wrong credentials hold everywhere, and a provider that asks for
+fewer calls wants fewer of all kinds.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ def scope_of(kind: FailureKind, node_type: str, offering: Offering) -> Scope:
     machine = offering.instance_type or f"node type {node_type}"
     market = offering.market.value
     match kind:
-        case FailureKind.AUTH:
+        case FailureKind.AUTH | FailureKind.THROTTLED:
             return (kind,)
         case FailureKind.CONFIG | FailureKind.SETUP:
             return (kind, node_type)
         case FailureKind.QUOTA:
-            return (kind, family_of(machine), market)
+            return (kind, offering.quota or family_of(machine), market)
         case FailureKind.CAPACITY:
             return (kind, machine, offering.zone, market)
         case _:
@@ -39,22 +40,39 @@ def scope_of(kind: FailureKind, node_type: str, offering: Offering) -> Scope:
 
 def scope_of_failure(failure: LaunchFailure) -> Scope:
     """What a remembered failure speaks against."""
-    offering = Offering(failure.instance_type, failure.zone, failure.market)
-    return scope_of(failure.kind, failure.node_type, offering)
+    return scope_of(failure.kind, failure.node_type, offering_of(failure))
+
+
+def offering_of(failure: LaunchFailure) -> Offering:
+    """What was to be bought."""
+    return Offering(
+        failure.instance_type,
+        failure.zone,
+        failure.market,
+        quota=failure.quota,
+        quota_share=failure.quota_share,
+    )
+
+
+def covers(failure: LaunchFailure, offering: Offering) -> bool:
+    """Whether a failure tells of an offering of its scope: what takes less of a quota may fit."""
+    is_smaller = 0.0 < offering.quota_share < failure.quota_share
+    return failure.kind is not FailureKind.QUOTA or not is_smaller
 
 
 def scope_text(failure: LaunchFailure) -> str:
-    """The same for people: `m5.large us-west-2a spot`, `all m5 spot`, `every launch`."""
-    offering = Offering(failure.instance_type, failure.zone, failure.market)
+    """The same for people: `m5.large us-west-2a spot`, `P quota spot`, `every launch`."""
+    offering = offering_of(failure)
     machine = failure.instance_type or failure.node_type
     spot = " spot" if failure.market is Market.SPOT else ""
     match failure.kind:
-        case FailureKind.AUTH:
+        case FailureKind.AUTH | FailureKind.THROTTLED:
             return "every launch"
         case FailureKind.CONFIG | FailureKind.SETUP:
             return f"type {failure.node_type}"
         case FailureKind.QUOTA:
-            return f"all {family_of(machine)}{spot}"
+            what = f"{failure.quota} quota" if failure.quota else f"all {family_of(machine)}"
+            return what + spot
         case _:
             named = offering.text() if failure.instance_type else ""
             where = f" {failure.zone}" if failure.zone else ""
@@ -64,7 +82,8 @@ def scope_text(failure: LaunchFailure) -> str:
 def family_of(instance_type: str) -> str:
     """The part of an instance type that quotas go by: `m5` of `m5.large`, `n2` of `n2-standard-8`.
 
-    Clouds count quotas by family or wider; what else a wider one holds back is found out by trying.
+    For providers that do not tell what they count: it is by family or wider, and what else a wider
+    quota holds back is found out by trying.
     """
     if " " in instance_type:
         return instance_type
@@ -91,7 +110,8 @@ class Avoided:
             return None
         scopes = (scope_of(kind, node_type, offering) for kind in _KINDS)
         found = [self._standing[scope] for scope in scopes if scope in self._standing]
-        return max(found, key=lambda failure: failure.retry_at, default=None)
+        told = [failure for failure in found if covers(failure, offering)]
+        return max(told, key=lambda failure: failure.retry_at, default=None)
 
     def node_type(self, kind: NodeType) -> LaunchFailure | None:
         """The failure for which a type is avoided, when all its offerings are; the first to end."""

@@ -8,7 +8,9 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from raytui.backends.aws import tags
+from raytui.backends.aws import catalog, tags
+from raytui.backends.aws.buckets import bucket_of
+from raytui.backends.aws.catalog import InstanceType
 from raytui.model.spec import Market, NodeType, Offering
 
 PriceOf = Callable[[str, str, Market], float | None]
@@ -42,8 +44,12 @@ def choices(node_type: NodeType, zone_of: Mapping[str, str], price_of: PriceOf) 
     `zone_of` has the zone of each subnet that the type's `node_config` names.
     """
     subnets = [(zone_of[s], s) for s in subnets_of(node_type.node_config) if s in zone_of]
+    types = catalog.load()
     found = [
-        Choice(_priced(replace(offering, instance_type=kind, zone=zone), price_of), subnet)
+        Choice(
+            _priced(_counted(replace(offering, instance_type=kind, zone=zone), types), price_of),
+            subnet,
+        )
         for offering in node_type.offerings
         for kind in _instance_types(node_type, offering)
         for zone, subnet in _places(node_type, offering, subnets)
@@ -144,6 +150,13 @@ def _places(
         return [place for place in subnets if offering.zone in ("", place[0])]
     placement = node_type.node_config.get("Placement") or {}
     return [(offering.zone or str(placement.get("AvailabilityZone") or ""), "")]
+
+
+def _counted(offering: Offering, types: Mapping[str, InstanceType]) -> Offering:
+    """With the limit of the account that it counts against."""
+    known = types.get(offering.instance_type)
+    share = float(known.vcpus) if known is not None else 0.0
+    return replace(offering, quota=bucket_of(offering.instance_type), quota_share=share)
 
 
 def _priced(offering: Offering, price_of: PriceOf) -> Offering:
