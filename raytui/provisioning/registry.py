@@ -37,7 +37,7 @@ def machines_for(spec: ClusterSpec, paths: ClusterPaths) -> Machines:
         from raytui.provisioning.node_setup import launch_hash_of
 
         session = AwsSession(spec.provider.options)
-        return Ec2Machines(spec, paths, session, lambda kind: launch_hash_of(spec, kind))
+        return Ec2Machines(spec, paths, session, launch_hash_of)
     later = " yet" if kind in _PLANNED else ""
     raise ConfigError(
         f"raytui {spec.cluster_name}: provider type {kind} cannot be launched{later}; aws, local "

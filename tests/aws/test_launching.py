@@ -136,6 +136,7 @@ def test_a_list_of_instance_types_is_tried_the_cheapest_first(world: World) -> N
 def test_instance_types_may_be_a_list_in_node_config(world: World) -> None:
     types = ["m5.large", "m6i.large"]
     world.machines = world.again(world.cluster(config=world.config(InstanceType=types)))
+    world.machines.fill(world.spec)
     offered = world.machines.offerings(world.spec.node_types["worker"])
     assert [o.text() for o in offered] == [f"{t} {z}" for t in types for z in (A, B)]
 

@@ -39,12 +39,17 @@ def test_a_worker_is_reached_by_ssh_under_its_own_name(world: World) -> None:
     assert world.machines.runner(one.instance_id) is runner
 
 
-def test_an_instance_that_has_no_address_yet_is_tried_later(world: World) -> None:
+def test_the_address_that_ec2_gave_is_enough_though_it_does_not_list_it_yet(world: World) -> None:
     world.ec2.lag_behind = True
     (one,) = world.launch("request-1")
-    world.machines.list_instances()
+    runner = world.machines.runner(one.instance_id)
+    assert isinstance(runner, SshRunner)
+    assert runner.connection.target.address == one.ip
+
+
+def test_an_instance_that_has_no_address_yet_is_tried_later(world: World) -> None:
     with pytest.raises(TransientError, match="no address yet"):
-        world.machines.runner(one.instance_id)
+        world.machines.runner("i-0123456789abcdef0")
 
 
 def test_the_head_runs_its_own_commands_itself(world: World) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 from msgspec.structs import replace
@@ -27,6 +29,8 @@ class World:
         self.ec2 = ec2
         self.aws = aws
         self.now = 1_000_000.0
+        self.steady: Callable[[], float] = count(0, 3600).__next__
+        """Each look at it is an hour later, so that every listing is a new one."""
         found = aws.pages("ec2", "describe_subnets", "Subnets")
         self.subnets = {one["AvailabilityZone"]: one["SubnetId"] for one in found}
         self.paths = ClusterPaths("mine").make()
@@ -59,8 +63,9 @@ class World:
             self.spec,
             self.paths,
             self.aws,
-            lambda node_type: launch_hash(node_type.node_config, {}),
+            lambda _, node_type: launch_hash(node_type.node_config, {}),
             clock=lambda: self.now,
+            steady=self.steady,
         )
 
     def request(self, name: str, count: int = 1, **offering: Any) -> LaunchRequest:

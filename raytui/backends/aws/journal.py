@@ -47,6 +47,7 @@ class _Content(Struct, frozen=True):
 
 
 _VERSION = 1
+_NOTHING: dict[str, tuple[Attempt, ...]] = {}
 
 
 class Journal:
@@ -56,6 +57,9 @@ class Journal:
         self._path = path
         self._clock = clock
         self._lock = path.with_suffix(".lock")
+        self._stamp: tuple[int, ...] = ()
+        self._content: dict[str, tuple[Attempt, ...]] = {}
+        self._given: tuple[object, float, tuple[Instance, ...]] = (None, 0.0, ())
 
     def attempts(self, request_id: str) -> tuple[Attempt, ...]:
         """What was tried for a request, in order; empty for one that is new."""
@@ -77,17 +81,37 @@ class Journal:
             )
             write_durably(self._path, encode(_Content(_VERSION, requests)))
 
-    def given_since(self, since: float) -> list[Instance]:
-        """The instances of all calls made at or after `since`, Unix seconds, the newest last."""
-        attempts = [a for tried in self._load().values() for a in tried if a.at >= since]
-        return [i for attempt in sorted(attempts, key=lambda a: a.at) for i in attempt.given]
+    def given_since(self, since: float) -> tuple[Instance, ...]:
+        """The instances of all calls made at or after `since`, Unix seconds, the newest last.
+
+        The same object as before when nothing was written in between.
+        """
+        known = self._load()
+        of, asked, given = self._given
+        if of is not known or asked != since:
+            attempts = [a for tried in known.values() for a in tried if a.at >= since]
+            newest_last = sorted(attempts, key=lambda attempt: attempt.at)
+            given = tuple(i for attempt in newest_last for i in attempt.given)
+            self._given = (known, since, given)
+        return given
 
     def _load(self) -> dict[str, tuple[Attempt, ...]]:
+        """What is on disk, read again when it is another file than before."""
         try:
-            content = decode(self._path.read_bytes(), _Content)
+            status = self._path.stat()
+            stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
+            if stamp != self._stamp:
+                self._content = _requests_in(self._path.read_bytes())
+                self._stamp = stamp
         except FileNotFoundError:
-            return {}
-        except msgspec.DecodeError:
-            # Tokens and tags at EC2 still keep a repeated request from making more.
-            return {}
-        return content.requests if content.version == _VERSION else {}
+            return _NOTHING
+        return self._content
+
+
+def _requests_in(data: bytes) -> dict[str, tuple[Attempt, ...]]:
+    try:
+        content = decode(data, _Content)
+    except msgspec.DecodeError:
+        # Tokens and tags at EC2 still keep a repeated request from making more.
+        return {}
+    return content.requests if content.version == _VERSION else {}

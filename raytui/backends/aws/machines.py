@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,55 +9,33 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from raytui.backends.aws import tags
-from raytui.backends.aws.choices import Choice, PriceOf, choices, price_for, subnets_of
-from raytui.backends.aws.described import (
-    ALIVE,
-    LISTED,
-    Described,
-    batched,
-    by_ids,
-    describe,
-    ec2_id,
-)
-from raytui.backends.aws.errors import code_of
+from raytui.backends.aws import catalog, resources, tags
+from raytui.backends.aws.choices import Choice, choices, price_for, subnets_of
+from raytui.backends.aws.described import ALIVE, LISTED, Described, by_ids, describe, ec2_id
+from raytui.backends.aws.ending import end
 from raytui.backends.aws.journal import Journal
 from raytui.backends.aws.launching import Launching, keeps_stopped
+from raytui.backends.aws.listing import Listing, as_given
+from raytui.backends.aws.price_watch import PriceWatch
 from raytui.backends.aws.session import AwsSession
 from raytui.backends.aws.tagging import Tagging
-from raytui.backends.base import (
-    CommandRunner,
-    ConfigError,
-    LaunchRequest,
-    ProviderError,
-    TransientError,
-)
-from raytui.backends.tags import RAY_STARTED
+from raytui.backends.aws.zones import Zones
+from raytui.backends.base import CommandRunner, ConfigError, LaunchRequest, TransientError
 from raytui.config.locations import ClusterPaths
-from raytui.model.lifecycle import InstanceStatus
-from raytui.model.spec import ClusterSpec, Market, NodeType, Offering
+from raytui.model.spec import ClusterSpec, NodeType, Offering
 from raytui.model.state import Instance
+from raytui.model.text import first_line
 
-_log = logging.getLogger(__name__)
-
-_UNLISTED_S = 60.0
-"""How long EC2 may not list what it has given."""
-_ENDED_KNOWN_S = 3600.0
-"""How long EC2 lists what has ended."""
-_UNKNOWN_IDS = ("InvalidInstanceID.NotFound", "InvalidInstanceID.Malformed")
-_EC2_IDS = re.compile(r"i-[0-9a-z]+")
-
-
-def price_unknown(instance_type: str, zone: str, market: Market) -> float | None:
-    """The price of everything for who knows no prices."""
-    return None
+_FIRST_PRICES_S = 10.0
+"""How long the cluster file waits to be completed for prices that nobody has told yet."""
 
 
 class Ec2Machines:
     """The instances of one cluster, by its tags. Thread-safe.
 
-    A listing is one call (a page for each thousand instances), a launch one for each way to buy
-    that is tried, an end one for all: nothing is asked for each instance.
+    A listing is one call (a page for each thousand instances) when it is due (listing.py), a launch
+    one for each way to buy that is tried, an end one for all: nothing is asked for each instance.
+    Prices are looked up beside all that (price_watch.py).
     """
 
     def __init__(
@@ -67,56 +43,71 @@ class Ec2Machines:
         spec: ClusterSpec,
         paths: ClusterPaths,
         session: AwsSession,
-        launch_hash: Callable[[NodeType], str],
+        launch_hash: Callable[[ClusterSpec, NodeType], str],
         *,
-        price_of: PriceOf = price_unknown,
         clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`launch_hash` is Ray's hash of what a machine of a type is made from."""
+        """`launch_hash` is Ray's hash of what a machine of a type is made from.
+
+        `clock` tells unix seconds, `steady` seconds that nobody can set.
+        """
         self._spec = spec
         self._paths = paths
         self._session = session
-        self._price_of = price_of
         self._clock = clock
         options = spec.provider.options
         self._private = spec.on_head or bool(options.get("use_internal_ips"))
         self._journal = Journal(paths.dir / "ec2_launches.json", clock)
+        self._listing = Listing(self._ask, self._journal.given_since, clock, steady)
         self._launching = Launching(
-            session, self._journal, launch_hash, clock, self._in_use, private=self._private
+            session,
+            self._journal,
+            lambda kind: launch_hash(self._spec, kind),
+            clock,
+            self._in_use,
+            private=self._private,
         )
         self._tagging = Tagging(session)
+        self._zones = Zones(session)
+        self._prices = PriceWatch(spec, session, paths.dir, clock)
         self._lock = threading.Lock()
-        self._zones: dict[str, str] = {}
-        self._listed: dict[str, Described] = {}
-        """The newest listing, by our id."""
-        self._alive: set[str] = set()
-        """What was alive in a listing or given: should it be gone, EC2's reason is of interest."""
-        self._ended: dict[str, float] = {}
-        """What was told to end, and when; EC2 may go on listing it as running for a while."""
         self._runners: dict[str, CommandRunner] = {}
+        self._offered: dict[str, tuple[object, tuple[Offering, ...]]] = {}
+        """By node type: what its offerings were made from, and they."""
+        self._priced: tuple[tuple[object, ...], list[Instance]] = ((), [])
+        """What the newest listing was made from, and it."""
+
+    # The life of it.
+
+    def start(self) -> None:
+        """Keep prices current from now on."""
+        self._prices.start()
+
+    def close(self) -> None:
+        """Ask for no more prices, and end all connections; instances stay as they are."""
+        self._prices.close()
+        with self._lock:
+            runners, self._runners = self._runners, {}
+        for runner in runners.values():
+            runner.close()
 
     # NodeProvider.
 
     def list_instances(self) -> list[Instance]:
-        """See NodeProvider. What EC2 gave within the last minute is listed, if it tells or not."""
-        found = self._describe(tags.filters(instance_state_name=LISTED))
-        now = self._clock()
-        given = self._given(now)
-        found = [_as_given(one, given.get(one.ec2_id)) for one in found]
-        told = {one.ec2_id for one in found}
-        late = [instance for name, instance in given.items() if name not in told]
+        """See NodeProvider. Up to half a minute old while all is settled; see listing.py.
+
+        What EC2 gave within the last minute is listed, if it tells or not.
+        """
+        listed = self._listing.instances()
+        made_from = (listed, self._spec, self._prices.newest)
         with self._lock:
-            self._ended = {i: at for i, at in self._ended.items() if at > now - _ENDED_KNOWN_S}
-            self._listed = {one.instance.instance_id: one for one in found}
-            self._alive &= self._listed.keys()
-            self._alive |= {i for i, one in self._listed.items() if one.state in ALIVE}
-            self._alive |= {instance.instance_id for instance in given.values()}
-            shown = [self._shown(one) for one in found]
-            ended = set(self._ended)
-        return [
-            *(instance for instance in shown if instance is not None),
-            *(instance for instance in late if instance.instance_id not in ended),
-        ]
+            before, priced = self._priced
+        if not all(old is new for old, new in zip(before, made_from, strict=False)) or not before:
+            priced = [self._with_price(instance) for instance in listed]
+            with self._lock:
+                self._priced = (made_from, priced)
+        return list(priced)
 
     def launch(self, request: LaunchRequest) -> list[Instance]:
         """See NodeProvider. Tries each way to buy that the request allows, the cheapest first.
@@ -127,22 +118,26 @@ class Ec2Machines:
         node_type = self._spec.node_types.get(request.node_type)
         if node_type is None:
             raise ConfigError(f"{request.node_type} is no node type of {self._spec.cluster_name}")
+        self._zones.look_up(subnets_of(node_type.node_config))
         offered = self._choices(node_type)
-        return self._launching.launch(self._spec, request, offered)
+        try:
+            return self._launching.launch(self._spec, request, offered)
+        finally:
+            self._listing.look_again()
 
     def terminate(self, instance_ids: Sequence[str]) -> None:
         """See NodeProvider. On-demand instances are stopped instead where those are kept."""
         asked = set(instance_ids)
         names = sorted({name for one in asked if (name := ec2_id(one))})
         found = self._describe(by_ids(names)) if names else []
-        given = self._given(self._clock())
-        known = [_as_given(one, given.get(one.ec2_id)) for one in found]
+        given = self._listing.given(self._clock())
+        known = [as_given(one, given.get(one.ec2_id)) for one in found]
         running = [one.instance for one in known if one.state in ALIVE]
         ending = {i.instance_id: i for i in (*running, *given.values()) if i.instance_id in asked}
-        unheard = self._end(list(ending.values()))
+        keeps = keeps_stopped(self._spec)
+        unheard = end(self._session, list(ending.values()), keeps_stopped=keeps)
+        self._listing.ended(i for i in asked if ec2_id(i) not in unheard)
         with self._lock:
-            now = self._clock()
-            self._ended.update({i: now for i in asked if ec2_id(i) not in unheard})
             runners = [self._runners.pop(i) for i in asked if i in self._runners]
         for runner in runners:
             runner.close()
@@ -150,12 +145,59 @@ class Ec2Machines:
             raise TransientError(f"EC2 does not know yet: {', '.join(sorted(unheard))}")
 
     def offerings(self, node_type: NodeType) -> tuple[Offering, ...]:
-        """See NodeProvider: each instance type in each zone of its subnets, the cheapest first."""
-        return tuple(dict.fromkeys(choice.offering for choice in self._choices(node_type)))
+        """See NodeProvider: each instance type in each zone of its subnets, the cheapest first.
+
+        Nothing is asked for: prices and zones are those that are known.
+        """
+        made_from = (node_type, self._prices.newest, self._zones.known)
+        before = self._offered.get(node_type.name)
+        if before is None or before[0] != made_from:
+            offered = dict.fromkeys(choice.offering for choice in self._choices(node_type))
+            before = self._offered[node_type.name] = (made_from, tuple(offered))
+        return before[1]
 
     def reload(self, spec: ClusterSpec) -> None:
         """See NodeProvider."""
         self._spec = spec
+        self._prices.reload(spec)
+
+    # KeepsItsListing.
+
+    def listing_age_s(self) -> float:
+        """See KeepsItsListing."""
+        return self._listing.age_s
+
+    def look_again(self) -> None:
+        """See KeepsItsListing."""
+        self._listing.look_again()
+
+    # KnowsItsMachines.
+
+    def fill(self, spec: ClusterSpec) -> ClusterSpec:
+        """The spec with the resources that its file leaves open, by the catalog of EC2.
+
+        What was asked once is on disk. Prices and zones are looked up on the way, for `offerings`.
+        Raises ConfigError for an instance type that the region does not have.
+        """
+        for kind in spec.node_types.values():
+            self._zones.try_to_look_up(subnets_of(kind.node_config))
+        types = resources.types_of_cluster(
+            spec, self._session, catalog.load(), cache=self._paths.dir
+        )
+        filled = resources.fill(spec, types)
+        self._prices.reload(filled)
+        self._prices.look_up(_FIRST_PRICES_S)
+        return filled
+
+    def notices(self) -> list[str]:
+        """Why prices are unknown, and which subnets cannot be used."""
+        unknown = self._prices.newest.unknown
+        words = [f"prices: {first_line(unknown)}"] if unknown else []
+        return [*words, *self._zones.notices()]
+
+    def clean(self) -> list[str]:
+        """See KnowsItsMachines: what has ended at EC2 has left nothing."""
+        return []
 
     # Machines.
 
@@ -167,8 +209,9 @@ class Ec2Machines:
             return self._runners[instance_id]
 
     def tags(self, instance_id: str) -> dict[str, str]:
-        """See Machines."""
-        known = self._known(instance_id)
+        """See Machines. A machine in another life is asked for, as it has a past."""
+        has_a_past = ec2_id(instance_id) not in ("", instance_id)
+        known = self._listing.find(instance_id, asking=has_a_past)
         return {**(known.tags if known else {}), **self._tagging.written(instance_id)}
 
     def tag(self, instance_id: str, tags: Mapping[str, str]) -> None:
@@ -179,95 +222,40 @@ class Ec2Machines:
 
     # Parts.
 
+    def _ask(self) -> list[Described]:
+        return self._describe(tags.filters(instance_state_name=LISTED))
+
     def _describe(self, filters: list[dict[str, Any]]) -> list[Described]:
         """The instances of this cluster that pass."""
         ours = tags.with_tags({tags.CLUSTER: self._spec.cluster_name})
         return describe(self._session, [*ours, *filters], private=self._private)
 
-    def _given(self, now: float) -> dict[str, Instance]:
-        """By EC2's id: what it gave so lately that it may not tell of it yet."""
-        return {ec2_id(i.instance_id): i for i in self._journal.given_since(now - _UNLISTED_S)}
-
     def _in_use(self) -> set[str]:
-        given = self._given(self._clock())
-        with self._lock:
-            return {name for name, i in given.items() if i.instance_id not in self._ended}
+        given = self._listing.given(self._clock())
+        return {name for name, i in given.items() if not self._listing.is_ending(i.instance_id)}
 
-    def _shown(self, one: Described) -> Instance | None:
-        """An instance as it is listed; None for what is gone, and nobody wonders why."""
-        instance = one.instance
-        name = instance.instance_id
-        node_type = self._spec.node_types.get(instance.node_type)
+    def _with_price(self, instance: Instance) -> Instance:
+        """An instance with its price of now, or else that at which it was bought."""
         price = price_for(
-            node_type, instance.instance_type, instance.zone, instance.market, self._price_of
+            self._spec.node_types.get(instance.node_type),
+            instance.instance_type,
+            instance.zone,
+            instance.market,
+            self._prices.usd,
         )
-        instance = replace(instance, price_per_hour=price)
-        if name in self._ended:
-            gone = one.state == "terminated"
-            return None if gone else replace(instance, status=InstanceStatus.TERMINATING)
-        if one.died and name in self._alive:
-            return replace(instance, status=InstanceStatus.LOST, detail=one.died)
-        return None if one.state == "terminated" else instance
-
-    def _end(self, instances: Sequence[Instance]) -> set[str]:
-        """Stop or terminate, each in one call; those that EC2 does not know (yet)."""
-        keeps = keeps_stopped(self._spec)
-        stopping = [i for i in instances if keeps and i.market is not Market.SPOT]
-        ending = [i for i in instances if not keeps or i.market is Market.SPOT]
-        unheard: set[str] = set()
-        try:
-            unheard |= self._call_for("stop_instances", stopping)
-        except ConfigError as error:  # some cannot be stopped: too new, or without a disk
-            _log.info("terminated since they could not be stopped: %s", error)
-            ending = list(instances)
-        return unheard | self._call_for("terminate_instances", ending)
-
-    def _call_for(self, operation: str, instances: Sequence[Instance]) -> set[str]:
-        unheard: set[str] = set()
-        for batch in batched([ec2_id(i.instance_id) for i in instances]):
-            names = batch
-            while names:
-                try:
-                    self._session.call("ec2", operation, InstanceIds=names)
-                    break
-                except ConfigError as error:
-                    unknown = _unknown_in(error) & set(names)
-                    if not unknown:
-                        raise
-                    unheard |= unknown
-                    names = [name for name in names if name not in unknown]
-        return unheard
+        return instance if price is None else replace(instance, price_per_hour=price)
 
     def _choices(self, node_type: NodeType) -> list[Choice]:
-        return choices(node_type, self._zone_of(subnets_of(node_type.node_config)), self._price_of)
-
-    def _zone_of(self, subnets: Sequence[str]) -> dict[str, str]:
-        with self._lock:
-            unknown = [subnet for subnet in subnets if subnet not in self._zones]
-        if unknown:
-            found = self._session.pages("ec2", "describe_subnets", "Subnets", SubnetIds=unknown)
-            zones = {one["SubnetId"]: one["AvailabilityZone"] for one in found}
-            with self._lock:
-                self._zones.update(zones)
-        return {subnet: self._zones[subnet] for subnet in subnets}
-
-    def _known(self, instance_id: str) -> Described | None:
-        """From the newest listing; a machine in another life is asked for, as it has a past."""
-        with self._lock:
-            known = self._listed.get(instance_id)
-        name = ec2_id(instance_id)
-        if known is None and name and name != instance_id:
-            found = self._describe(by_ids([name]))
-            return next((d for d in found if d.instance.instance_id == instance_id), None)
-        return known
+        zone_of = self._zones.of(subnets_of(node_type.node_config))
+        return choices(node_type, zone_of, self._prices.usd)
 
     def _new_runner(self, instance_id: str) -> CommandRunner:
-        known = self._listed.get(instance_id)
-        if known is not None and known.instance.is_head and self._spec.on_head:
+        known = self._listing.known(instance_id)
+        if known is not None and known.is_head and self._spec.on_head:
             from raytui.backends.local_runner import LocalRunner
 
             return LocalRunner()
-        if known is None or not known.instance.ip:
+        if known is None or not known.ip:
             raise TransientError(f"{instance_id} has no address yet")
         # Here, since paramiko takes a third of a second to load.
         from raytui.backends.ssh.connection import SshConnection
@@ -275,24 +263,6 @@ class Ec2Machines:
         from raytui.backends.ssh.runner import SshRunner
         from raytui.backends.ssh.target import ssh_target
 
-        target = ssh_target(known.instance.ip, self._spec.auth, node_id=known.ec2_id, ours=True)
+        name = ec2_id(instance_id)
+        target = ssh_target(known.ip, self._spec.auth, node_id=name, ours=True)
         return SshRunner(SshConnection(target, HostKeys(self._paths.known_hosts)))
-
-
-def _as_given(one: Described, given: Instance | None) -> Described:
-    """A machine in a new life, though EC2 still has the tags of the life before."""
-    if given is None or one.instance.instance_id == given.instance_id:
-        return one
-    known = replace(
-        one.instance,
-        instance_id=given.instance_id,
-        node_type=given.node_type,
-        request_id=given.request_id,
-        is_head=given.is_head,
-    )
-    return replace(one, instance=known, tags={**one.tags, RAY_STARTED: ""})
-
-
-def _unknown_in(error: ProviderError) -> set[str]:
-    """The ids that EC2 complains of."""
-    return set(_EC2_IDS.findall(str(error))) if code_of(error) in _UNKNOWN_IDS else set()

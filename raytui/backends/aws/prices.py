@@ -91,22 +91,26 @@ def current_prices(
     catalog: Mapping[str, InstanceType],
     now: float,
     cache: Path | None = None,
+    *,
+    on_spot: Iterable[str] | None = None,
 ) -> PriceList:
     """The prices of these types in the session's region, as fresh as they can be had.
 
     What is too old is asked for, by one call for spot and one per type for on-demand. What AWS does
     not tell is what the directory `cache` has, and for on-demand in us-east-1 what the catalog
-    has. `pricing` is a `pricing_session`. Never raises for want of credentials, permission or a
-    network.
+    has. `pricing` is a `pricing_session`. Where not all types are of interest `on_spot`, it names
+    those that are. Never raises for want of credentials, permission or a network.
     """
     wanted = sorted(set(instance_types))
+    wanted_on_spot = wanted if on_spot is None else sorted(set(on_spot))
     try:
         region = session.region
     except ProviderError as error:
         return PriceList("", unknown=str(error))
-    kept_at = cache / f"prices-{region}.json" if cache is not None else None
+    kept_at = _kept_at(cache, region)
     known = _without_past(_kept(kept_at, region), now)
-    asked, troubles = _asked(session, pricing, region, _stale(known, wanted, now), now)
+    stale = _stale(known, wanted, wanted_on_spot, now)
+    asked, troubles = _asked(session, pricing, region, stale, now)
     fresh = _joined(known, asked)
     if kept_at is not None and (asked.on_demand or asked.spot):
         _keep(kept_at, fresh)
@@ -115,6 +119,18 @@ def current_prices(
     if silent and not troubles:
         troubles = [f"AWS tells no on-demand price of {', '.join(silent)} in {region}"]
     return msgspec.structs.replace(told, unknown="; ".join(troubles))
+
+
+def known_prices(
+    region: str,
+    instance_types: Iterable[str],
+    catalog: Mapping[str, InstanceType],
+    now: float,
+    cache: Path | None = None,
+) -> PriceList:
+    """What `current_prices` knows without asking anybody."""
+    known = _without_past(_kept(_kept_at(cache, region), region), now)
+    return with_catalog(known, instance_types, catalog)
 
 
 def on_demand_prices(
@@ -222,17 +238,18 @@ class _Wanted(Struct, frozen=True):
     spot: tuple[str, ...]
 
 
-def _stale(known: PriceList, wanted: Iterable[str], now: float) -> _Wanted:
-    names = tuple(wanted)
+def _stale(
+    known: PriceList, on_demand: Iterable[str], on_spot: Iterable[str], now: float
+) -> _Wanted:
     return _Wanted(
         on_demand=tuple(
             name
-            for name in names
+            for name in on_demand
             if (price := known.on_demand.get(name)) is None or now - price.at > ON_DEMAND_LASTS_S
         ),
         spot=tuple(
             name
-            for name in names
+            for name in on_spot
             if not (zones := known.spot.get(name))
             or now - min(price.at for price in zones.values()) > SPOT_LASTS_S
         ),
@@ -272,6 +289,10 @@ def _without_past(prices: PriceList, now: float) -> PriceList:
     return msgspec.structs.replace(
         prices, spot={name: zones for name, zones in spot.items() if zones}
     )
+
+
+def _kept_at(cache: Path | None, region: str) -> Path | None:
+    return cache / f"prices-{region}.json" if cache is not None else None
 
 
 def _kept(path: Path | None, region: str) -> PriceList:
