@@ -11,7 +11,14 @@ from pathlib import Path
 
 import msgspec
 
-from raytui.backends.abilities import WorksInBackground, cleaned, filled, notices_of
+from raytui.backends.abilities import (
+    WorksInBackground,
+    cleaned,
+    filled,
+    listing_age_s,
+    look_again,
+    notices_of,
+)
 from raytui.backends.base import (
     ConfigError,
     LaunchRequest,
@@ -29,7 +36,6 @@ from raytui.model.step import Step
 from raytui.provisioning import head_process
 from raytui.provisioning.deciding import Restarts
 from raytui.provisioning.making import Making, Task
-from raytui.provisioning.many_nodes import AT_ONCE
 from raytui.provisioning.mounted_files import MountedFiles
 from raytui.provisioning.node_setup import NodeSetup, worker_setup
 from raytui.provisioning.node_tags import ray_started_in
@@ -38,9 +44,11 @@ from raytui.provisioning.shown_steps import ShownSteps
 
 _log = logging.getLogger(__name__)
 
+AT_ONCE = 50
+"""Nodes that are set up side by side; more would only wait for this machine's network."""
+
 _LOOK_EVERY_S = 0.5
 _STOP_WITHIN_S = 20.0
-_CLOSE_EVERY_S = 0.2
 
 _ENDED_KNOWN = 10_000
 """A listing that is older than their end may still have them."""
@@ -162,6 +170,14 @@ class Provisioner:
     def clean(self) -> list[str]:
         """See KnowsItsMachines."""
         return cleaned(self._machines)
+
+    def listing_age_s(self) -> float:
+        """See KeepsItsListing."""
+        return listing_age_s(self._machines)
+
+    def look_again(self) -> None:
+        """See KeepsItsListing."""
+        look_again(self._machines)
 
     # HeadProvider.
 

@@ -18,7 +18,6 @@ from raytui.backends.local_runner import LocalRunner
 from raytui.model.step import Step, StepStatus
 from raytui.provisioning.deciding import Change
 from raytui.provisioning.hashes import NodeHashes
-from raytui.provisioning.many_nodes import update_nodes
 from raytui.provisioning.node_setup import NodeSetup
 from raytui.provisioning.node_update import NodeUpdate, Updated, update_node
 
@@ -244,41 +243,6 @@ def test_a_machine_that_cannot_be_reached_says_why(
     job = NodeUpdate(setup, Unreachable(error), "c")
     updated = update_node(job, tmp_path / "setup", Watching(), login_within_s=0)
     assert (updated.failed_step, updated.error) == ("wait for login", words)
-
-
-def test_many_nodes_are_set_up_side_by_side_and_each_on_its_own(home: Path, tmp_path: Path):
-    """Each waits for the other, which would never end one after the other."""
-    meet = "touch ~/{0}; until test -e ~/{1}; do sleep 0.05; done"
-    jobs = [
-        node(meet.format("a", "b"), number=1),
-        node(meet.format("b", "a"), number=2),
-        node("exit 3", number=3),
-    ]
-    updated = {u.instance_id: u.error for u in update_nodes(jobs, tmp_path / "setup", Watching())}
-    assert updated == {"i-1": "", "i-2": "", "i-3": "set up 1/1: exit code 3"}
-
-
-def test_no_more_than_so_many_at_once(home: Path, tmp_path: Path):
-    alone = "mkdir ~/lock && sleep 0.1 && rmdir ~/lock"
-    jobs = [node(alone, number=number) for number in range(4)]
-    updated = list(update_nodes(jobs, tmp_path / "setup", Watching(), at_once=1))
-    assert [u.error for u in updated] == [""] * 4
-
-
-def test_stopping_ends_what_runs_and_begins_nothing_new(home: Path, tmp_path: Path):
-    jobs = [
-        node("true", number=0),
-        *(node(f"echo $$ > ~/pid{n}; sleep 600", "touch ~/never", number=n) for n in (1, 2)),
-        node("touch ~/never", number=3),
-    ]
-    going = update_nodes(jobs, tmp_path / "setup", Watching(), at_once=2)
-    assert next(going).instance_id == "i-0"
-    pids = [home / f"pid{number}" for number in (1, 2)]
-    wait_until(lambda: all(pid.exists() and pid.read_text().strip() for pid in pids))
-    going.close()
-    wait_until(lambda: not any(alive(int(pid.read_text())) for pid in pids))
-    assert not any(thread.name.startswith("set-up") for thread in threading.enumerate())
-    assert not (home / "never").exists()
 
 
 def alive(pid: int) -> bool:

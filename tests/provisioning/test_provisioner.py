@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -163,6 +164,45 @@ def test_one_that_is_terminated_ends_what_runs_there(home: Path, tmp_path: Path)
         wait_until(lambda: (home / "pid").exists() and (home / "pid").read_text().strip())
         provider.terminate([name])
         assert not alive(int((home / "pid").read_text()))
+    assert not (home / "never").exists()
+
+
+def test_many_are_set_up_side_by_side_and_each_on_its_own(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """One fails, and the others wait for each other: they would never end one after the other."""
+    monkeypatch.setattr(making, "PAUSES_S", ())
+    meet = "touch ~/here-$$; until test $(ls ~ | grep -c here) = 2; do sleep 0.05; done"
+    spec = cluster(f"mkdir ~/first 2>/dev/null && exit 3; {meet}")
+    with provisioner(spec, FolderMachines(tmp_path)) as provider:
+        names = launch(provider, count=3)
+        wait_until(lambda: sum(is_a_node(provider, name)() for name in names) == 2)
+        (failed,) = (one for name in names if not (one := worker(provider, name)).ray_started_at)
+        assert failed.status is InstanceStatus.LOST
+        assert failed.detail == "set up 1/1: exit code 3"
+
+
+def test_no_more_than_so_many_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(making, "PAUSES_S", ())
+    monkeypatch.setattr("raytui.provisioning.provisioner.AT_ONCE", 1)
+    alone = cluster("mkdir ~/lock && sleep 0.1 && rmdir ~/lock")
+    with provisioner(alone, FolderMachines(tmp_path)) as provider:
+        names = launch(provider, count=4)
+        wait_until(lambda: all(is_a_node(provider, name)() for name in names))
+
+
+def test_closing_ends_what_runs_and_begins_nothing_new(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("raytui.provisioning.provisioner.AT_ONCE", 2)
+    spec = cluster("touch ~/pid-$$; sleep 600", "touch ~/never")
+    with provisioner(spec, FolderMachines(tmp_path)) as provider:
+        launch(provider, count=3)
+        wait_until(lambda: len(list(home.glob("pid-*"))) == 2)
+    pids = [int(file.name.removeprefix("pid-")) for file in home.glob("pid-*")]
+    assert len(pids) == 2
+    assert not any(alive(pid) for pid in pids)
+    wait_until(lambda: not any(t.name.startswith("set-up") for t in threading.enumerate()))
     assert not (home / "never").exists()
 
 
