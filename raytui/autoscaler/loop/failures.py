@@ -18,6 +18,7 @@ _FIRST_PAUSE_S = {
     FailureKind.THROTTLED: 5.0,
     FailureKind.TRANSIENT: 5.0,
     FailureKind.SETUP: 10.0,
+    FailureKind.INTERRUPTED: 600.0,
 }
 _LONGEST_PAUSE_S = {FailureKind.THROTTLED: 60.0, FailureKind.TRANSIENT: 60.0}
 _LONGEST_PAUSE_OTHERS_S = 600.0

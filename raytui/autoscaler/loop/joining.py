@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from raytui.autoscaler.loop.fleet import Fleet
-from raytui.model.state import Instance, Member, Node
+from raytui.model.state import Instance, Member, Node, Notice
 
 
 def join(
@@ -14,13 +14,16 @@ def join(
     all_nodes: Iterable[Node],
     orphans: Mapping[str, Instance],
     listing: Mapping[str, Instance],
+    notices: Mapping[str, Notice],
 ) -> Iterator[Member]:
     """Ours first; then nodes that joined by hand; then orphans.
 
-    `nodes` are Ray's nodes by instance id, `all_nodes` also those without one.
+    `nodes` are Ray's nodes by instance id, `all_nodes` also those without one; `notices` are by
+    instance id, too.
     """
     for instance in fleet:
-        yield Member(instance, nodes.get(instance.instance_id))
+        name = instance.instance_id
+        yield Member(instance, nodes.get(name), notices.get(name))
     for node in all_nodes:
         name = node.instance_id
         if fleet.get(name) is not None or fleet.has_ended(name):

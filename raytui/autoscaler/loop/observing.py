@@ -7,8 +7,10 @@ from concurrent.futures import Executor, Future
 from concurrent.futures import TimeoutError as NotYet
 
 from raytui.autoscaler.loop.pacing import Pace
+from raytui.autoscaler.planning.taken_back import gravest
+from raytui.backends.abilities import listing_age_s, look_again
 from raytui.backends.base import NodeProvider, ProviderError
-from raytui.model.state import Instance, Node, NodeStatus, SourceHealth
+from raytui.model.state import Instance, Node, NodeStatus, Notice, SourceHealth
 from raytui.ray.base import RayCluster, RayError, RayView
 
 _LISTING_WAIT_S = 0.5
@@ -46,6 +48,8 @@ class Observer:
         """The provider's newest word."""
         self.nodes: Mapping[str, Node] = {}
         """Ray's nodes by instance id; those that joined by hand have none."""
+        self.notices: Mapping[str, Notice] = {}
+        """The gravest word on each instance that will or may be taken back, by instance id."""
         self.listed: Mapping[str, Instance] = {}
         """The provider's instances by id."""
         self.gcs = SourceHealth("gcs", ok=False)
@@ -95,10 +99,14 @@ class Observer:
         self._ask_ray()
         self._planned_for = self._last_digest = self._digest.of(self.view)
         self._changed_at = None
-        self._ask_provider()
-        self.nodes = (
-            {n.instance_id: n for n in self.view.nodes if n.instance_id} if self.view else {}
+        before, self.nodes = (
+            self.nodes,
+            {n.instance_id: n for n in self.view.nodes if n.instance_id} if self.view else {},
         )
+        if before.keys() - self.nodes.keys():
+            look_again(self._provider)  # which may know why Ray lost a node
+        self._ask_provider()
+        self.notices = gravest(self.view.notices) if self.view else {}
         self.listed = {i.instance_id: i for i in self.listing or ()}
 
     def _ask_ray(self) -> None:
@@ -118,7 +126,8 @@ class Observer:
 
     def _ask_provider(self) -> None:
         if self._future is None:
-            self._asked_at = self._steady()
+            # Before it is asked: were it to ask its machines just then, they are known no worse.
+            self._asked_at = self._steady() - listing_age_s(self._provider)
             self._future = self._pool.submit(self._provider.list_instances)
         try:
             self.listing = self._future.result(timeout=_LISTING_WAIT_S)
@@ -147,12 +156,13 @@ class _Digest:
         if view is None:
             return None
         # Nodes that have not changed are the same objects, so this costs next to nothing.
-        seen = (view.session, view.nodes, view.demands, view.gangs, view.constraints)
+        rest = (view.demands, view.gangs, view.constraints, view.notices)
+        seen = (view.session, view.nodes, *rest)
         if seen != self._of:
             nodes = frozenset(
                 (node.node_id, node.status is NodeStatus.DRAINING, node.idle_since > 0)
                 for node in view.nodes
             )
             self._of = seen
-            self._digest = (view.session, nodes, view.demands, view.gangs, view.constraints)
+            self._digest = (view.session, nodes, *rest)
         return self._digest

@@ -24,6 +24,7 @@ from raytui.autoscaler.loop.journal import Journal
 from raytui.autoscaler.loop.launching import Launching
 from raytui.autoscaler.loop.ledger import LEDGER_FAILURES, Ledger, LedgerDamagedError
 from raytui.autoscaler.loop.ledger_rescue import open_ledger
+from raytui.autoscaler.loop.noticing import Noticing
 from raytui.autoscaler.loop.observing import Observer
 from raytui.autoscaler.loop.offers import Offers
 from raytui.autoscaler.loop.orders import THREADS, LaunchDone, Orders
@@ -123,6 +124,7 @@ class Reconciler:
             self._ray,
             self._quarantine,
         )
+        self._noticing = Noticing(self._fleet, self.journal, self._remembered)
         resumed = [request.request_id for request, _ in ledger.open_requests()]
         self._asking = Asking(orders, self._launching, self._draining, self.journal, resumed)
 
@@ -357,6 +359,7 @@ class Reconciler:
         with self._ledger.transaction():  # one write to disk, however many nodes have moved
             self._sync.run(believed, self._draining.ended, limits, now)
             self._launching.learn(self._sync.started, self._sync.failed, now)
+            self._noticing.look(observer.notices, now)
         if believed.nodes is not None:
             self._nodes = believed.nodes
         self._draining.carry_out(believed.nodes, now)
@@ -373,7 +376,8 @@ class Reconciler:
     def _seen(self, believed: Believed, now: float) -> ClusterState:
         view, nodes = self._observer.view, self._observer.nodes
         all_nodes = view.nodes if view else ()
-        members = join(self._fleet, nodes, all_nodes, self._orphans, believed.listing or {})
+        listing, notices = believed.listing or {}, self._observer.notices
+        members = join(self._fleet, nodes, all_nodes, self._orphans, listing, notices)
         return ClusterState(
             observed_at=now,
             members=tuple(members),

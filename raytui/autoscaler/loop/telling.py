@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from raytui.autoscaler.loop.observing import Observer
+from raytui.autoscaler.planning.avoided import refuses
 from raytui.model.lifecycle import STARTING
 from raytui.model.plan import Memory, Plan, Wait
 from raytui.model.spec import ClusterSpec
@@ -51,7 +52,7 @@ class Telling:
         report = AutoscalerReport(
             seen_version=observer.view.version,
             starting=tuple(i for i in fleet if i.status in STARTING),
-            failures=memory.failures,
+            failures=tuple(f for f in memory.failures if refuses(f)),
             infeasible=tuple(o for o in decided.outcomes if o.wait is Wait.INFEASIBLE),
         )
         try:

@@ -2,7 +2,8 @@
 
 A failure is worth as much as its kind tells: a zone without machines says nothing about the next
 zone, a quota holds in all zones, wrong credentials hold everywhere, and a provider that asks for
-fewer calls wants fewer of all kinds.
+fewer calls wants fewer of all kinds. That a machine was taken back says only that others are
+better: what nothing else can replace is bought there again.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def scope_of(kind: FailureKind, node_type: str, offering: Offering) -> Scope:
             return (kind, node_type)
         case FailureKind.QUOTA:
             return (kind, offering.quota or family_of(machine), market)
-        case FailureKind.CAPACITY:
+        case FailureKind.CAPACITY | FailureKind.INTERRUPTED:
             return (kind, machine, offering.zone, market)
         case _:
             return (kind, node_type, machine, offering.zone, market)
@@ -58,6 +59,11 @@ def covers(failure: LaunchFailure, offering: Offering) -> bool:
     """Whether a failure tells of an offering of its scope: what takes less of a quota may fit."""
     is_smaller = 0.0 < offering.quota_share < failure.quota_share
     return failure.kind is not FailureKind.QUOTA or not is_smaller
+
+
+def refuses(failure: LaunchFailure) -> bool:
+    """Whether nothing is launched for it; else what others offer merely comes first."""
+    return failure.kind is not FailureKind.INTERRUPTED
 
 
 def scope_text(failure: LaunchFailure) -> str:
@@ -105,20 +111,23 @@ class Avoided:
                 self._standing[scope_of_failure(failure)] = failure
 
     def offering(self, node_type: str, offering: Offering) -> LaunchFailure | None:
-        """The failure for which an offering is avoided: of several the one that stands longest."""
+        """The failure for which an offering is avoided: of several the one that stands longest.
+
+        An interruption counts only without others.
+        """
         if not self._standing:
             return None
         scopes = (scope_of(kind, node_type, offering) for kind in _KINDS)
         found = [self._standing[scope] for scope in scopes if scope in self._standing]
         told = [failure for failure in found if covers(failure, offering)]
-        return max(told, key=lambda failure: failure.retry_at, default=None)
+        return max(told, key=lambda failure: (refuses(failure), failure.retry_at), default=None)
 
     def node_type(self, kind: NodeType) -> LaunchFailure | None:
         """The failure for which a type is avoided, when all its offerings are; the first to end."""
         soonest: LaunchFailure | None = None
         for offering in kind.offerings:
             failure = self.offering(kind.name, offering)
-            if failure is None:
+            if failure is None or not refuses(failure):
                 return None
             if soonest is None or failure.retry_at < soonest.retry_at:
                 soonest = failure

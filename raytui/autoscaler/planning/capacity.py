@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 
-from raytui.autoscaler.planning.avoided import Avoided
+from raytui.autoscaler.planning.avoided import Avoided, refuses
 from raytui.autoscaler.planning.buying import Supply, estimated_price
 from raytui.autoscaler.planning.ceilings import with_ceilings
 from raytui.autoscaler.planning.money import fleet_price, limit_to
@@ -267,14 +267,15 @@ class Capacity:
         return [self._supply(kind, 1_000_000) for kind in self.worker_types]
 
     def offering(self, node_type: str) -> Offering:
-        """The offering that would be bought: the cheapest that is not avoided; unpriced last."""
-        offerings = self.spec.node_types[node_type].offerings
-        good = [o for o in offerings if self.avoided.offering(node_type, o) is None]
-        unpriced = float("inf")
-        return min(
-            good or offerings,
-            key=lambda o: unpriced if o.price_per_hour is None else o.price_per_hour,
-        )
+        """The offering that would be bought: the cheapest that is least avoided; unpriced last."""
+
+        def rank(offering: Offering) -> tuple[int, float]:
+            failure = self.avoided.offering(node_type, offering)
+            price = offering.price_per_hour
+            avoided = 0 if failure is None else 1 + refuses(failure)
+            return avoided, math.inf if price is None else price
+
+        return min(self.spec.node_types[node_type].offerings, key=rank)
 
     def _supply(self, kind: NodeType, left: int) -> Supply:
         room = self._rooms[kind.name]

@@ -21,23 +21,31 @@ Promised = dict[tuple[Resources, tuple[LabelSelector, ...]], list[Placed]]
 """Room on nodes on their way that is kept for the requests they were launched for."""
 
 
-def place_demands(placing: Placing, demands: Iterable[Demand], promised: Promised) -> None:
-    """Tasks and actors; launches for them are throttled by upscaling_speed."""
-    wanted = [want for want in _merged(demands) if _without_promised(placing, want, promised)]
+def place_demands(
+    placing: Placing,
+    demands: Iterable[Demand],
+    promised: Promised,
+    kind: Request = Request.DEMAND,
+) -> None:
+    """Tasks and actors; launches for them are throttled by upscaling_speed.
+
+    `kind` is what they are told as: what waits, or what runs where it cannot stay.
+    """
+    wanted = [want for want in _merged(demands) if _without_promised(placing, want, promised, kind)]
     best = best_attempt(wanted, placing.room, placing.capacity, placing.budget)
     placing.room = best.room
-    _tell_all_placed(placing, best.placed)
+    _tell_all_placed(placing, best.placed, kind)
     bought = _throttle(placing, best.lots)
     for want, before in zip(best.missing, best.asked, strict=True):
         want.selectors = before.selectors  # buying settled on one of them
     if bought:
         placing.note(best.asked, best.missing)
-        _launch_for_demand(placing, bought)
+        _launch_for_demand(placing, bought, kind)
     for want in best.missing:
         if want.count:
             blocked = why_not(want, placing.capacity, throttled=True)
             placing.outcome(
-                Request.DEMAND,
+                kind,
                 wait_for(blocked),
                 want.count,
                 blocked,
@@ -87,15 +95,17 @@ def _set_aside(placing: Placing, member_id: str, want: Wanted, count: int) -> Pl
     return part
 
 
-def _without_promised(placing: Placing, want: Wanted, promised: Promised) -> bool:
+def _without_promised(placing: Placing, want: Wanted, promised: Promised, kind: Request) -> bool:
     """Tell of what is promised room already; whether anything is left to place."""
     parts = promised.get((want.shape, want.selectors), [])
     want.count -= sum(part.count for part in parts)
-    _tell_placed(placing, want, parts)
+    _tell_placed(placing, want, parts, kind)
     return want.count > 0
 
 
-def _tell_all_placed(placing: Placing, placed: Iterable[tuple[Wanted, Placed]]) -> None:
+def _tell_all_placed(
+    placing: Placing, placed: Iterable[tuple[Wanted, Placed]], kind: Request
+) -> None:
     """Tell of room that requests found, request by request."""
     parts: dict[int, list[Placed]] = {}
     wants: dict[int, Wanted] = {}
@@ -103,19 +113,17 @@ def _tell_all_placed(placing: Placing, placed: Iterable[tuple[Wanted, Placed]]) 
         wants[id(want)] = want
         parts.setdefault(id(want), []).append(part)
     for want in hardest_first(wants.values()):
-        _tell_placed(placing, want, parts[id(want)])
+        _tell_placed(placing, want, parts[id(want)], kind)
 
 
-def _tell_placed(placing: Placing, want: Wanted, parts: Iterable[Placed]) -> None:
+def _tell_placed(placing: Placing, want: Wanted, parts: Iterable[Placed], kind: Request) -> None:
     by_stage: dict[Stage, list[Placed]] = {}
     for part in parts:
         by_stage.setdefault(part.stage, []).append(part)
     for stage, group in sorted(by_stage.items()):
         count = sum(part.count for part in group)
         reason = placing.where(stage, group)
-        placing.outcome(
-            Request.DEMAND, WAITS[stage], count, reason, want.shape, selectors=want.selectors
-        )
+        placing.outcome(kind, WAITS[stage], count, reason, want.shape, selectors=want.selectors)
         placing.expect(group, because(Why.EXPECTED, shape=want.shape.text()), _share(want, 1))
 
 
@@ -135,7 +143,7 @@ def _throttle(placing: Placing, bought: Sequence[Bought]) -> list[Bought]:
     return allowed
 
 
-def _launch_for_demand(placing: Placing, bought: Sequence[Bought]) -> None:
+def _launch_for_demand(placing: Placing, bought: Sequence[Bought], kind: Request) -> None:
     """One launch a type, its reason the hardest request that it was bought for."""
     by_type: dict[str, list[Bought]] = {}
     for lot in bought:
@@ -150,7 +158,8 @@ def _launch_for_demand(placing: Placing, bought: Sequence[Bought]) -> None:
                 takes[id(want)] += copies * lot.nodes
         hardest = min(wants.values(), key=lambda want: want.difficulty)
         count = takes[id(hardest)]
-        reason = because(Why.FOR_DEMAND, count=count, shape=hardest.shape.text())
+        why = Why.REPLACES if kind is Request.REPLACEMENT else Why.FOR_DEMAND
+        reason = because(why, count=count, shape=hardest.shape.text())
         fills = tuple(
             (lot.nodes, tuple(_share(want, copies) for want, copies in lot.pattern)) for lot in lots
         )
@@ -159,7 +168,7 @@ def _launch_for_demand(placing: Placing, bought: Sequence[Bought]) -> None:
         for key, placed in takes.items():
             want = wants[key]
             placing.outcome(
-                Request.DEMAND,
+                kind,
                 Wait.LAUNCH,
                 placed,
                 where,

@@ -1,7 +1,7 @@
 """`plan()`: what to launch and what to remove now, with a reason for everything.
 
 A pure function of its arguments. The order is Ray's: limits, floors, request_resources, placement
-groups, tasks and actors, idle nodes.
+groups, tasks and actors, what runs on nodes that are taken back, idle nodes.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from raytui.autoscaler.planning.capacity import Capacity
-from raytui.autoscaler.planning.demands import keep_promises
+from raytui.autoscaler.planning.demands import keep_promises, place_demands
 from raytui.autoscaler.planning.floors import floors_held_back, place_floors
 from raytui.autoscaler.planning.orphans import swept
 from raytui.autoscaler.planning.placing import Placing
 from raytui.autoscaler.planning.removing import Removing
 from raytui.autoscaler.planning.requested import place_constraints
 from raytui.autoscaler.planning.rounds import place_all
-from raytui.model.plan import Memory, Outcome, Plan, Wait
+from raytui.autoscaler.planning.taken_back import work_to_replace
+from raytui.model.plan import Memory, Outcome, Plan, Request, Wait
 from raytui.model.reason import Reason, Why, because
 from raytui.model.spec import ClusterSpec
 from raytui.model.state import ClusterState
@@ -50,18 +51,24 @@ def plan(
     """
     spec = replace(spec, max_workers=min(spec.max_workers, MOST_WORKERS))
     blocked = _blocked(state, memory, now)
-    capacity = Capacity(state, spec, memory, now)
+    replaced = work_to_replace(state.members, spec, memory)
+    asked = replace(state, demands=(*state.demands, *replaced))
+    capacity = Capacity(asked, spec, memory, now)
     removing = Removing(capacity, memory, now)
+    taken_back = removing.taken_back()
+    capacity.give_up(removal.instance_id for removal in taken_back)
     over_limit = removing.over_limit(now + (spec.removal.drain_deadline_s or OVER_LIMIT_DRAIN_S))
     capacity.give_up(removal.instance_id for removal in over_limit)
 
     placing = Placing(capacity, memory, now, budget)
     promised = keep_promises(placing, state.demands)
+    promised_again = keep_promises(placing, replaced)
     place_floors(placing)
     place_constraints(placing, state.constraints)
     place_all(placing, state.gangs, state.demands, promised)
+    place_demands(placing, replaced, promised_again, Request.REPLACEMENT)
 
-    removals = over_limit + removing.idle(placing.needed)
+    removals = taken_back + over_limit + removing.idle(placing.needed)
     removals += swept(capacity.members.values(), spec, memory, now)
     kept = removing.kept(placing.needed, removals)
     if blocked is not None:

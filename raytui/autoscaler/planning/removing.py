@@ -10,6 +10,7 @@ from raytui.autoscaler.planning.capacity import Capacity
 from raytui.autoscaler.planning.ceilings import about_limit
 from raytui.autoscaler.planning.orphans import why_orphan
 from raytui.autoscaler.planning.pace import Pace
+from raytui.autoscaler.planning.taken_back import taken_back_by
 from raytui.model.lifecycle import LEAVING, InstanceStatus
 from raytui.model.plan import Kept, Memory, Removal
 from raytui.model.reason import Reason, Why, because
@@ -34,9 +35,7 @@ class Removing:
             hold.instance_id: hold for hold in memory.holds if not hold.until or hold.until > now
         }
         self._left_alone = self._held.keys() | {
-            name
-            for name, member in capacity.members.items()
-            if member.instance is not None and member.instance.quarantined
+            name for name, member in capacity.members.items() if _is_quarantined(member)
         }
 
         leaving = [drain for drain in memory.drains if drain.instance_id in capacity.members]
@@ -48,6 +47,17 @@ class Removing:
         self._busy = cache(_why_busy)
         self._held_up: dict[str, Reason] = {}
         """Nodes that should leave, and why they may not yet."""
+
+    def taken_back(self) -> tuple[Removal, ...]:
+        """Nodes that their owner takes back: no hold keeps them, and no rule slows that down."""
+        removals = []
+        for member in self._capacity.staying.values():
+            notice = taken_back_by(member)
+            if notice is not None and not _is_quarantined(member):
+                reason = because(Why.TAKEN_BACK, by=notice.by, deadline=notice.deadline)
+                removals.append(_removal(member, reason, notice.deadline))
+                self._pace.note(reason.why)
+        return tuple(removals)
 
     def over_limit(self, deadline: float) -> tuple[Removal, ...]:
         """Nodes above max_workers: not yet running first, then idle, then the least used.
@@ -172,6 +182,8 @@ class Removing:
             return because(Why.QUARANTINED, error=instance.quarantined)
         drain = self._capacity.draining.get(name)
         if drain is not None and instance.status is not InstanceStatus.TERMINATING:
+            if drain.reason.why is Why.TAKEN_BACK:
+                return drain.reason
             cause = drain.reason.why.value.replace("-", " ")
             return because(Why.DRAINING, cause=cause, deadline=drain.deadline)
         if instance.status is not InstanceStatus.RUNNING:
@@ -204,6 +216,10 @@ class Removing:
         return because(Why.STARTING, status=instance.status.value, since=since)
 
 
+def _is_quarantined(member: Member) -> bool:
+    return member.instance is not None and bool(member.instance.quarantined)
+
+
 def _is_orphan(member: Member) -> bool:
     return member.instance is not None and member.instance.orphan
 
@@ -217,19 +233,22 @@ def _idle_since(member: Member) -> float:
     return member.node.idle_since if member.node is not None else 0.0
 
 
-def _dispensable(member: Member) -> tuple[int, float]:
-    """Sort key: not yet running, then idle the longest, then the least used."""
-    node = member.node
+def _dispensable(member: Member) -> tuple[int, bool, float]:
+    """Sort key: not yet running, then idle the longest, then the least used.
+
+    Of either, those come first that may be taken back.
+    """
+    node, is_safe = member.node, member.notice is None
     if member.status is not InstanceStatus.RUNNING or node is None:
-        return (0, 0.0)
+        return (0, is_safe, 0.0)
     if node.idle_since:
-        return (1, node.idle_since)
+        return (1, is_safe, node.idle_since)
     shares = [
         node.used.units(name) / units
         for name, units in node.total.items()
         if name in ("CPU", "GPU")
     ]
-    return (2, max(shares, default=0.0))
+    return (2, is_safe, max(shares, default=0.0))
 
 
 def _why_leaving(instance: Instance, limit_s: float, now: float) -> Reason:
