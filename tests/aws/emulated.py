@@ -27,6 +27,7 @@ from moto.ec2.utils import filter_dict_attribute_mapping
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from tests.aws import requirements
 from tests.aws.price_server import PriceServer
 
 REGION = "us-west-2"
@@ -208,6 +209,8 @@ class _Front:
         if action == "DescribeRegions":
             names = {f"RegionName.{at}": r for at, r in enumerate(self.emulated.regions, 1)}
             return self._ask(environ, urlencode({**fields, **names}).encode())
+        if action == "GetInstanceTypesFromInstanceRequirements":
+            return _answered(200, requirements.answer(fields).encode())
         if action == "ListServiceQuotas":
             return self._quotas(json.loads(body))
         if self.emulated.prices is not None and action == "GetProducts":

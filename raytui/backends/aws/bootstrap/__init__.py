@@ -7,6 +7,7 @@ from collections.abc import Callable
 from raytui.backends.aws.bootstrap.callers_address import callers_range as callers_range_by_http
 from raytui.backends.aws.bootstrap.images import images
 from raytui.backends.aws.bootstrap.instance_profile import instance_profile
+from raytui.backends.aws.bootstrap.instance_requirements import instance_requirements
 from raytui.backends.aws.bootstrap.key_pair import key_pair
 from raytui.backends.aws.bootstrap.launch_templates import launch_templates
 from raytui.backends.aws.bootstrap.network_interfaces import network_interfaces
@@ -55,6 +56,7 @@ def look_up(
     draft = Draft(spec)
     steps = (
         launch_templates,
+        instance_requirements,
         network_interfaces,
         instance_profile,
         key_pair,

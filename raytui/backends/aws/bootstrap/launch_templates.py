@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from typing import Any
 
-from raytui.backends.aws.bootstrap.parts import Draft, Part, State
+from raytui.backends.aws.bootstrap.parts import Config, Draft, Part, State
 from raytui.backends.aws.session import AwsSession
 from raytui.backends.base import ConfigError
 
@@ -34,13 +35,29 @@ def launch_templates(draft: Draft, aws: AwsSession) -> Iterator[Part]:
         which = {k: v for k, v in named.items() if k in ("LaunchTemplateId", "LaunchTemplateName")}
         wanted = str(named.get("Version", "$Default"))
         version = _version(aws, which, wanted)
-        data = version["LaunchTemplateData"]
-        for key in _LOOKED_AT:
-            if key in data:
-                config.setdefault(key, data[key])
-        number = str(version["VersionNumber"])
-        config["LaunchTemplate"] = {**which, "Version": number}
-        yield Part("launch template", str(*which.values()), State.GIVEN, f"version {number}")
+        data, number = version["LaunchTemplateData"], str(version["VersionNumber"])
+        words = f"version {number}"
+        if "InstanceRequirements" in data:
+            _spell_out(config, data)
+            words += ", said in full since RunInstances takes no requirements"
+        else:
+            config.update({k: data[k] for k in _LOOKED_AT if k in data and k not in config})
+            config["LaunchTemplate"] = {**which, "Version": number}
+        yield Part("launch template", str(*which.values()), State.GIVEN, words)
+
+
+def _spell_out(config: Config, data: dict[str, Any]) -> None:
+    """Say all of a template in its place."""
+    del config["LaunchTemplate"]
+    told = dict(data)
+    if config.get("InstanceType"):
+        del told["InstanceRequirements"]
+    if "UserData" in told:  # boto3 encodes it when it is asked for
+        told["UserData"] = base64.b64decode(told["UserData"]).decode()
+    if "MetadataOptions" in told:
+        told["MetadataOptions"] = {k: v for k, v in told["MetadataOptions"].items() if k != "State"}
+    for key, value in told.items():
+        config.setdefault(key, value)
 
 
 def _version(aws: AwsSession, which: dict[str, str], wanted: str) -> dict[str, Any]:
