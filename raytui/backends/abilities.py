@@ -59,6 +59,19 @@ class KnowsItsMachines(Protocol):
 
 
 @runtime_checkable
+class KeepsItsListing(Protocol):
+    """A provider that tells its newest listing again while nothing is due: asking costs much."""
+
+    def listing_age_s(self) -> float:
+        """Seconds since the machines were asked for what a listing tells now."""
+        ...
+
+    def look_again(self) -> None:
+        """Ask again soon: something may have happened to machines."""
+        ...
+
+
+@runtime_checkable
 class SetsUpNodes(Protocol):
     """What a provider can tell besides when it sets its machines up."""
 
@@ -88,3 +101,14 @@ def notices_of(provider: NodeProvider) -> list[str]:
 def cleaned(provider: NodeProvider) -> list[str]:
     """What still could not be cleaned of ended nodes, after one more try."""
     return provider.clean() if isinstance(provider, KnowsItsMachines) else []
+
+
+def listing_age_s(provider: NodeProvider) -> float:
+    """How old a listing is that the provider gives now; 0 for one that asks each time."""
+    return provider.listing_age_s() if isinstance(provider, KeepsItsListing) else 0.0
+
+
+def look_again(provider: NodeProvider) -> None:
+    """Have a provider that keeps its listing ask for a new one soon."""
+    if isinstance(provider, KeepsItsListing):
+        provider.look_again()

@@ -11,7 +11,14 @@ from pathlib import Path
 
 import msgspec
 
-from raytui.backends.abilities import WorksInBackground, cleaned, filled, notices_of
+from raytui.backends.abilities import (
+    WorksInBackground,
+    cleaned,
+    filled,
+    listing_age_s,
+    look_again,
+    notices_of,
+)
 from raytui.backends.base import (
     ConfigError,
     LaunchRequest,
@@ -163,6 +170,14 @@ class Provisioner:
     def clean(self) -> list[str]:
         """See KnowsItsMachines."""
         return cleaned(self._machines)
+
+    def listing_age_s(self) -> float:
+        """See KeepsItsListing."""
+        return listing_age_s(self._machines)
+
+    def look_again(self) -> None:
+        """See KeepsItsListing."""
+        look_again(self._machines)
 
     # HeadProvider.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from raytui.autoscaler.engine import Engine
+from raytui.backends.base import ProviderError
 from raytui.config.launched import recall, remember
 from raytui.config.locations import ClusterPaths
 from raytui.config.problems import ConfigErrors
@@ -63,9 +64,10 @@ class ClusterFile:
 
     def fill(self, spec: ClusterSpec) -> ClusterSpec:
         """What was read, completed; when that would be something else, it counts as changed."""
-        self._read_as, self._filled_as = spec, self._fill(spec)
+        filled = self._fill(spec)
+        self._read_as, self._filled_as = spec, filled
         self._filled_at = time.monotonic()
-        return self._filled_as
+        return filled
 
     def changed(self) -> bool:
         """Whether it is time to `reload`: the file is another, or more of the machines is known."""
@@ -106,7 +108,11 @@ class ClusterFile:
         if old is not None and _identity(spec) != _identity(old):
             return _refuse(engine, "cluster_name and provider cannot change while it is up")
         known = self._filled_as
-        changes = _give(engine, old, spec, self.fill(spec), known)
+        try:
+            filled = self.fill(spec)
+        except ProviderError as error:
+            return _refuse(engine, str(error))
+        changes = _give(engine, old, spec, filled, known)
         remember(self._paths, spec)
         return Ack(True, changes)
 

@@ -75,6 +75,7 @@ def _engine(
     from raytui.ray.gcs import GcsRay
 
     spec = file.fill(written)
+    provider.reload(spec)  # it starts Ray with the resources that are planned with
     address = provider.head_address()
     ray = GcsRay(address)
     metrics_url, trouble = "", ""

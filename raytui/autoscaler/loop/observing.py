@@ -8,6 +8,7 @@ from concurrent.futures import TimeoutError as NotYet
 
 from raytui.autoscaler.loop.pacing import Pace
 from raytui.autoscaler.planning.taken_back import gravest
+from raytui.backends.abilities import listing_age_s, look_again
 from raytui.backends.base import NodeProvider, ProviderError
 from raytui.model.state import Instance, Node, NodeStatus, Notice, SourceHealth
 from raytui.ray.base import RayCluster, RayError, RayView
@@ -98,10 +99,13 @@ class Observer:
         self._ask_ray()
         self._planned_for = self._last_digest = self._digest.of(self.view)
         self._changed_at = None
-        self._ask_provider()
-        self.nodes = (
-            {n.instance_id: n for n in self.view.nodes if n.instance_id} if self.view else {}
+        before, self.nodes = (
+            self.nodes,
+            {n.instance_id: n for n in self.view.nodes if n.instance_id} if self.view else {},
         )
+        if before.keys() - self.nodes.keys():
+            look_again(self._provider)  # which may know why Ray lost a node
+        self._ask_provider()
         self.notices = gravest(self.view.notices) if self.view else {}
         self.listed = {i.instance_id: i for i in self.listing or ()}
 
@@ -122,7 +126,8 @@ class Observer:
 
     def _ask_provider(self) -> None:
         if self._future is None:
-            self._asked_at = self._steady()
+            # Before it is asked: were it to ask its machines just then, they are known no worse.
+            self._asked_at = self._steady() - listing_age_s(self._provider)
             self._future = self._pool.submit(self._provider.list_instances)
         try:
             self.listing = self._future.result(timeout=_LISTING_WAIT_S)
