@@ -148,12 +148,7 @@ class StepJson:
     def __enter__(self) -> StepJson:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._out.flush()
 
     def __call__(self, step: Step) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 from pathlib import Path
-from types import TracebackType
 
 import msgspec
 import psutil
@@ -71,12 +70,7 @@ class ActorLock:
     def __enter__(self) -> ActorLock:
         return self.take()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         os.ftruncate(self._fd, 0)
         os.close(self._fd)
         self._fd = -1
