@@ -18,11 +18,14 @@ from tests.planner.rules import (
     requests,
     selectors,
     shapes,
+    taken_back,
 )
 from tests.planner.rules.rule import Fate, Rule
 from tests.support.clusters import NOW
 
-CHAPTERS = (budget, demand, gangs, limits, price, removal, requests, selectors, shapes)
+CHAPTERS = (
+    budget, demand, gangs, limits, price, removal, requests, selectors, shapes, taken_back
+)  # fmt: skip
 RULES = [rule for chapter in CHAPTERS for rule in chapter.RULES]
 
 

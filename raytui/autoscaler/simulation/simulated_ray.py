@@ -15,7 +15,16 @@ from raytui.model.command import Impact
 from raytui.model.lifecycle import InstanceStatus
 from raytui.model.resources import Resources
 from raytui.model.spec import ClusterSpec
-from raytui.model.state import Bundle, Constraint, Demand, Instance, Node, NodeStatus
+from raytui.model.state import (
+    Bundle,
+    Constraint,
+    Demand,
+    Instance,
+    Node,
+    NodeStatus,
+    Notice,
+    NoticeKind,
+)
 from raytui.ray.base import AutoscalerReport, DrainAnswer, RayError, RayView
 
 _STEP_S = 0.5
@@ -79,6 +88,7 @@ class SimulatedRay:
         self._now = clock()
         self._version = 0
         self._view: RayView | None = None
+        self._notices: list[Notice] = []
         self.silent = False
         """True: GCS is away and every question to it fails."""
 
@@ -160,6 +170,14 @@ class SimulatedRay:
             ends = now + self._random.uniform(0.5, 1.5) * stream.duration_s
             heapq.heappush(self._ends, (ends, self._serial, host.instance.instance_id, index))
 
+    def warn(self, notice: Notice) -> None:
+        """Let it be known that a machine will or may be taken back; one that will be is drained."""
+        self._notices.append(notice)
+        host = self._hosts.get(notice.instance_id)
+        if host is not None and notice.kind is NoticeKind.INTERRUPTION:
+            host.draining, host.node = True, None
+        self._view = None
+
     # -- RayCluster -----------------------------------------------------------------------------
 
     def observe(self) -> RayView:
@@ -187,6 +205,7 @@ class SimulatedRay:
             ),
             constraints=constraints,
             session="simulated",
+            notices=tuple(self._notices),
         )
 
     def _shown(self, host: _Host) -> Node:
