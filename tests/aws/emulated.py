@@ -22,6 +22,7 @@ from urllib.request import Request, urlopen
 
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import ec2_backends
+from moto.ec2.models.instance_types import INSTANCE_TYPES
 from moto.ec2.models.instances import StateReason
 from moto.ec2.utils import filter_dict_attribute_mapping
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -78,6 +79,8 @@ class Emulated:
     faults: list[Fault] = field(default_factory=list)
     room: dict[tuple[str, str], int] = field(default_factory=dict)
     """How many instances of a type are left in a zone; what is not named has no end."""
+    vcpus: dict[str, int] = field(default_factory=dict)
+    """How many vCPUs the account may still have, by what names of their types begin with."""
     unlisted: set[str] = field(default_factory=set)
     """Instances that DescribeInstances does not tell of yet."""
     lag_behind: bool = False
@@ -258,6 +261,11 @@ class _Front:
         if count < least:
             text = f"We currently do not have sufficient {place[0]} capacity in {place[1]}."
             return _error("InsufficientInstanceCapacity", text, 500)
+        for stem in [stem for stem in emulated.vcpus if place[0].startswith(stem)]:
+            wanted = count * INSTANCE_TYPES[place[0]]["VCpuInfo"]["DefaultVCpus"]
+            if wanted > emulated.vcpus[stem]:
+                return _error("VcpuLimitExceeded", f"You asked for {wanted} vCPUs of {stem}.", 400)
+            emulated.vcpus[stem] -= wanted
         if place in emulated.room:
             emulated.room[place] -= count
         # moto makes as many as the fewest

@@ -220,6 +220,24 @@ def test_what_can_never_work_is_not_tried_elsewhere(world: World) -> None:
     assert world.ec2.calls["RunInstances"] == 1
 
 
+def test_a_quota_is_used_up_by_halves_where_it_has_room_for_a_part(world: World) -> None:
+    world.ec2.vcpus["m5"] = 11
+    with pytest.raises(PartialLaunchError) as partly:
+        world.launch("request-1", 40, instance_type="m5.large", zone=A)
+    assert ids(partly.value.launched) == sorted(world.at_ec2())
+    assert len(partly.value.launched) == 5
+    assert isinstance(partly.value.cause, QuotaError)
+    assert world.ec2.calls["RunInstances"] <= 8
+
+
+def test_all_or_nothing_is_not_halved(world: World) -> None:
+    world.ec2.vcpus["m5"] = 11
+    with pytest.raises(QuotaError, match="VcpuLimitExceeded: You asked for 80 vCPUs"):
+        world.machines.launch(whole(world, "request-1", 40))
+    assert world.ec2.calls["RunInstances"] == 1  # it holds in the next zone, too
+    assert not world.at_ec2()
+
+
 def test_throttling_is_waited_out_within_the_call(world: World) -> None:
     world.ec2.fail("RunInstances", "RequestLimitExceeded", status=503, times=1)
     assert len(world.launch("request-1", 2)) == 2

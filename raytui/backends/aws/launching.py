@@ -224,20 +224,35 @@ class _Launch:
         """Try one way to buy after the other, while what is refused leaves room for the next."""
         refused: list[ProviderError] = []
         exhausted: set[Offering] = set()
+        above_quota: list[Offering] = []
         for choice in self._choices:
-            if choice.offering in exhausted:
+            if choice.offering in exhausted or _takes_no_less(choice.offering, above_quota):
                 continue
-            attempt = self._attempt(self._next_token(), choice)
-            self._journal.note(self._request.request_id, attempt)
-            errors = self._run(attempt)
+            errors = self._take(choice)
             if not self._missing:
                 return []
             if any(not isinstance(error, _NEXT) for error in errors):
                 return errors
             if not any(code_of(error) == _NO_ADDRESS_LEFT for error in errors):
                 exhausted.add(choice.offering)
+            if any(isinstance(error, QuotaError) for error in errors):
+                above_quota.append(choice.offering)
             refused += errors
         return refused
+
+    def _take(self, choice: Choice) -> list[ProviderError]:
+        """Ask for all that is missing; where that is above a quota, for half as many, and so on."""
+        count = self._missing
+        while True:
+            attempt = self._attempt(self._next_token(), choice, count)
+            self._journal.note(self._request.request_id, attempt)
+            errors = self._run(attempt)
+            above_quota = any(isinstance(error, QuotaError) for error in errors)
+            if not self._missing or (errors and not above_quota):
+                return errors
+            if above_quota and (count == 1 or self._whole):
+                return errors
+            count = min(count // 2 if above_quota else count, self._missing)
 
     def _run(self, attempt: Attempt) -> list[ProviderError]:
         """Ask EC2, and why it did not give all; raises what leaves open whether it gave any."""
@@ -293,8 +308,9 @@ class _Launch:
         given = tuple(self._made[one.instance_id] for one in instances)
         self._journal.note(self._request.request_id, replace(attempt, given=given))
 
-    def _attempt(self, token: str, choice: Choice) -> Attempt:
-        return Attempt(token, self._by.clock(), self._missing, choice.offering, choice.subnet)
+    def _attempt(self, token: str, choice: Choice, count: int = 0) -> Attempt:
+        wanted = count or self._missing
+        return Attempt(token, self._by.clock(), wanted, choice.offering, choice.subnet)
 
     def _next_token(self) -> str:
         """The request's id, and another word for each further call."""
@@ -310,6 +326,15 @@ class _Launch:
         wanted = self._request.offering.text() or "anything"
         known = ", ".join(dict.fromkeys(c.offering.text() for c in self._offered)) or "nothing"
         return f"{self._request.node_type} cannot be bought as {wanted}; the file allows {known}"
+
+
+def _takes_no_less(offering: Offering, refused: Sequence[Offering]) -> bool:
+    """Whether one was refused that takes no more of the same limit; a limit holds in all zones."""
+    return any(
+        (one.quota, one.market) == (offering.quota, offering.market)
+        and one.quota_share <= offering.quota_share
+        for one in refused
+    )
 
 
 def keeps_stopped(spec: ClusterSpec) -> bool:
