@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import re
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -31,9 +29,10 @@ from raytui.model.resources import Resources
 from raytui.model.snapshot import Event, Level, Snapshot
 from raytui.model.step import Step, StepStatus
 from tests.cli.conftest import raytui
+from tests.cli.documented import check_types, documented
 from tests.control.conftest import DaemonProcess
 
-DOC = Path(__file__).parents[2] / "docs" / "json.md"
+PAGE = "json.md"
 OBJECTS: dict[str, type[msgspec.Struct]] = {
     "status": StatusReport,
     "autoscaler": AutoscalerReport,
@@ -44,25 +43,10 @@ OBJECTS: dict[str, type[msgspec.Struct]] = {
     "failures": FailureReport,
     "events": EventReport,
 }
-TYPES = {
-    "string": str,
-    "number": (int, float),
-    "boolean": bool,
-    "object": dict,
-    "array": list,
-    "number or null": (int, float, type(None)),
-}
-
-
-def documented(name: str) -> dict[str, str]:
-    """Key → type, as the page's section says."""
-    section = re.split(r"^## ", DOC.read_text(), flags=re.MULTILINE)
-    text = next(part for part in section if part.startswith(f"{name}\n"))
-    return dict(re.findall(r"^\| `(\w+)` \| ([a-z ]+) \|", text, re.MULTILINE))
 
 
 def test_the_page_has_every_key_of_a_step():
-    assert list(documented("step")) == list(StepReport.__struct_fields__)
+    assert list(documented(PAGE, "step")) == list(StepReport.__struct_fields__)
 
 
 def test_a_step_is_of_the_types_that_the_page_says():
@@ -75,8 +59,7 @@ def test_a_step_is_of_the_types_that_the_page_says():
         (line,) = out.getvalue().splitlines()
         entry = json.loads(line)
         assert entry["took_s"] == took_s
-        for key, type_name in documented("step").items():
-            assert isinstance(entry[key], TYPES[type_name]), key
+        check_types(entry, documented(PAGE, "step"))
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +75,7 @@ def snapshot() -> Snapshot:
 
 @pytest.mark.parametrize("name", OBJECTS)
 def test_the_page_has_every_key_and_no_other(name: str):
-    assert list(documented(name)) == list(OBJECTS[name].__struct_fields__)
+    assert list(documented(PAGE, name)) == list(OBJECTS[name].__struct_fields__)
 
 
 @pytest.mark.parametrize("name", OBJECTS)
@@ -102,9 +85,7 @@ def test_every_value_is_of_the_type_that_the_page_says(name: str, snapshot: Snap
     objects = found if isinstance(found, list) else [found]
     assert objects, "the example must have some"
     for entry in objects:
-        for key, type_name in documented(name).items():
-            assert isinstance(entry[key], TYPES[type_name]), key
-            assert type_name == "boolean" or not isinstance(entry[key], bool), key
+        check_types(entry, documented(PAGE, name))
 
 
 def test_the_program_prints_that_object_on_one_line(toy: DaemonProcess):
@@ -113,7 +94,7 @@ def test_the_program_prints_that_object_on_one_line(toy: DaemonProcess):
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("\n") == 1
     report = json.loads(done.stdout)
-    assert list(report) == list(documented("status"))
+    assert list(report) == list(documented(PAGE, "status"))
     assert report["autoscaler"]["running"] is True
     assert report["autoscaler"]["pid"] == toy.process.pid
     (node,) = report["nodes"]
