@@ -98,6 +98,6 @@ def test_the_program_prints_that_object_on_one_line(toy: DaemonProcess):
     assert report["autoscaler"]["running"] is True
     assert report["autoscaler"]["pid"] == toy.process.pid
     (node,) = report["nodes"]
-    assert list(node) == list(documented("nodes"))
+    assert list(node) == list(documented(PAGE, "nodes"))
     assert node["total"] == {"CPU": 2, "memory": 2**30}
     assert node["idle_s"] > 0
