@@ -57,6 +57,8 @@ class AwsSession:
     @property
     def tried(self) -> str:
         """Whose credentials are used and where, for messages."""
+        if named := self._keys.get("profile_name"):
+            return f"profile {named} in {self._region or 'the default region'}"
         if self._keys:
             return f"provider.aws_credentials in {self._region or 'no region'}"
         profile = self._session.profile_name if self._session is not None else "default"
