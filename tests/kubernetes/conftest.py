@@ -12,7 +12,10 @@ import yaml
 
 from raytui.backends.kubernetes.access import Access
 from raytui.backends.kubernetes.session import KubeSession
+from tests.kubernetes.clusters import World
 from tests.kubernetes.control_plane import ADMIN, ControlPlane, control_plane
+from tests.kubernetes.kubelet import Kubelet
+from tests.kubernetes.kuberay import KubeRay
 from tests.kubernetes.waiting import until
 
 USER = "autoscaler"
@@ -52,3 +55,29 @@ def kubeconfig(plane: ControlPlane, namespace: str, tmp_path: Path) -> Path:
 def admin(kubeconfig: Path) -> KubeSession:
     """The administrator."""
     return KubeSession(Access(kubeconfig=str(kubeconfig)))
+
+
+@pytest.fixture
+def world(
+    admin: KubeSession, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> World:
+    """A namespace for one RayCluster, and a daemon's own folder."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return World(admin, namespace)
+
+
+@pytest.fixture
+def kuberay(kubeconfig: Path, namespace: str) -> Iterator[KubeRay]:
+    """KubeRay's part, which begins with the test and ends with it.
+
+    What it had to delete at random is an error of who has scaled.
+    """
+    controller = KubeRay(KubeSession(Access(kubeconfig=str(kubeconfig))), namespace)
+    with controller.running():
+        yield controller
+
+
+@pytest.fixture
+def kubelet(admin: KubeSession, namespace: str) -> Kubelet:
+    """A kubelet's part."""
+    return Kubelet(admin, namespace)

@@ -1,0 +1,144 @@
+"""Ray's pods as instances: how far each has come, in Kubernetes' own words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+
+from raytui.backends.kubernetes.session import Json
+from raytui.model.lifecycle import InstanceStatus
+from raytui.model.state import Instance
+
+CLUSTER = "ray.io/cluster"
+KIND = "ray.io/node-type"
+GROUP = "ray.io/group"
+REPLICA = "ray.io/worker-group-replica-name"
+"""Of pods of a multi-host group: which of them are one replica."""
+_KINDS = ("head", "worker")
+_ENDED = ("Failed", "Succeeded")
+
+_S = InstanceStatus
+
+
+class Pod(Struct, frozen=True):
+    """A pod that is, or is to be, a Ray node."""
+
+    name: str
+    group: str
+    is_head: bool
+    is_leaving: bool
+    """Kubernetes was told to delete it."""
+    has_ended: bool
+    """Its containers have, for good; KubeRay deletes it and makes another one."""
+    replica: str
+    instance: Instance
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it counts as one of its group's replicas."""
+        return not self.is_leaving and not self.has_ended
+
+
+def path_of(namespace: str, name: str = "") -> str:
+    """Where pods are, or one of them."""
+    return f"/api/v1/namespaces/{namespace}/pods" + (f"/{name}" if name else "")
+
+
+def selector_of(cluster: str) -> str:
+    """What picks the Ray nodes of a cluster among all pods."""
+    return f"{CLUSTER}={cluster},{KIND} in ({','.join(_KINDS)})"
+
+
+def pod_of(resource: Mapping[str, Any]) -> Pod:
+    """A Ray pod of an answer of the API server."""
+    meta, status = resource["metadata"], resource.get("status") or {}
+    labels = meta.get("labels") or {}
+    is_leaving = bool(meta.get("deletionTimestamp"))
+    has_ended = status.get("phase") in _ENDED
+    started_at = _ray_started_at(resource)
+    instance = Instance(
+        instance_id=meta["name"],
+        node_type=labels.get(GROUP, ""),
+        status=_status(resource, is_leaving=is_leaving, has_ended=has_ended),
+        is_head=labels.get(KIND) == "head",
+        ip=status.get("podIP") or "",
+        launched_at=unix_seconds(meta.get("creationTimestamp")),
+        detail=_detail(resource),
+        ray_started_at=started_at,
+    )
+    return Pod(
+        name=instance.instance_id,
+        group=instance.node_type,
+        is_head=instance.is_head,
+        is_leaving=is_leaving,
+        has_ended=has_ended,
+        replica=labels.get(REPLICA, ""),
+        instance=instance,
+    )
+
+
+def unix_seconds(text: str | None) -> float:
+    """A time as Kubernetes writes it; 0 for none."""
+    return datetime.fromisoformat(text).timestamp() if text else 0.0
+
+
+def _status(resource: Mapping[str, Any], *, is_leaving: bool, has_ended: bool) -> InstanceStatus:
+    if is_leaving:
+        return _S.TERMINATING
+    if has_ended:
+        return _S.LOST
+    # On a machine its image is pulled, init containers wait for GCS, and Ray is started.
+    return _S.SETTING_UP if resource.get("spec", {}).get("nodeName") else _S.ALLOCATED
+
+
+def _ray_started_at(resource: Mapping[str, Any]) -> float:
+    """When Ray's container, the first one (KubeRay's rule), began to run; 0 while it does not."""
+    containers = resource.get("spec", {}).get("containers") or [{}]
+    for status in _statuses(resource, "containerStatuses"):
+        if status.get("name") == containers[0].get("name"):
+            running = (status.get("state") or {}).get("running") or {}
+            return unix_seconds(running.get("startedAt"))
+    return 0.0
+
+
+def _detail(resource: Mapping[str, Any]) -> str:
+    """Why a pod is not (or no longer) running, or why it was not before; empty when all is well."""
+    status = resource.get("status") or {}
+    if status.get("reason"):  # Evicted, NodeLost, …
+        return _joined(status["reason"], status.get("message"))
+    for condition in status.get("conditions") or ():
+        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
+            return _joined(condition.get("reason"), condition.get("message"))
+    every = (
+        *_statuses(resource, "initContainerStatuses"),
+        *_statuses(resource, "containerStatuses"),
+    )
+    for told in map(_told_by, every):
+        if told:
+            return told
+    return ""
+
+
+def _told_by(container: Mapping[str, Any]) -> str:
+    """What a container waits for, or how it ended; one that restarts tells of its last end."""
+    state, before = container.get("state") or {}, container.get("lastState") or {}
+    ended = state.get("terminated") or before.get("terminated") or {}
+    waits = state.get("waiting") or {}
+    said = []
+    if ended.get("exitCode"):
+        how = f"{ended.get('reason') or 'Error'}, exit code {ended['exitCode']}"
+        said.append(_joined(how, ended.get("message")))
+    if waits and waits.get("reason") != "PodInitializing":
+        said.append(_joined(waits.get("reason"), waits.get("message")))
+    return f"{container.get('name')}: {'; '.join(said)}" if said else ""
+
+
+def _statuses(resource: Mapping[str, Any], key: str) -> list[Json]:
+    return (resource.get("status") or {}).get(key) or []
+
+
+def _joined(*parts: str | None) -> str:
+    return ": ".join(part for part in parts if part)

@@ -1,0 +1,288 @@
+"""Pods of a RayCluster as nodes: NodeProvider where KubeRay makes and deletes the pods."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from raytui.backends.base import (
+    ConfigError,
+    LaunchRequest,
+    PartialLaunchError,
+    ProviderError,
+    QuotaError,
+    TransientError,
+)
+from raytui.backends.kubernetes import pods as pod_api
+from raytui.backends.kubernetes import raycluster as cluster_api
+from raytui.backends.kubernetes.errors import ConflictError
+from raytui.backends.kubernetes.pods import Pod
+from raytui.backends.kubernetes.raycluster import Group, RayCluster, Scaling
+from raytui.backends.kubernetes.session import KubeSession
+from raytui.backends.kubernetes.wishes import Wish, Wishes
+from raytui.backends.kubernetes.world import Deletions, World, deletions
+from raytui.config.locations import ClusterPaths
+from raytui.model.spec import ClusterSpec, NodeType, Offering
+from raytui.model.state import Instance
+
+_QUOTA = ("exceeded quota", "maximum cpu usage", "maximum memory usage")
+"""What KubeRay cites of a ResourceQuota or a LimitRange."""
+_NEVER = ("denied the request", "is forbidden", "is invalid")
+"""What it cites of admission and validation, which say the same the next time."""
+_LOOK_EVERY_S = 0.5
+_GCS_PORT = "6379"
+_DASHBOARD_PORT = "8265"
+
+
+class Patience(Struct, frozen=True):
+    """How many seconds KubeRay may take."""
+
+    pods_s: float = 30.0
+    """To make the pods of a launch."""
+    deletes_s: float = 45.0
+    """To delete pods, which may first end what they run, before others of their group."""
+
+
+class KubeRayProvider:
+    """The pods of one RayCluster. Thread-safe: what a patch stands on is tested by the patch.
+
+    A launch raises the `replicas` of a worker group by what KubeRay does not owe already, and waits
+    for the pods; so a launch that is repeated, or made after one that brought nothing, asks for no
+    more than is missing. What has been asked for is never taken back without naming pods
+    (raycluster.py says why): pods that come late are listed with their request.
+    """
+
+    def __init__(
+        self,
+        spec: ClusterSpec,
+        paths: ClusterPaths,
+        session: KubeSession,
+        *,
+        patience: Patience | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._spec = spec
+        self._session = session
+        self._patience = patience or Patience()
+        self._wishes = Wishes(paths.dir / "kuberay_launches.json", clock)
+        self._lock = threading.Lock()
+        self._waiting: set[str] = set()
+        """Requests whose launch calls are under way."""
+        self._head: Pod | None = None
+        self._polling = threading.Lock()
+        self._polled: dict[str, Pod] = {}
+        self._polled_at = float("-inf")
+
+    # NodeProvider.
+
+    def list_instances(self) -> list[Instance]:
+        """See NodeProvider; one request, or one for each 500 pods."""
+        found = self._pods()
+        owners = self._hand_out(found)
+        self._head = next((pod for pod in found.values() if pod.is_head), None)
+        return [_owned(pod, owners) for pod in found.values()]
+
+    def launch(self, request: LaunchRequest) -> list[Instance]:
+        """See NodeProvider; of a multi-host group all pods of each replica.
+
+        Ends within the patience that was given. A TransientError says what KubeRay has not done;
+        what it does later is listed.
+        """
+        if request.is_head:
+            raise ConfigError("KubeRay makes the head of a RayCluster, and only KubeRay")
+        with self._under_way(request.request_id):
+            refused = self._ask_for(request)
+            return self._wait_for(request, refused)
+
+    def terminate(self, instance_ids: Sequence[str]) -> None:
+        """See NodeProvider; of a multi-host group all pods of each replica.
+
+        KubeRay itself clears away pods that have ended and makes others in their place. Where pods
+        of a group are still being deleted, the others of it wait for them: a TransientError says
+        that they still do.
+        """
+        found = Deletions()
+        for _ in _tries(self._patience.deletes_s):
+            world = self._look()
+            found = deletions(world, instance_ids)
+            if found.scalings and not self._patched(world, found.scalings):
+                continue
+            if not found.waiting:
+                break
+        else:
+            still = ", ".join(sorted(found.waiting)) or "what it was told to"
+            raise TransientError(f"KubeRay has not deleted yet: {still}")
+        if found.refused:
+            raise found.refused[0]
+
+    def offerings(self, node_type: NodeType) -> tuple[Offering, ...]:
+        """See NodeProvider."""
+        return node_type.offerings
+
+    def reload(self, spec: ClusterSpec) -> None:
+        """See NodeProvider."""
+        self._spec = spec
+
+    # HeadProvider.
+
+    def head_address(self) -> str:
+        """See HeadProvider; by the newest listing."""
+        return self._at_head(_GCS_PORT)
+
+    def dashboard_url(self) -> str:
+        """See HeadProvider; reachable from inside the Kubernetes cluster."""
+        address = self._at_head(_DASHBOARD_PORT)
+        return f"http://{address}" if address else ""
+
+    # Parts.
+
+    def _ask_for(self, request: LaunchRequest) -> int:
+        """Make KubeRay owe the pods that calls under way wait for; how many it may not have."""
+        hindrance = ""
+        for _ in _tries(self._patience.deletes_s):
+            world = self._look()
+            group = world.cluster.scalable(request.node_type)
+            self._begin(request, world, group)
+            short = self._waited_for(group) - world.owed(group)
+            if short <= 0:
+                return 0
+            pending = world.pending_deletes(group)
+            if pending:
+                hindrance = f"it has not deleted {', '.join(sorted(pending))} yet"
+                continue
+            wanted = group.wanted_replicas + math.ceil(short / group.hosts)
+            replicas = min(group.max_replicas, wanted)
+            asked = replicas > group.wanted_replicas
+            if asked and not self._patched(world, [Scaling(group, replicas)]):
+                hindrance = "its RayCluster changes all the time"
+                continue
+            return min(self._missing(request), (wanted - replicas) * group.hosts)
+        raise TransientError(f"KubeRay was not asked for {request.node_type}: {hindrance}")
+
+    def _begin(self, request: LaunchRequest, world: World, group: Group) -> None:
+        """Note the request before anything is done for it; it may have pods from before."""
+        before = [pod.name for pod in world.pods.values() if pod.group == group.name]
+        count = math.ceil(request.count / group.hosts) * group.hosts
+        self._wishes.begin(request.request_id, group.name, count, before)
+        self._hand_out(world.pods)
+
+    def _wait_for(self, request: LaunchRequest, refused: int) -> list[Instance]:
+        """The pods of a request; raises with those that came, and why the others did not."""
+        for _ in _tries(self._patience.pods_s):
+            self._hand_out(self._poll())
+            if self._missing(request) <= refused:
+                break
+        world = self._look()
+        wish = self._wishes.all()[request.request_id]
+        came = [world.pods[name] for name in wish.given if name in world.pods]
+        given = [
+            replace(pod.instance, request_id=request.request_id) for pod in came if pod.is_there
+        ]
+        if not wish.missing:
+            return given
+        cause = _why_missing(world.cluster, wish, refused)
+        if given:
+            raise PartialLaunchError(given, cause)
+        raise cause
+
+    @contextmanager
+    def _under_way(self, request_id: str) -> Iterator[None]:
+        with self._lock:
+            self._waiting.add(request_id)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._waiting.discard(request_id)
+
+    def _waited_for(self, group: Group) -> int:
+        """How many pods of a group the calls under way wait for."""
+        with self._lock:
+            waiting = set(self._waiting)
+        wishes = [wish for name, wish in self._wishes.all().items() if name in waiting]
+        return sum(wish.missing for wish in wishes if wish.group == group.name)
+
+    def _missing(self, request: LaunchRequest) -> int:
+        return self._wishes.all()[request.request_id].missing
+
+    def _hand_out(self, pods: Mapping[str, Pod]) -> dict[str, str]:
+        workers = [pod for pod in pods.values() if pod.is_there and not pod.is_head]
+        workers.sort(key=lambda pod: (pod.instance.launched_at, pod.name))
+        with self._lock:
+            waiting = set(self._waiting)
+        return self._wishes.hand_out([(pod.name, pod.group) for pod in workers], waiting)
+
+    def _patched(self, world: World, scalings: Iterable[Scaling]) -> bool:
+        """Whether it is done; not when somebody else has changed the RayCluster meanwhile."""
+        cluster = world.cluster
+        try:
+            self._session.patch(
+                cluster_api.path_of(cluster.namespace, cluster.name),
+                cluster_api.patch(cluster, scalings),
+                fieldManager=cluster_api.FIELD_MANAGER,
+            )
+        except ConflictError:
+            return False
+        return True
+
+    def _look(self) -> World:
+        path = cluster_api.path_of(self._namespace, self._spec.cluster_name)
+        return World(cluster_api.read(self._session.get(path)), self._pods())
+
+    def _poll(self) -> dict[str, Pod]:
+        """The pods of not long ago: all calls that wait for some ask together."""
+        with self._polling:
+            now = time.monotonic()
+            if now - self._polled_at >= _LOOK_EVERY_S:
+                self._polled, self._polled_at = self._pods(), now
+            return self._polled
+
+    def _pods(self) -> dict[str, Pod]:
+        found = self._session.items(
+            pod_api.path_of(self._namespace),
+            labelSelector=pod_api.selector_of(self._spec.cluster_name),
+        )
+        return {pod.name: pod for pod in map(pod_api.pod_of, found)}
+
+    @property
+    def _namespace(self) -> str:
+        return str(self._spec.provider.options.get("namespace") or self._session.namespace)
+
+    def _at_head(self, port: str) -> str:
+        head = self._head
+        ip = head.instance.ip if head is not None and head.is_there else ""
+        host = f"[{ip}]" if ":" in ip else ip
+        return f"{host}:{port}" if host else ""
+
+
+def _tries(seconds: float) -> Iterator[None]:
+    """Try for so long, at least once."""
+    until = time.monotonic() + seconds
+    yield
+    while time.monotonic() < until:
+        time.sleep(_LOOK_EVERY_S)
+        yield
+
+
+def _owned(pod: Pod, owners: Mapping[str, str]) -> Instance:
+    return replace(pod.instance, request_id=owners.get(pod.name, ""))
+
+
+def _why_missing(cluster: RayCluster, wish: Wish, refused: int) -> ProviderError:
+    """Why a request did not get all its pods."""
+    group = cluster.groups.get(wish.group)
+    if refused >= wish.missing and group is not None:
+        return QuotaError(f"maxReplicas of {group.name} is {group.max_replicas}")
+    said = cluster.failure or "it does not say why"
+    words = f"KubeRay has made {len(wish.given)} of {wish.count} pods of {wish.group}: {said}"
+    if any(word in said for word in _QUOTA):
+        return QuotaError(words)
+    if any(word in said for word in _NEVER):
+        return ConfigError(words)
+    return TransientError(words)
