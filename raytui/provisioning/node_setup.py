@@ -201,9 +201,16 @@ def head_setup(
 
 
 def worker_setup(
-    spec: ClusterSpec, node_type: NodeType, instance_id: str, head_ip: str
+    spec: ClusterSpec,
+    node_type: NodeType,
+    instance_id: str,
+    head_ip: str,
+    instance_type: str = "",
 ) -> NodeSetup:
-    """The set-up of a worker, from the head. Raises OSError as `head_setup` does."""
+    """The set-up of a worker, from the head. Raises OSError as `head_setup` does.
+
+    `instance_type` is what it was bought as, where the file leaves a choice.
+    """
     written = spec.written
     return NodeSetup(
         instance_id=instance_id,
@@ -224,7 +231,10 @@ def worker_setup(
         env={"RAY_HEAD_IP": head_ip},
         start_env={
             **worker_environment(
-                head_ip, instance_id, node_type.name, node_type.offerings[0].instance_type
+                head_ip,
+                instance_id,
+                node_type.name,
+                instance_type or node_type.offerings[0].instance_type,
             ),
             **overrides(spec, node_type),
         },
