@@ -57,6 +57,7 @@ class Making:
     ) -> None:
         self.instance_id = instance_id = instance.instance_id
         self.node_type = instance.node_type
+        self.instance_type = instance.instance_type
         self._machine = instance.ip
         self._machines = machines
         self._directory = directory

@@ -74,6 +74,7 @@ class Provisioner:
         self._shown = ShownSteps()
         self._makings: dict[str, Making] = {}
         self._ended: dict[str, None] = {}
+        self._last_head: Instance | None = None
         self._at_work: dict[str, Future[None]] = {}
         self._lock = threading.RLock()
         self._pool: ThreadPoolExecutor | None = None
@@ -192,7 +193,15 @@ class Provisioner:
         return head_process.dashboard_url(head.instance_id) if head is not None else ""
 
     def _head(self) -> Instance | None:
-        return next((i for i in self._machines.list_instances() if i.is_head), None)
+        """The head, which is this machine; as it was when the machines cannot be asked for now."""
+        try:
+            listed = self._machines.list_instances()
+        except ProviderError:
+            if self._last_head is None:
+                raise
+        else:
+            self._last_head = next((i for i in listed if i.is_head), None)
+        return self._last_head
 
     # SetsUpNodes.
 
@@ -270,7 +279,7 @@ class Provisioner:
         with self._lock:
             spec, edition = self._spec, self._edition
         return Task(
-            self._setup(spec, making.node_type, making.instance_id),
+            self._setup(spec, making.node_type, making.instance_id, making.instance_type),
             spec.cluster_name,
             edition,
             Restarts(no_restart=spec.no_restart),
@@ -278,13 +287,16 @@ class Provisioner:
             only_files_move=spec.files.file_mounts_sync_continuously,
         )
 
-    def _setup(self, spec: ClusterSpec, node_type: str, instance_id: str) -> NodeSetup:
+    def _setup(
+        self, spec: ClusterSpec, node_type: str, instance_id: str = "", instance_type: str = ""
+    ) -> NodeSetup:
         head = self._head()
         if head is None:
             raise TransientError("there is no head to join")
         if node_type not in spec.node_types:
             raise ConfigError(f"{node_type} is no node type of {spec.cluster_name} any more")
-        return worker_setup(spec, spec.node_types[node_type], instance_id, head.ip)
+        kind = spec.node_types[node_type]
+        return worker_setup(spec, kind, instance_id, head.ip, instance_type)
 
     def _bring_in_line(self) -> None:
         """Find the nodes that are not as the cluster file says, to be worked on."""
@@ -297,7 +309,7 @@ class Provisioner:
                 if making.is_settled and name not in self._at_work
             ]
         for node_type in {m.node_type for m in settled} & set(spec.node_types):
-            wanted = self._setup(spec, node_type, "").hashes
+            wanted = self._setup(spec, node_type).hashes
             for making in settled:
                 if making.node_type == node_type:
                     making.compare(wanted, edition)

@@ -16,7 +16,7 @@ from raytui.autoscaler.loop.quarantine import Quarantine
 from raytui.autoscaler.loop.remembered import Remembered
 from raytui.autoscaler.planning.removing import REFUSAL_S
 from raytui.model.lifecycle import InstanceStatus
-from raytui.model.plan import DrainUnderWay, Removal
+from raytui.model.plan import DrainUnderWay, FailureKind, Removal
 from raytui.model.snapshot import Level
 from raytui.model.state import Instance, Node, NodeStatus
 from raytui.model.text import duration_text, first_line
@@ -27,6 +27,8 @@ _REPEAT_S = 60.0
 """A provider that took an order to terminate lists the instance for a while (EC2: a minute)."""
 _APART_S = 300.0
 """How long what failed together is asked for one by one: one bad id must not hold up the rest."""
+_NOT_THEIR_FAULT = frozenset({FailureKind.THROTTLED, FailureKind.AUTH})
+"""What fails whomever a call is about; a call for each would make it worse."""
 _GONE_S = 5.0
 """A draining node counts as gone when Ray has not listed it for so long: GCS may be restarting."""
 _TELL_AGAIN_S = 10.0
@@ -231,7 +233,9 @@ class Draining:
             name: asked for name, asked in self._asked.items() if now - asked.again_at < _APART_S
         }
         pause = _REPEAT_S if done.error is None else _REPEAT_FAILED_S
-        asked = _Asked(now + pause, apart=done.error is not None)
+        # Whose fault it was, calls for each of them would tell: not where calls are what fails.
+        apart = done.error is not None and done.error.kind not in _NOT_THEIR_FAULT
+        asked = _Asked(now + pause, apart)
         self._asked.update((name, asked) for name in done.instance_ids)
         if done.error is None:
             self.ended = {name for name in self.ended if name in self._fleet}

@@ -106,6 +106,7 @@ class Sync:
             listed.ip in ("", instance.ip)
             and listed.zone in ("", instance.zone)
             and listed.log_path in ("", instance.log_path)
+            and listed.price_per_hour in (None, instance.price_per_hour)
         )
 
     def _listing_for(self, instance: Instance, believed: Believed) -> Mapping[str, Instance] | None:
@@ -148,7 +149,7 @@ class Sync:
     def _keep_facts(self, instance: Instance, listed: Instance, now: float) -> Instance:
         facts = {
             name: value
-            for name in ("ip", "zone", "log_path", "ray_started_at")
+            for name in ("ip", "zone", "log_path", "ray_started_at", "price_per_hour")
             if (value := getattr(listed, name)) and value != getattr(instance, name)
         }
         if instance.status in STARTING and listed.detail != instance.detail:

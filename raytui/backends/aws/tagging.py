@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import defaultdict
@@ -11,9 +12,15 @@ from raytui.backends.aws import tags
 from raytui.backends.aws.described import batched, ec2_id
 from raytui.backends.aws.session import AwsSession
 from raytui.backends.base import ProviderError
+from raytui.backends.tags import RAY_STARTED
 
 _LATE_S = 60.0
 """How long EC2 may tell old tags."""
+_GATHER_S = 0.5
+"""How long the first one waits for others, so that many set-ups make no more than two calls a
+second; they have taken minutes."""
+_MOMENT_S = 10
+"""To the end of how many seconds a moment is written: what differs cannot go in one call."""
 
 _Pair = tuple[tuple[str, str], ...]
 
@@ -33,11 +40,15 @@ class Tagging:
 
         Returns when EC2 has them; raises ProviderError.
         """
+        alike = {**written}
+        if RAY_STARTED in alike:
+            alike[RAY_STARTED] = _rounded(alike[RAY_STARTED])
         with self._gathering:
             mine = self._next
-            mine.add(name, written)
+            mine.add(name, alike)
         with self._calling:
             if not mine.done:
+                time.sleep(_GATHER_S)
                 with self._gathering:
                     self._next = _Round()
                 mine.go(self._session)
@@ -54,6 +65,11 @@ class Tagging:
         with self._gathering:
             at, known = self._written.get(name, (0.0, {}))
         return dict(known) if at > time.monotonic() - _LATE_S else {}
+
+
+def _rounded(moment: str) -> str:
+    """Up, so that nothing that began before it seems to have begun after it; empty stays so."""
+    return str(math.ceil(float(moment) / _MOMENT_S) * _MOMENT_S) if moment else ""
 
 
 class _Round:
