@@ -14,6 +14,7 @@ from raytui.autoscaler.loop.orders import LAUNCHES_AT_ONCE, TERMINATIONS_AT_ONCE
 from raytui.backends.base import LaunchRequest
 from raytui.backends.fake import FakeProvider
 from tests.support.clusters import kind, spec
+from tests.support.waiting import eventually
 from tests.support.world import World
 
 DEADLINE_S = 10.0
@@ -45,13 +46,6 @@ class Gate:
         self._open.release(count)
 
 
-def until(condition) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
 @pytest.fixture
 def pool() -> Iterator[ThreadPoolExecutor]:
     made = ThreadPoolExecutor(THREADS)
@@ -65,10 +59,10 @@ def test_two_hundred_nodes_of_a_type_are_one_call_of_the_first_round(tmp_path, p
     gate = Gate(world.provider)
     world.boot(pool)
     world.run()
-    until(lambda: gate.counts)
+    eventually(lambda: gate.counts)
     assert gate.counts == [200]
     gate.let(1)
-    until(world.reconciler.due)
+    eventually(world.reconciler.due)
     world.run()
     assert len(world.workers()) == 200
 
@@ -79,16 +73,16 @@ def test_calls_run_side_by_side_and_others_follow_as_they_end(tmp_path: Path, po
     gate = Gate(world.provider)
     world.boot(pool)
     world.run()
-    until(lambda: len(gate.inside) == LAUNCHES_AT_ONCE)
+    eventually(lambda: len(gate.inside) == LAUNCHES_AT_ONCE)
     world.run(2)
     assert all(source.ok for source in world.snapshot.sources), "the listing has a thread"
     assert len(gate.inside) == LAUNCHES_AT_ONCE
     gate.let(1)
-    until(lambda: world.reconciler._orders.any_done)
+    eventually(lambda: world.reconciler._orders.any_done)
     world.run()
-    until(lambda: len(gate.counts) == LAUNCHES_AT_ONCE + 1)
+    eventually(lambda: len(gate.counts) == LAUNCHES_AT_ONCE + 1)
     gate.let(100)
-    until(lambda: world.run() and not world.ledger.open_requests())
+    eventually(lambda: world.run() and not world.ledger.open_requests())
     assert len(world.workers()) == 2 * len(kinds)
     assert gate.most == LAUNCHES_AT_ONCE
     assert world.ledger.open_requests() == []
@@ -106,8 +100,8 @@ def test_a_call_that_waits_is_under_way_and_can_be_abandoned(pool) -> None:
     orders.abandon(names[-1])
     assert not orders.launches(names[-1])
     gate.let(100)
-    until(lambda: not gate.inside and len(gate.counts) == LAUNCHES_AT_ONCE)
-    until(lambda: orders.any_done)
+    eventually(lambda: not gate.inside and len(gate.counts) == LAUNCHES_AT_ONCE)
+    eventually(lambda: orders.any_done)
     assert names[-1] not in provider._answers
 
 
@@ -126,4 +120,4 @@ def test_so_many_terminations_run_at_once(pool) -> None:
         orders.terminate([f"i{number}"])
     assert len(orders.terminating) == TERMINATIONS_AT_ONCE
     gate.set()
-    until(lambda: len(ended) == TERMINATIONS_AT_ONCE)
+    eventually(lambda: len(ended) == TERMINATIONS_AT_ONCE)

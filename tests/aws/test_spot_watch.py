@@ -14,7 +14,8 @@ from raytui.backends.marked_processes import INSTANCE_VARIABLE
 from raytui.model.state import NodeStatus
 from raytui.provisioning.spot_watching import watch_command
 from tests.support.instance_metadata import LOOPBACK, Metadata, MetadataService, metadata_service
-from tests.support.local_cluster import LocalCluster, eventually, running
+from tests.support.local_cluster import LocalCluster, running
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.ray
 

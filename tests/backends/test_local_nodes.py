@@ -19,7 +19,8 @@ from raytui.model.resources import Resources
 from raytui.model.spec import ClusterSpec, NodeType, ProviderSpec
 from raytui.model.state import Instance
 from tests.support import processes
-from tests.support.local_cluster import LocalCluster, eventually, running
+from tests.support.local_cluster import LocalCluster, running
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.ray
 

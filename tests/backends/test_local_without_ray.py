@@ -19,7 +19,8 @@ from raytui.config.locations import ClusterPaths
 from raytui.model.lifecycle import InstanceStatus
 from raytui.model.resources import Resources
 from raytui.model.spec import NodeType
-from tests.support.local_cluster import eventually, spec
+from tests.support.local_cluster import spec
+from tests.support.waiting import eventually
 
 HOUR = 3600.0
 

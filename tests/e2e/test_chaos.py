@@ -18,7 +18,7 @@ import pytest
 from raytui.autoscaler.loop.ledger import Ledger
 from tests.e2e.conftest import Drive, Program
 from tests.support import processes
-from tests.support.local_cluster import eventually
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(400)]
 

@@ -12,7 +12,7 @@ import pytest
 from raytui.autoscaler.loop.ledger import Ledger
 from tests.e2e.conftest import Program
 from tests.e2e.terminal import lines_with
-from tests.support.local_cluster import eventually
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.ray, pytest.mark.tmux, pytest.mark.slow, pytest.mark.timeout(300)]
 

@@ -9,7 +9,7 @@ import pytest
 from tests.e2e.conftest import Drive, Program
 from tests.e2e.terminal import lines_with
 from tests.support import processes
-from tests.support.local_cluster import eventually
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.ray, pytest.mark.tmux, pytest.mark.slow, pytest.mark.timeout(420)]
 

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from tests.e2e.conftest import Drive, Program
-from tests.support.local_cluster import eventually
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(300)]
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.e2e.conftest import Program
 from tests.support import processes
-from tests.support.local_cluster import eventually
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(300)]
 

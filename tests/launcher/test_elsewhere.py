@@ -11,9 +11,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -29,6 +28,7 @@ from raytui.launcher.reach import HeadReach
 from raytui.model.step import LaunchError, Step
 from tests.support.hosts import Engine, Host
 from tests.support.on_premise import OnPremise, cluster_of_hosts
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.ssh, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -61,13 +61,6 @@ def laptop_of(machines: OnPremise, folder: Path) -> OnPremise:
     laptop.know_hosts()
     laptop.write()
     return laptop
-
-
-def eventually(true: Callable[[], Any], what: str, deadline_s: float = 60) -> None:
-    end = time.monotonic() + deadline_s
-    while not true():
-        assert time.monotonic() < end, f"not within {deadline_s:g} s: {what}"
-        time.sleep(0.1)
 
 
 def on_head(there: OnPremise, text: str) -> str:
@@ -218,11 +211,14 @@ def test_a_killed_up_is_completed_by_the_next_and_nothing_runs_twice(there: OnPr
     ]
     there.write(setup_commands=commands, **NO_RAY)
     with there.start("up", str(there.file)) as process:
-        eventually(lambda: on_head(there, "ls /home/ray | grep -c t-began || true") == "1", "began")
+        eventually(
+            lambda: on_head(there, "ls /home/ray | grep -c t-began || true") == "1", what="began"
+        )
         os.killpg(process.pid, signal.SIGKILL)
     with there.start("up", str(there.file)) as process:
         eventually(
-            lambda: on_head(there, "cat /home/ray/t-began").split() == ["began"] * 2, "began again"
+            lambda: on_head(there, "cat /home/ray/t-began").split() == ["began"] * 2,
+            what="began again",
         )
         on_head(there, "touch /home/ray/t-go")
         process.communicate()
@@ -235,7 +231,9 @@ def test_two_people_do_not_bring_it_up_at_once(there: OnPremise, tmp_path: Path)
     )
     other = laptop_of(there, tmp_path / "other")
     with there.start("up", str(there.file)) as process:
-        eventually(lambda: on_head(there, "ls /home/ray | grep -c t-began || true") == "1", "began")
+        eventually(
+            lambda: on_head(there, "ls /home/ray | grep -c t-began || true") == "1", what="began"
+        )
         refused = other.raytui("up", str(other.file))
         assert refused.returncode == 1
         assert f"(raytui up, {there.state}) is at work on there now" in refused.stderr
@@ -274,7 +272,8 @@ def test_from_bare_hosts_to_a_cluster_and_back(there: OnPremise):
     [daemon] = on_head(there, "pgrep -f '[d]aemon run'").split()
     on_head(there, f"kill -9 {daemon}")
     eventually(
-        lambda: on_head(there, "pgrep -f '[d]aemon run' || true") not in ("", daemon), "another"
+        lambda: on_head(there, "pgrep -f '[d]aemon run' || true") not in ("", daemon),
+        what="another",
     )
 
     # Ray is left alone unless somebody agrees.

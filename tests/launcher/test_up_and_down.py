@@ -8,8 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,6 +22,7 @@ from raytui.launcher.up_here import cluster_is_up
 from raytui.model.step import LaunchError, StepStatus
 from raytui.provisioning.registry import provider_for
 from tests.launcher.conftest import Cluster
+from tests.support.waiting import eventually
 
 DONE, SKIPPED, FAILED = StepStatus.DONE, StepStatus.SKIPPED, StepStatus.FAILED
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -43,13 +42,6 @@ def report(cluster: Cluster) -> dict:
     return json.loads(raytui("status", "--json", cluster.name).stdout)
 
 
-def eventually(true: Callable[[], bool], what: str, deadline_s: float = 60) -> None:
-    end = time.monotonic() + deadline_s
-    while not true():
-        assert time.monotonic() < end, f"not within {deadline_s:g} s: {what}"
-        time.sleep(0.2)
-
-
 def running(cluster: Cluster) -> list[str]:
     nodes = report(cluster)["nodes"]
     return [n["instance_id"] for n in nodes if n["status"] == "running" and not n["is_head"]]
@@ -64,7 +56,7 @@ def test_the_command_line_from_up_to_down(cluster: Cluster):
 
     done = raytui("scale", "cpu", "2", "-c", cluster.name)
     assert done.returncode == 0, done.stderr
-    eventually(lambda: len(running(cluster)) == 2, "two workers")
+    eventually(lambda: len(running(cluster)) == 2, what="two workers")
     row = next(t for t in report(cluster)["node_types"] if t["name"] == "cpu")
     assert (row["min"], row["max"], row["running"]) == (2, 4, 2)
     assert all(n["total"]["CPU"] == 1 for n in report(cluster)["nodes"] if not n["is_head"])
@@ -74,7 +66,7 @@ def test_the_command_line_from_up_to_down(cluster: Cluster):
     done = raytui("terminate", victim, "-y", "-c", cluster.name)
     assert done.returncode == 0, done.stderr
     eventually(
-        lambda: victim not in [n["instance_id"] for n in report(cluster)["nodes"]], "it left"
+        lambda: victim not in [n["instance_id"] for n in report(cluster)["nodes"]], what="it left"
     )
     assert len(running(cluster)) == 1
 
@@ -101,7 +93,7 @@ def test_up_twice_changes_nothing_and_completes_what_is_missing(cluster: Cluster
 
     assert pid is not None
     os.kill(pid.pid, signal.SIGKILL)
-    eventually(lambda: holder(cluster.paths.lock) is None, "the daemon is dead")
+    eventually(lambda: holder(cluster.paths.lock) is None, what="the daemon is dead")
     assert not daemon_runs(cluster.paths)
     assert cluster_is_up(cluster.spec, cluster.paths)
     unattended = report(cluster)
@@ -125,7 +117,9 @@ def test_a_dead_head_is_cleared_away_and_started_anew_with_its_daemon(cluster: C
     for line in cluster_pids(cluster, "raylet/raylet", "gcs_server"):
         with contextlib.suppress(ProcessLookupError):
             os.kill(line, signal.SIGKILL)
-    eventually(lambda: not cluster_is_up(cluster.spec, cluster.paths), "the head counts as dead")
+    eventually(
+        lambda: not cluster_is_up(cluster.spec, cluster.paths), what="the head counts as dead"
+    )
     up(cluster.spec, cluster.steps.append)
     new = find_head(provider_for(cluster.spec, cluster.paths))
     assert new is not None
@@ -194,7 +188,7 @@ def test_down_of_the_workers_keeps_head_and_autoscaler(cluster: Cluster):
     (before,) = running(cluster)
     down(cluster.spec, cluster.steps.append, DownOptions(workers_only=True))
     assert daemon_runs(cluster.paths)
-    eventually(lambda: len(running(cluster)) == 1, "the floor is kept")
+    eventually(lambda: len(running(cluster)) == 1, what="the floor is kept")
     assert running(cluster) != [before]
 
 
@@ -247,7 +241,7 @@ def test_a_daemon_in_the_foreground_is_the_only_one_and_leaves_nodes_alone(clust
     up(cluster.spec, cluster.steps.append)
     (worker,) = running(cluster)
     assert raytui("daemon", "stop", cluster.name).returncode == 0
-    eventually(lambda: holder(cluster.paths.lock) is None, "the first daemon has ended")
+    eventually(lambda: holder(cluster.paths.lock) is None, what="the first daemon has ended")
     foreground = subprocess.Popen(
         [sys.executable, "-m", "raytui", "--daemon", str(cluster.file)],
         stdin=subprocess.DEVNULL,
@@ -255,7 +249,7 @@ def test_a_daemon_in_the_foreground_is_the_only_one_and_leaves_nodes_alone(clust
         stderr=subprocess.PIPE,
         text=True,
     )
-    eventually(lambda: daemon_runs(cluster.paths), "the foreground daemon greets")
+    eventually(lambda: daemon_runs(cluster.paths), what="the foreground daemon greets")
     second = raytui("--daemon", str(cluster.file))
     assert second.returncode == 1
     assert f"pid {foreground.pid} (daemon) holds" in second.stderr

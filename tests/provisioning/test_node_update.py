@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import stat
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -20,6 +18,7 @@ from raytui.provisioning.deciding import Change
 from raytui.provisioning.hashes import NodeHashes
 from raytui.provisioning.node_setup import NodeSetup
 from raytui.provisioning.node_update import NodeUpdate, Updated, update_node
+from tests.support.waiting import eventually
 
 HASHES = NodeHashes("l", "r", "c")
 
@@ -174,7 +173,7 @@ update_node(NodeUpdate(setup, LocalRunner(), "c"), Path(sys.argv[1]), lambda ste
 def test_a_run_that_was_killed_is_continued(home: Path, tmp_path: Path):
     commands = ("echo a >> ~/log", "touch ~/there; until test -e ~/go_on; do sleep 0.05; done")
     killed = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path / "setup"), *commands])
-    wait_until(lambda: (home / "there").exists())
+    eventually(lambda: (home / "there").exists())
     killed.send_signal(signal.SIGKILL)
     killed.wait()
     (home / "go_on").touch()
@@ -243,18 +242,3 @@ def test_a_machine_that_cannot_be_reached_says_why(
     job = NodeUpdate(setup, Unreachable(error), "c")
     updated = update_node(job, tmp_path / "setup", Watching(), login_within_s=0)
     assert (updated.failed_step, updated.error) == ("wait for login", words)
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def wait_until(holds, within_s: float = 20.0) -> None:
-    end = time.monotonic() + within_s
-    while not holds():
-        assert time.monotonic() < end, "it did not come about"
-        time.sleep(0.02)

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from raytui.model.step import Step, StepStatus
 from raytui.provisioning import making
 from raytui.provisioning.provisioner import Provisioner
 from tests.provisioning.folder_machines import FolderMachines
+from tests.support.waiting import eventually
 
 
 @pytest.fixture(autouse=True)
@@ -84,25 +84,18 @@ def is_a_node(provider: Provisioner, name: str) -> Callable[[], bool]:
     return lambda: worker(provider, name).ray_started_at > 0
 
 
-def wait_until(holds: Callable[[], object], within_s: float = 20.0) -> None:
-    end = time.monotonic() + within_s
-    while not holds():
-        assert time.monotonic() < end, "it did not come about"
-        time.sleep(0.02)
-
-
 def test_a_machine_becomes_a_node_and_says_how_far_it_is(home: Path, tmp_path: Path):
     spec = cluster(
         "echo one; until test -e ~/go_on; do sleep 0.05; done", start=("echo started >> ~/log",)
     )
     with provisioner(spec, FolderMachines(tmp_path)) as provider:
         (name,) = launch(provider)
-        wait_until(lambda: worker(provider, name).detail == "set up 1/1: one")
+        eventually(lambda: worker(provider, name).detail == "set up 1/1: one")
         assert worker(provider, name).status is InstanceStatus.SETTING_UP
         assert provider.step_output(name, "set up 1/1", 1) == ["one"]
         assert provider.step_output(name, "../../done", 9) == []
         (home / "go_on").touch()
-        wait_until(is_a_node(provider, name))
+        eventually(is_a_node(provider, name))
         assert [s.status for s in provider.steps()] == [StepStatus.DONE] * 4
     assert (home / "log").read_text() == "started\n"
 
@@ -114,14 +107,14 @@ def test_a_failed_step_is_tried_again_alone_by_itself(
     spec = cluster("echo once >> ~/first", "echo tried >> ~/second; echo no; test -e ~/fixed")
     with provisioner(spec, FolderMachines(tmp_path)) as provider:
         (name,) = launch(provider)
-        wait_until(lambda: "trying again in 9m" in worker(provider, name).detail)
+        eventually(lambda: "trying again in 9m" in worker(provider, name).detail)
         detail = worker(provider, name).detail
         assert detail.startswith("✕ set up 2/2: exit code 1: no · trying again in ")
         assert step(provider, "set up 1/2").status is StepStatus.DONE
         assert provider.retry(["other"]) == []
         (home / "fixed").touch()
         assert provider.retry([name]) == [name]
-        wait_until(is_a_node(provider, name))
+        eventually(is_a_node(provider, name))
         assert provider.retry([name]) == []
     assert (home / "first").read_text() == "once\n"
     assert (home / "second").read_text() == "tried\n" * 3
@@ -133,7 +126,7 @@ def test_what_fails_too_often_is_lost_with_the_steps_words(
     monkeypatch.setattr(making, "PAUSES_S", (0.1, 0.1))
     with provisioner(cluster("echo no luck; exit 7"), FolderMachines(tmp_path)) as provider:
         (name,) = launch(provider)
-        wait_until(lambda: worker(provider, name).status is InstanceStatus.LOST)
+        eventually(lambda: worker(provider, name).status is InstanceStatus.LOST)
         assert worker(provider, name).detail == "set up 1/1: exit code 7: no luck\nno luck"
         provider.terminate([name])
         assert [i.instance_id for i in provider.list_instances()] == ["head"]
@@ -148,11 +141,11 @@ def test_what_fails_beside_the_steps_is_tried_again_too(
     spec = cluster(file_mounts={"~/code": str(tmp_path / "code")})
     with provisioner(spec, FolderMachines(tmp_path)) as provider:
         (name,) = launch(provider)
-        wait_until(lambda: "trying again" in worker(provider, name).detail)
+        eventually(lambda: "trying again" in worker(provider, name).detail)
         assert "No such file" in worker(provider, name).detail
         (tmp_path / "code").write_text("now it is there")
         assert provider.retry([name]) == [name]
-        wait_until(is_a_node(provider, name))
+        eventually(is_a_node(provider, name))
         assert not any(s.status is StepStatus.FAILED for s in provider.steps())
     assert (home / "code").read_text() == "now it is there"
 
@@ -161,7 +154,7 @@ def test_one_that_is_terminated_ends_what_runs_there(home: Path, tmp_path: Path)
     spec = cluster("echo $$ > ~/pid; sleep 600", "touch ~/never")
     with provisioner(spec, FolderMachines(tmp_path)) as provider:
         (name,) = launch(provider)
-        wait_until(lambda: (home / "pid").exists() and (home / "pid").read_text().strip())
+        eventually(lambda: (home / "pid").exists() and (home / "pid").read_text().strip())
         provider.terminate([name])
         assert not alive(int((home / "pid").read_text()))
     assert not (home / "never").exists()
@@ -176,7 +169,7 @@ def test_many_are_set_up_side_by_side_and_each_on_its_own(
     spec = cluster(f"mkdir ~/first 2>/dev/null && exit 3; {meet}")
     with provisioner(spec, FolderMachines(tmp_path)) as provider:
         names = launch(provider, count=3)
-        wait_until(lambda: sum(is_a_node(provider, name)() for name in names) == 2)
+        eventually(lambda: sum(is_a_node(provider, name)() for name in names) == 2)
         (failed,) = (one for name in names if not (one := worker(provider, name)).ray_started_at)
         assert failed.status is InstanceStatus.LOST
         assert failed.detail == "set up 1/1: exit code 3"
@@ -188,7 +181,7 @@ def test_no_more_than_so_many_at_once(tmp_path: Path, monkeypatch: pytest.Monkey
     alone = cluster("mkdir ~/lock && sleep 0.1 && rmdir ~/lock")
     with provisioner(alone, FolderMachines(tmp_path)) as provider:
         names = launch(provider, count=4)
-        wait_until(lambda: all(is_a_node(provider, name)() for name in names))
+        eventually(lambda: all(is_a_node(provider, name)() for name in names))
 
 
 def test_closing_ends_what_runs_and_begins_nothing_new(
@@ -198,11 +191,11 @@ def test_closing_ends_what_runs_and_begins_nothing_new(
     spec = cluster("touch ~/pid-$$; sleep 600", "touch ~/never")
     with provisioner(spec, FolderMachines(tmp_path)) as provider:
         launch(provider, count=3)
-        wait_until(lambda: len(list(home.glob("pid-*"))) == 2)
+        eventually(lambda: len(list(home.glob("pid-*"))) == 2)
     pids = [int(file.name.removeprefix("pid-")) for file in home.glob("pid-*")]
     assert len(pids) == 2
     assert not any(alive(pid) for pid in pids)
-    wait_until(lambda: not any(t.name.startswith("set-up") for t in threading.enumerate()))
+    eventually(lambda: not any(t.name.startswith("set-up") for t in threading.enumerate()))
     assert not (home / "never").exists()
 
 
@@ -210,7 +203,7 @@ def test_who_was_not_started_only_lists(home: Path, tmp_path: Path):
     machines = FolderMachines(tmp_path)
     with provisioner(cluster("touch ~/{done}"), machines) as provider:
         (name,) = launch(provider)
-        wait_until(is_a_node(provider, name))
+        eventually(is_a_node(provider, name))
     idle = Provisioner(cluster("touch ~/never"), machines, ClusterPaths("c"))
     (other,) = launch(idle, request="r2")
     assert worker(idle, name).ray_started_at > 0
@@ -248,15 +241,15 @@ def test_after_a_kill_it_goes_on_and_what_was_left_running_is_ended_first(
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as killed:
         assert killed.stdout is not None
         name = killed.stdout.readline().strip()
-        wait_until(lambda: (home / "pids").exists() and (home / "pids").read_text().strip())
+        eventually(lambda: (home / "pids").exists() and (home / "pids").read_text().strip())
         killed.send_signal(signal.SIGKILL)
     before = int((home / "pids").read_text())
     assert alive(before)
     with provisioner(spec, FolderMachines(tmp_path)) as provider:
-        wait_until(lambda: len((home / "pids").read_text().split()) == 2)
+        eventually(lambda: len((home / "pids").read_text().split()) == 2)
         assert not alive(before)
         (home / "go_on").touch()
-        wait_until(is_a_node(provider, name))
+        eventually(is_a_node(provider, name))
         assert step(provider, "set up 1/2").status is StepStatus.SKIPPED
     assert (home / "first").read_text() == "once\n"
     assert (home / "second").read_text() == "end\n"
@@ -266,10 +259,10 @@ def test_a_host_that_comes_back_only_needs_rays_start(home: Path, tmp_path: Path
     spec = cluster("echo set up >> ~/log", start=("echo started >> ~/log",))
     with provisioner(spec, FolderMachines(tmp_path, ["m1"])) as provider:
         (first,) = launch(provider)
-        wait_until(is_a_node(provider, first))
+        eventually(is_a_node(provider, first))
         provider.terminate([first])
         (second,) = launch(provider, request="r2")
-        wait_until(is_a_node(provider, second))
+        eventually(is_a_node(provider, second))
     assert (home / "log").read_text() == "set up\nstarted\nstarted\n"
 
 
@@ -278,16 +271,16 @@ def test_a_changed_file_reaches_nodes_that_run(home: Path, tmp_path: Path):
     start = ("echo started >> ~/log",)
     with provisioner(cluster("echo one >> ~/log", start=start), machines) as provider:
         (name,) = launch(provider)
-        wait_until(is_a_node(provider, name))
+        eventually(is_a_node(provider, name))
         provider.reload(cluster("echo one >> ~/log", start=start, upscaling_speed=3))
         changed = cluster("echo two >> ~/log", start=start, no_restart=True)
         provider.reload(changed)
-        wait_until(lambda: "two" in (home / "log").read_text())
+        eventually(lambda: "two" in (home / "log").read_text())
     assert (home / "log").read_text() == "one\nstarted\ntwo\n"
     with provisioner(cluster("echo three >> ~/log", start=start), machines) as provider:
         before = worker(provider, name).ray_started_at
         assert before > 0
-        wait_until(lambda: worker(provider, name).ray_started_at > before)
+        eventually(lambda: worker(provider, name).ray_started_at > before)
     assert (home / "log").read_text().endswith("three\nstarted\n")
 
 
@@ -295,9 +288,9 @@ def test_another_machine_is_only_told_of(tmp_path: Path):
     machines = FolderMachines(tmp_path)
     with provisioner(cluster(), machines) as provider:
         (name,) = launch(provider)
-        wait_until(is_a_node(provider, name))
+        eventually(is_a_node(provider, name))
         provider.reload(cluster(auth={"ssh_user": "other"}))
-        wait_until(lambda: step(provider, "compare with the cluster file"))
+        eventually(lambda: step(provider, "compare with the cluster file"))
         assert worker(provider, name).ray_started_at > 0
         told = step(provider, "compare with the cluster file")
         assert "wants another machine" in told.detail
@@ -317,14 +310,14 @@ def test_files_follow_while_nodes_run(home: Path, tmp_path: Path, monkeypatch: p
     machines = FolderMachines(tmp_path)
     with provisioner(spec, machines) as provider:
         (name,) = launch(provider)
-        wait_until(is_a_node(provider, name))
+        eventually(is_a_node(provider, name))
         before = machines.tags(name)[tags.CONTENTS]
         (code / "main.py").write_text("two!")
-        wait_until(lambda: (home / "code" / "main.py").read_text() == "two!")
-        wait_until(lambda: machines.tags(name)[tags.CONTENTS] != before)
+        eventually(lambda: (home / "code" / "main.py").read_text() == "two!")
+        eventually(lambda: machines.tags(name)[tags.CONTENTS] != before)
     with provisioner(spec, machines) as provider:
         assert worker(provider, name).ray_started_at > 0
-        wait_until(lambda: worker(provider, name).detail == "")
+        eventually(lambda: worker(provider, name).detail == "")
     assert (home / "log").read_text() == "set up\nstarted\n"
 
 

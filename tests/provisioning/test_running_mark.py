@@ -13,7 +13,8 @@ from raytui.backends.base import CommandRunner
 from raytui.backends.local_runner import LocalRunner
 from raytui.provisioning.running_mark import VARIABLE, RunningMark
 from tests.provisioning.test_docker_runner import DOCKER, Engine, engine, runner
-from tests.provisioning.test_provisioner import alive, wait_until
+from tests.provisioning.test_provisioner import alive
+from tests.support.waiting import eventually
 
 __all__ = ["engine"]
 
@@ -40,13 +41,13 @@ def test_what_a_mark_names_is_ended_with_its_children_and_sessions(home: Path):
     text += "env -i HOME=$HOME sh -c 'echo $$ > ~/b; sleep 600'"
     going = begin(LocalRunner(), word, text)
     files = [home / "a", home / "b"]
-    wait_until(lambda: all(file.exists() and file.read_text().strip() for file in files))
+    eventually(lambda: all(file.exists() and file.read_text().strip() for file in files))
     later = RunningMark(LocalRunner(), "c@m")
     assert later.find() == word
     assert later.end(word)
     going.join(20)
     assert not going.is_alive()
-    wait_until(lambda: not any(alive(int(file.read_text())) for file in files))
+    eventually(lambda: not any(alive(int(file.read_text())) for file in files))
     assert later.find() == ""
     assert not later.end(word), "there is nothing left of it"
 
@@ -91,7 +92,7 @@ def test_what_runs_in_a_container_is_ended_there(engine: Engine):
     word = mark.note()
     going = begin(box, word, "echo $$ > ~/pid; sleep 600")
     file = engine.home / "pid"
-    wait_until(lambda: file.exists() and file.read_text().strip())
+    eventually(lambda: file.exists() and file.read_text().strip())
     assert mark.end(word, box)
     going.join(20)
     assert not alive(int(file.read_text()))

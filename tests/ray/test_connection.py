@@ -14,7 +14,8 @@ import pytest
 from raytui.backends import local_start
 from raytui.ray.base import RayError
 from raytui.ray.gcs import GcsRay
-from tests.support.local_cluster import LocalCluster, eventually, running
+from tests.support.local_cluster import LocalCluster, running
+from tests.support.waiting import eventually
 
 
 class Forwarder:

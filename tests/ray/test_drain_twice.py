@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from raytui.model.state import NodeStatus
-from tests.support.local_cluster import LocalCluster, eventually
+from tests.support.local_cluster import LocalCluster
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.ray
 

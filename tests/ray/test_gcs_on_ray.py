@@ -13,7 +13,8 @@ from raytui.model.plan import FailureKind, LaunchFailure
 from raytui.model.resources import Resources
 from raytui.model.state import Demand, Instance, NodeStatus, Strategy
 from raytui.ray.base import AutoscalerReport
-from tests.support.local_cluster import LocalCluster, eventually
+from tests.support.local_cluster import LocalCluster
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.ray
 

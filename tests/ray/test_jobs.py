@@ -7,7 +7,8 @@ import pytest
 
 from raytui.ray import jobs
 from raytui.ray.base import RayError
-from tests.support.local_cluster import LocalCluster, eventually
+from tests.support.local_cluster import LocalCluster
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.ray
 

@@ -19,7 +19,8 @@ from raytui.backends.local_start import free_port
 from raytui.ray import gcs
 from raytui.ray.base import RayError
 from tests.support import processes
-from tests.support.local_cluster import LocalCluster, eventually, spec
+from tests.support.local_cluster import LocalCluster, spec
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.ray
 

@@ -20,6 +20,7 @@ from raytui.model.state import Instance, Node
 from raytui.ray.base import RayError, RayView
 from raytui.ray.gcs import GcsRay
 from tests.support import processes
+from tests.support.waiting import eventually
 
 READY_S = 60.0
 """Two cores shared with other tests: a node that takes 4 s alone may take long."""
@@ -109,15 +110,6 @@ class LocalCluster:
 
 def _when(view: RayView, seen: Callable[[RayView], Any]) -> RayView | None:
     return view if seen(view) else None
-
-
-def eventually(question: Callable[[], Any], within_s: float = READY_S) -> Any:
-    """Ask until the answer is truthy; fails with the last answer when the time is up."""
-    deadline = time.monotonic() + within_s
-    while not (answer := question()):
-        assert time.monotonic() < deadline, f"not so within {within_s} s: {answer!r}"
-        time.sleep(0.05)
-    return answer
 
 
 @contextmanager
