@@ -96,7 +96,7 @@ def test_a_machine_becomes_a_node_and_says_how_far_it_is(home: Path, tmp_path: P
         assert provider.step_output(name, "../../done", 9) == []
         (home / "go_on").touch()
         eventually(is_a_node(provider, name))
-        assert [s.status for s in provider.steps()] == [StepStatus.DONE] * 4
+        assert [s.status for s in provider.steps()] == [StepStatus.DONE] * 5
     assert (home / "log").read_text() == "started\n"
 
 
