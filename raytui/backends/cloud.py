@@ -5,12 +5,12 @@ Clouds differ in their parts, not in how they are told of: so a launcher names n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from raytui.model.spec import ClusterSpec
+from raytui.model.spec import ClusterSpec, Offering
 
 
 class State(StrEnum):
@@ -35,6 +35,18 @@ class Part:
     """What a person should know of it, or what of it is to be made."""
     make: Callable[[], None] = lambda: None
     """Makes it and fills it in; done twice it makes nothing twice. Raises ProviderError."""
+
+
+@dataclass(frozen=True)
+class MadePart:
+    """One thing that `up` makes beside machines, or that has the name of such a thing."""
+
+    kind: str
+    """`security group`, `key pair`, …"""
+    name: str
+    remove: Callable[[], str]
+    """Removes it and returns nothing, or leaves it and returns why. What was removed half is
+    finished by the next call. Raises ProviderError."""
 
 
 class Needs(Protocol):
@@ -66,5 +78,19 @@ class Cloud(Protocol):
 
         For who has the cluster file only, and not looked up what the cluster needs. Raises
         ProviderError.
+        """
+        ...
+
+    def shortages(self, ways: Mapping[str, Sequence[Offering]]) -> list[str]:
+        """What of the cluster the account may not run, or why that is unknown; a sentence each.
+
+        `ways` has the ways to buy each node type. Never raises.
+        """
+        ...
+
+    def made_parts(self) -> Sequence[MadePart]:
+        """What there is of what `up` makes beside machines, in the order to remove it in.
+
+        To be asked when the machines are gone. Raises ProviderError.
         """
         ...

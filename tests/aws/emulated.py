@@ -94,7 +94,7 @@ class Emulated:
     ignored: set[str] = field(default_factory=set)
     calls: Counter[str] = field(default_factory=Counter)
     launches: list[Fields] = field(default_factory=list)
-    """RunInstances as asked, each of them."""
+    """RunInstances as asked, each of them, also those that failed."""
     callers: dict[str, Counter[str]] = field(default_factory=dict)
     """Calls by the id of the key with which they were signed."""
     prices: PriceServer | None = None
@@ -177,9 +177,12 @@ class _Front:
                 self.emulated.calls[action] += 1
                 caller = self.emulated.callers.setdefault(_caller(environ), Counter())
                 caller[action] += 1
+            if action == "RunInstances":
+                self.emulated.launches.append(fields)
             fault = self._fault(action, fields)
             if fault is not None and fault.code:
-                answer = _error(fault.code, fault.message, fault.status)
+                refuse = _json_error if "HTTP_X_AMZ_TARGET" in environ else _error
+                answer = refuse(fault.code, fault.message, fault.status)
             else:
                 answer = self._answer(action, fields, body, environ)
         if fault is not None and fault.held is not None:
@@ -245,7 +248,6 @@ class _Front:
         self, fields: Fields, environ: dict[str, Any]
     ) -> tuple[int, list[tuple[str, str]], bytes]:
         emulated = self.emulated
-        emulated.launches.append(fields)
         token = fields.get("ClientToken", "")
         words = {k: v for k, v in fields.items() if k != "ClientToken"}
         if token in self.answers:
@@ -386,6 +388,11 @@ def _error(code: str, message: str, status: int) -> tuple[int, list[tuple[str, s
         "<RequestID>test</RequestID></Response>"
     )
     return _answered(status, text.encode())
+
+
+def _json_error(code: str, message: str, status: int) -> tuple[int, list[tuple[str, str]], bytes]:
+    text = json.dumps({"__type": code, "message": message})
+    return status, [("Content-Type", _JSON)], text.encode()
 
 
 class Server:

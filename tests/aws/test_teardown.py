@@ -13,8 +13,9 @@ import pytest
 from raytui.backends.aws import teardown
 from raytui.backends.aws.bootstrap.instance_profile import NAME
 from raytui.backends.aws.session import AwsSession
-from raytui.backends.aws.teardown import MadePart, made_parts
+from raytui.backends.aws.teardown import made_parts
 from raytui.backends.base import AuthError, LaunchRequest, TransientError
+from raytui.backends.cloud import MadePart
 from raytui.model.spec import ClusterSpec
 from tests.aws.bootstrapping import MINIMAL, seen, spec
 from tests.aws.emulated import REGION, Emulated

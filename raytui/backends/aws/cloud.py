@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -11,9 +12,11 @@ from raytui.backends.aws.bootstrap import Bootstrap, look_up
 from raytui.backends.aws.bootstrap.callers_address import callers_range as callers_range_by_http
 from raytui.backends.aws.bootstrap.key_pair import file_of
 from raytui.backends.aws.described import ec2_id
+from raytui.backends.aws.quotas import quota_lines
 from raytui.backends.aws.session import AwsSession
-from raytui.backends.cloud import Part
-from raytui.model.spec import ClusterSpec
+from raytui.backends.aws.teardown import made_parts
+from raytui.backends.cloud import MadePart, Part
+from raytui.model.spec import ClusterSpec, Offering
 
 
 class Aws:
@@ -46,6 +49,14 @@ class Aws:
         keys = [str(i.get("KeyName") or "") for r in answer["Reservations"] for i in r["Instances"]]
         return str(file_of(keys[0])) if keys and keys[0] and file_of(keys[0]).exists() else ""
 
+    def shortages(self, ways: Mapping[str, Sequence[Offering]]) -> list[str]:
+        """See Cloud: by Service Quotas."""
+        return quota_lines(self._spec, ways, self._session, time.time())
+
+    def made_parts(self) -> list[MadePart]:
+        """See Cloud."""
+        return made_parts(self._spec.cluster_name, self._session)
+
 
 class Ec2Needs:
     """The `Needs` of a cluster on EC2."""
@@ -60,8 +71,7 @@ class Ec2Needs:
         return self._found.parts
 
     def filled(self) -> ClusterSpec:
-        """See Needs. The region is in it, too: it may be one that only this machine's settings say,
-        and the head has others."""
+        """See Needs. The region is said in it: settings of this machine are not the head's."""
         spec = self._found.filled()
         options = {**spec.provider.options, "region": self._region}
         written = copy.copy(spec.written)

@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from raytui.backends.aws.bootstrap.key_pair import file_of
 from raytui.backends.aws.errors import code_of
 from raytui.backends.aws.session import AwsSession
 from raytui.backends.base import AuthError, ConfigError, ProviderError
+from raytui.backends.cloud import MadePart
 from raytui.model.text import count_text
 
 LETS_GO_WITHIN_S = 180.0
@@ -35,25 +35,13 @@ _NOT_IN_IAM = "NoSuchEntity"
 _RAYS_KEY = r"ray-autoscaler_(\d+_)?{}"
 
 
-@dataclass(frozen=True)
-class MadePart:
-    """One thing that `up` makes, or that has the name of such a thing."""
-
-    kind: str
-    """`security group`, `key pair`, …"""
-    name: str
-    remove: Callable[[], str]
-    """Removes it and returns nothing, or leaves it and returns why. What was removed half is
-    finished by the next call. Raises ProviderError."""
-
-
 def made_parts(
     cluster: str, aws: AwsSession, *, lets_go_within_s: float = LETS_GO_WITHIN_S
 ) -> list[MadePart]:
     """What there is of what `up` made for this cluster or for all, in the order to remove it in.
 
-    What nobody uses is found out when a part is removed, so instances are to be ended before.
-    Raises ProviderError.
+    Whether somebody uses a part is found out when it is removed, so instances are to be ended
+    before. Raises ProviderError.
     """
     return [
         *_security_groups(cluster, aws, lets_go_within_s),
