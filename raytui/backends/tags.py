@@ -10,6 +10,9 @@ LAUNCH = "ray-launch-config"
 RUNTIME = "ray-runtime-config"
 CONTENTS = "ray-file-mounts-contents"
 
+STATUS = "ray-node-status"
+"""How far its making is, in Ray's words: `setting-up`, `up-to-date`, `update-failed`."""
+
 RAY_STARTED = "raytui-ray-started-at"
 """Unix seconds when the set-up was done and Ray was started for this instance. A claim that is new
 on a machine that was set up before has the hashes and lacks this."""

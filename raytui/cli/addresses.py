@@ -17,11 +17,12 @@ from raytui.cli.ray_flags import rays_flags
 def get_head_ip(cluster: str | None) -> None:
     """Print the address of the head of CLUSTER, as it is reached from here."""
     from raytui.cli.status import snapshot_now
-    from raytui.launcher.reach import head_host, is_remote
+    from raytui.launcher.head_place import head_place
+    from raytui.launcher.reach import is_remote
 
-    spec = reachable(cluster).spec
+    spec, paths, _ = reachable(cluster)
     if is_remote(spec):
-        click.echo(head_host(spec))
+        click.echo(head_place(spec, paths).address)
         return
     address = snapshot_now(cluster).info.gcs_address
     if not address:

@@ -74,14 +74,14 @@ def dashboard_of(
     `local_port` is for one elsewhere: 0 is any free port, None the port that it has there, if that
     is free here. Raises what the ways to the cluster raise.
     """
-    from raytui.launcher.reach import HeadReach, is_remote
+    from raytui.launcher.reach import head_that_answers, is_remote
 
     spec, paths, _ = reachable(cluster)
     if not is_remote(spec):
         yield _here(cluster)
         return
-    with HeadReach(spec, paths) as reach, contextlib.ExitStack() as stack:
-        reach.host.run(["true"])  # Errors of the way there have better words than a silent port.
+    # Errors of the way there have better words than a silent port.
+    with head_that_answers(spec, paths) as reach, contextlib.ExitStack() as stack:
         there = remote_port or _port_there(cluster)
         port = stack.enter_context(_forwarded(reach.host, there, local_port))
         yield f"http://127.0.0.1:{port}"

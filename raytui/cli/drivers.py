@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import re
 
+from raytui.config.locations import ClusterPaths
 from raytui.model.spec import ClusterSpec
 
 _RAYS_PORT = 10001
 _CHOSEN = re.compile(r"--ray-client-server-port[= ]+(\d+)")
 
 
-def ray_client_lines(spec: ClusterSpec) -> list[str]:
+def ray_client_lines(spec: ClusterSpec, paths: ClusterPaths) -> list[str]:
     """Its address, and how to get there when only SSH leads to the head; none for one here."""
-    from raytui.launcher.reach import head_host, is_remote
+    from raytui.launcher.head_place import known_place
+    from raytui.launcher.reach import is_remote
 
-    if not is_remote(spec):
+    place = known_place(spec, paths) if is_remote(spec) else None
+    if place is None:
         return []
     port = ray_client_port(spec)
     forward = f"raytui attach {spec.cluster_name} -p {port}"
     return [
-        f"Ray Client ray://{head_host(spec)}:{port} · "
+        f"Ray Client ray://{place.address}:{port} · "
         f"through SSH: {forward}, then ray://127.0.0.1:{port}"
     ]
 

@@ -34,6 +34,7 @@ def as_failure(error: Exception) -> CommandFailed | None:
     from raytui.client.base import ClientError, ReadOnlyError
     from raytui.config.problems import ConfigErrors
     from raytui.config.target import UnknownClusterError
+    from raytui.launcher.head_place import HeadNotFoundError
     from raytui.model.step import LaunchError
     from raytui.ray.base import RayError
 
@@ -42,7 +43,7 @@ def as_failure(error: Exception) -> CommandFailed | None:
         ((ClientError, ControlError), ExitCode.UNREACHABLE),
         (TimeoutError, ExitCode.TIMEOUT),
         (SyncError, ExitCode.FAILED),
-        (SshError, ExitCode.UNREACHABLE),
+        ((SshError, HeadNotFoundError), ExitCode.UNREACHABLE),
         ((LaunchError, ProviderError, RayError, LockHeldError), ExitCode.FAILED),
         ((LedgerError, NoHeadError, ReadOnlyError), ExitCode.FAILED),
         ((TooManyFailuresError, OSError), ExitCode.FAILED),

@@ -71,9 +71,10 @@ def _to_workers(found: Meant, workers: Sequence[Row], pairs: Sequence[tuple[str,
     filters = _filters(found.spec)
 
     def copy(row: Row) -> str:
-        node_type = found.spec.node_types.get(row.member.node_type)
+        node_type, worker = found.spec.node_types.get(row.member.node_type), row.member.instance
+        assert worker is not None, "workers_of leaves out what has no machine"
         try:
-            with reach_worker(found.spec, found.paths, address_of(row), node_type) as reach:
+            with reach_worker(found.spec, found.paths, worker, node_type) as reach:
                 _put(reach, pairs, filters)
         except ProviderError as error:
             return str(error)

@@ -46,7 +46,7 @@ def _clusters() -> list[str]:
         who = f", {held.what} pid {held.pid}" if held is not None else ""
         source = f"  {spec.source}" if spec is not None and spec.source else ""
         lines.append(f"{name:<16} {state}{who}{source}  {paths.dir}")
-        lines += [f"{'':<16} {line}" for line in (ray_client_lines(spec) if spec else ())]
+        lines += [f"{'':<16} {line}" for line in (ray_client_lines(spec, paths) if spec else ())]
     return lines or ["none"]
 
 

@@ -84,7 +84,13 @@ def up(
         return
     with printer(as_json) as on_step:
         asked = _asked(on_step) if not yes and sys.stdin.isatty() else None
-        options = UpOptions(restarts, ray_autoscaler, ask=asked or agree, trust=asked)
+        options = UpOptions(
+            restarts,
+            ray_autoscaler,
+            ask=asked or agree,
+            relaunch=agree if yes else asked,
+            trust=asked,
+        )
         bring_up(spec, on_step, options)
     click.echo(f"{spec.cluster_name} is up. Open it: raytui {spec.cluster_name}", err=True)
 
@@ -95,6 +101,7 @@ def up(
 @click.option("--workers-only", is_flag=True, help="Keep the head and the autoscaler.")
 @click.option("--keep-min-workers", is_flag=True, help="Keep as many workers as the file says.")
 @click.option("--forget", is_flag=True, help="Its head is gone for good: only forget it here.")
+@click.option("--keep-head", is_flag=True, hidden=True)
 @_json
 def down(
     cluster: str | None,
@@ -102,6 +109,7 @@ def down(
     workers_only: bool,
     keep_min_workers: bool,
     forget: bool,
+    keep_head: bool,
     as_json: bool,
 ) -> None:
     """Terminate every node of CLUSTER and its autoscaler; no process is left behind.
@@ -129,7 +137,7 @@ def down(
         but = " but those it has at least" if keep_min_workers else ""
         click.confirm(f"Terminate {what} of {name}{but}?", abort=True, err=True)
     with printer(as_json) as on_step:
-        take_down(spec, on_step, DownOptions(workers_only, keep_min_workers))
+        take_down(spec, on_step, DownOptions(workers_only, keep_min_workers, keep_head))
     click.echo(f"{name}: workers are down" if workers_only else f"{name} is down", err=True)
 
 
@@ -165,11 +173,14 @@ def trust(cluster: str | None, yes: bool) -> None:
 def _forget(spec: ClusterSpec) -> None:
     from raytui.config.launched import forget
     from raytui.config.locations import ClusterPaths
+    from raytui.launcher.head_place import forget_head
     from raytui.launcher.reach import is_remote
 
     if not is_remote(spec):
         raise click.UsageError("--forget is for clusters on other machines")
-    forget(ClusterPaths(spec.cluster_name))
+    paths = ClusterPaths(spec.cluster_name)
+    forget(paths)
+    forget_head(paths)
     click.echo(f"{spec.cluster_name} is forgotten here; nothing was taken down", err=True)
 
 

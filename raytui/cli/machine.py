@@ -26,11 +26,9 @@ def elsewhere(cluster: str | None, why: str) -> Meant:
 
 def head_of(found: Meant) -> HeadReach:
     """The head, and a look whether it lets us in; raises SshError."""
-    from raytui.launcher.reach import HeadReach
+    from raytui.launcher.reach import head_that_answers
 
-    reach = HeadReach(found.spec, found.paths)
-    reach.host.run(["true"])
-    return reach
+    return head_that_answers(found.spec, found.paths)
 
 
 def machine_of(cluster: str | None, found: Meant, node: str | None) -> Reach:
@@ -38,16 +36,19 @@ def machine_of(cluster: str | None, found: Meant, node: str | None) -> Reach:
 
     Raises CommandFailed when there is none of that name, SshError when it cannot be reached.
     """
-    from raytui.launcher.reach import head_host
+    from raytui.launcher.head_place import head_place
     from raytui.launcher.worker_reach import reach_worker
 
     spec, paths, _ = found
-    if node is None or node == head_host(spec):
+    if node is None or node == head_place(spec, paths).address:
         return head_of(found)
     row = _row(cluster, node)
-    if _is_head(row):
+    worker = row.member.instance
+    if worker is None or not worker.ip:
+        raise CommandFailed(ExitCode.FAILED, f"nothing is known of the machine of {node}")
+    if worker.is_head:
         return head_of(found)
-    return reach_worker(spec, paths, address_of(row), spec.node_types.get(row.member.node_type))
+    return reach_worker(spec, paths, worker, spec.node_types.get(row.member.node_type))
 
 
 def workers_of(cluster: str | None) -> list[Row]:

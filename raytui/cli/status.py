@@ -39,7 +39,9 @@ def text_of(cluster: str | None) -> str:
     from raytui.cli.drivers import ray_client_lines
     from raytui.cli.report_text import status_text
 
-    return status_text(snapshot_now(cluster), ray_client_lines(reachable(cluster).spec))
+    snapshot = snapshot_now(cluster)
+    spec, paths, _ = reachable(cluster)
+    return status_text(snapshot, ray_client_lines(spec, paths))
 
 
 def json_of(snapshot: Snapshot) -> str:

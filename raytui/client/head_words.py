@@ -5,7 +5,8 @@ from __future__ import annotations
 from raytui.backends.base import ProviderError
 from raytui.client.transport import LastingError, TransportError
 from raytui.config.locations import ClusterPaths
-from raytui.launcher.reach import HeadReach, head_host
+from raytui.launcher.head_place import HeadNotFoundError, has_moved, head_place
+from raytui.launcher.reach import HeadReach
 from raytui.model.plan import FailureKind
 from raytui.model.spec import ClusterSpec
 
@@ -14,6 +15,7 @@ _CANNOT_RUN, _NOT_FOUND = 126, 127
 _NO_CONNECTION = "ssh: connect to host"
 _NO_CONTAINER = ("No such container", "no such container", "is not running")
 _NO_DAEMON = ("no daemon listens", "no cluster and no file is called")
+_MAY_HAVE_MOVED = (_NO_CONNECTION, "ost key", "HOST IDENTIFICATION")
 _FOR_PEOPLE = (
     "ost key",
     "HOST IDENTIFICATION",
@@ -29,7 +31,7 @@ def what_head_said(spec: ClusterSpec, paths: ClusterPaths, code: int, words: str
 
     May connect once more, by our own means, to find out what a person has to do.
     """
-    head = head_host(spec)
+    head = head_place(spec, paths).address
     again = f"raytui up {spec.source or spec.cluster_name}"
     if code == _SSH_FAILED:
         return _of_ssh(spec, paths, head, words)
@@ -43,6 +45,12 @@ def what_head_said(spec: ClusterSpec, paths: ClusterPaths, code: int, words: str
 
 
 def _of_ssh(spec: ClusterSpec, paths: ClusterPaths, head: str, words: str) -> TransportError:
+    if any(sign in words for sign in _MAY_HAVE_MOVED):
+        try:
+            if has_moved(spec, paths):
+                return TransportError(f"{head}: its machine has another address by now")
+        except HeadNotFoundError as error:
+            return LastingError(str(error))
     if any(sign in words for sign in _FOR_PEOPLE):
         return _asked_again(spec, paths) or TransportError(f"{head}: {words}")
     if _NO_CONNECTION in words:

@@ -110,11 +110,12 @@ class StdioTransport:
 
     def __init__(
         self,
-        argv: Sequence[str],
+        argv: Sequence[str] | Callable[[], Sequence[str]],
         is_down: Callable[[], bool] = lambda: False,
         explain: Explain = _as_it_is,
     ) -> None:
-        self._argv = tuple(argv)
+        """`argv` may be made anew for each try, and then raise TransportError."""
+        self._argv = argv
         self._is_down = is_down
         self._explain = explain
 
@@ -123,12 +124,13 @@ class StdioTransport:
         if self._is_down():
             raise ClusterDownError("the cluster is down")
         pipe = asyncio.subprocess.PIPE
+        argv = await asyncio.to_thread(self._argv) if callable(self._argv) else self._argv
         try:
             process = await asyncio.create_subprocess_exec(
-                *self._argv, stdin=pipe, stdout=pipe, stderr=pipe
+                *argv, stdin=pipe, stdout=pipe, stderr=pipe
             )
         except OSError as error:
-            raise TransportError(f"cannot run {self._argv[0]}: {error.strerror}") from None
+            raise TransportError(f"cannot run {argv[0]}: {error.strerror}") from None
         return _ProcessStream(process, self._explain)
 
 

@@ -42,10 +42,17 @@ def down(
     Raises LaunchError, which says what may still be there.
     """
     from raytui.config.locations import ClusterPaths
+    from raytui.launcher.down_bought import down_bought
     from raytui.launcher.down_here import down_here
     from raytui.launcher.down_there import down_there
     from raytui.launcher.options import DownOptions
     from raytui.launcher.reach import is_remote
+    from raytui.provisioning.registry import cloud_for
 
-    take_down = down_there if is_remote(spec) else down_here
-    take_down(spec, ClusterPaths(spec.cluster_name), on_step, options or DownOptions())
+    paths, options = ClusterPaths(spec.cluster_name), options or DownOptions()
+    if not is_remote(spec):
+        down_here(spec, paths, on_step, options)
+    elif cloud := cloud_for(spec):
+        down_bought(spec, paths, cloud, on_step, options)
+    else:
+        down_there(spec, paths, on_step, options)

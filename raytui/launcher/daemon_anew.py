@@ -11,11 +11,12 @@ from raytui.autoscaler.loop.ledger_rescue import open_ledger
 from raytui.config.locations import ClusterPaths
 from raytui.launcher.daemon_process import start_daemon, stop_daemon
 from raytui.launcher.down_here import end_workers
-from raytui.launcher.reach import head_id
+from raytui.launcher.head import find_head
 from raytui.model.spec import ClusterSpec
 from raytui.model.step import StepSink
 from raytui.provisioning.head_process import ray_session
 from raytui.provisioning.progress import step
+from raytui.provisioning.registry import provider_for
 
 RAYS_AUTOSCALER = "Ray's own autoscaler"
 """Who has paused ours where Ray's own scales the cluster."""
@@ -46,7 +47,8 @@ def start_daemon_anew(
 def _end_nodes_of_another_ray(spec: ClusterSpec, paths: ClusterPaths, on_step: StepSink) -> None:
     """Nodes of an earlier session do not join a new one; it is noted when none is left."""
     note = paths.dir / "ray_session"
-    now = ray_session(head_id(spec)) if spec.on_head else ""
+    head = find_head(provider_for(spec, paths)) if spec.on_head else None
+    now = ray_session(head.instance_id) if head else ""
     before = note.read_text() if note.exists() else ""
     if before != now:
         end_workers(spec, paths, on_step)

@@ -49,7 +49,7 @@ def down_here(
         with ActorLock(paths.lock, "down"):
             floors = _floors(spec) if options.keep_min_workers else {}
             _terminate(provider, on_step, "the workers", lambda: _workers(provider, floors))
-            if not workers_only:
+            if not workers_only and not options.keep_head:
                 _terminate(provider, on_step, "the head", lambda: _heads(provider))
             _close_ledger(paths, provider, workers_only=workers_only)
             if not workers_only:
@@ -101,7 +101,8 @@ def _terminate(
             provider.terminate([i.instance_id for i in left])
             # A machine that did not answer ends as a node; what runs there is still to be told of.
             progress.say("; ".join([said, *notices_of(provider)]))
-            left = find()
+            # A machine that was bought takes its time to end.
+            left = [i for i in find() if i.status is not InstanceStatus.TERMINATING]
         if left:
             ids = ", ".join(i.instance_id for i in left)
             raise LaunchError(f"still there after {_TRIES} tries: {ids}")

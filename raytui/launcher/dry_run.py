@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 
 from raytui.backends.base import ProviderError
 from raytui.config.bootstrap_files import BOOTSTRAP_FILES
 from raytui.config.locations import ClusterPaths
+from raytui.launcher.dry_run_bought import (
+    Market,
+    cost_lines,
+    head_line,
+    look_around,
+    needs_lines,
+    ways_lines,
+)
 from raytui.launcher.head_notes import HeadRecord, read_record
+from raytui.launcher.head_place import HeadPlace, head_place
 from raytui.launcher.options import UpOptions
-from raytui.launcher.reach import HeadReach, head_host, head_id, is_remote
+from raytui.launcher.reach import HeadReach, is_remote
 from raytui.launcher.worker_keys import unknown_hosts
 from raytui.model.spec import ClusterSpec
 from raytui.model.step import LaunchError
@@ -28,6 +38,7 @@ from raytui.provisioning.node_setup import (
     worker_setup,
 )
 from raytui.provisioning.progress import step
+from raytui.provisioning.registry import cloud_for
 
 _WHY = {
     Change.SET_UP: "it was never set up, or the file, a mount or a command has changed",
@@ -43,40 +54,79 @@ _FROM_BARE = Work(Change.SET_UP, setup_commands=True, start_ray=True)
 def what_up_would_do(spec: ClusterSpec, options: UpOptions) -> Iterator[str]:
     """Lines for a person. The head is asked what it was made from, if it lets us in.
 
-    Raises LaunchError when a file that is to be copied cannot be read.
+    Raises LaunchError when a file that is to be copied cannot be read, or a cloud not be asked.
     """
     yield f"{spec.cluster_name}: provider {spec.provider.type}, at most {spec.max_workers} workers"
     if not is_remote(spec):
         yield f"head: {spec.head_node_type}, on this machine"
-    else:
-        try:
-            yield from _head(spec, options)
-        except OSError as error:
-            raise LaunchError(str(error)) from error
+        yield from _workers(spec)
+        return
+    paths = ClusterPaths(spec.cluster_name)
+    cloud = cloud_for(spec)
+    try:
+        if cloud:
+            yield from _bought(look_around(spec, paths, cloud), paths, options)
+        else:
+            place = head_place(spec, paths)
+            yield from _head(spec, paths, options, place, f"head {place.address}", spec)
+            yield from _workers(spec, place.instance_id)
+    except (OSError, ProviderError) as error:
+        raise LaunchError(str(error), getattr(error, "detail", "")) from error
+
+
+def _bought(market: Market, paths: ClusterPaths, options: UpOptions) -> Iterator[str]:
+    yield from needs_lines(market)
+    spec = _without_key_to_be_made(market.filled)
+    yield from _head(spec, paths, options, market.place, head_line(market), market.written)
+    yield "head " + spec.head_node_type + ":"
+    yield from ways_lines(market, spec.node_types[spec.head_node_type])
+    for kind in spec.worker_types:
+        yield f"workers {kind.name}: {kind.min_workers} to {kind.max_workers}"
+        yield from ways_lines(market, kind)
+        yield from map(_line, worker_setup(spec, kind, "", "").steps(_FROM_BARE))
+    yield from cost_lines(market)
+
+
+def _without_key_to_be_made(spec: ClusterSpec) -> ClusterSpec:
+    key = spec.auth.ssh_private_key
+    if not key or Path(key).expanduser().exists():
+        return spec
+    return msgspec.structs.replace(
+        spec, auth=msgspec.structs.replace(spec.auth, ssh_private_key="")
+    )
+
+
+def _workers(spec: ClusterSpec, head: str = "") -> Iterator[str]:
     for kind in spec.worker_types:
         pool = spec.pools.get(kind.name)
         where = f" on {', '.join(pool.hosts)}" if pool else ""
         yield f"workers {kind.name}: {kind.min_workers} to {kind.max_workers}{where}"
-        if is_remote(spec):
-            setup = worker_setup(spec, kind, "", head_id(spec))
-            yield from map(_line, setup.steps(_FROM_BARE))
+        if head:
+            yield from map(_line, worker_setup(spec, kind, "", head).steps(_FROM_BARE))
 
 
-def _head(spec: ClusterSpec, options: UpOptions) -> Iterator[str]:
-    paths = ClusterPaths(spec.cluster_name)
-    record, trouble = _ask(spec, paths)
+def _head(
+    spec: ClusterSpec,
+    paths: ClusterPaths,
+    options: UpOptions,
+    place: HeadPlace | None,
+    name: str,
+    as_written: ClusterSpec,
+) -> Iterator[str]:
+    record, trouble = _ask(spec, paths, place) if place else (HeadRecord(), "")
     with bootstrap_files(spec) as files:
         setup = head_setup(
             spec,
-            head_id(spec),
+            place.instance_id if place else "",
             bootstrap=files,
             own_program=True,
             rays_autoscaler=options.rays_autoscaler,
+            as_written=as_written,
         )
     known = msgspec.structs.replace(record.hashes, launch="")
     work = decide(known, setup.hashes, is_head=True, restarts=options.restarts)
     state = trouble or ("it is up" if record.is_up else "it is not up")
-    yield f"head {head_host(spec)}: {state}; {work.change}: {_WHY[work.change]}"
+    yield f"{name}: {state}; {work.change}: {_WHY[work.change]}"
     yield from (f"  note: {notice}" for notice in setup.notices)
     yield from map(_line, setup.steps(work))
     yield "  start the autoscaler"
@@ -85,10 +135,10 @@ def _head(spec: ClusterSpec, options: UpOptions) -> Iterator[str]:
         yield f"{count_text(len(unknown), 'host key')} unknown: {', '.join(unknown)} (raytui trust)"
 
 
-def _ask(spec: ClusterSpec, paths: ClusterPaths) -> tuple[HeadRecord, str]:
+def _ask(spec: ClusterSpec, paths: ClusterPaths, place: HeadPlace) -> tuple[HeadRecord, str]:
     """What the head has written down, and why it could not be asked."""
     try:
-        with HeadReach(spec, paths) as reach:
+        with HeadReach(spec, paths, place) as reach:
             with step(lambda _: None, "reach the head") as progress:
                 wait_for_login(reach.host, progress, threading.Event(), within_s=0.0)
             return read_record(reach.host, spec.cluster_name), ""

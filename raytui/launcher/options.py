@@ -25,10 +25,15 @@ class UpOptions(Struct, frozen=True):
     """Ray's own autoscaler scales, and ours watches only."""
     ask: Question | None = None
     """Asked before the Ray of a head that is up is started again; None: it is left as it is."""
+    relaunch: Question | None = None
+    """Asked before the machine of a head that was made from another file is ended for a new one;
+    None: it is left as it is."""
     trust: Question | None = None
     """Asked before unknown host keys of workers are pinned; None: they are an error."""
     login_within_s: float = 60.0
     """How long the head may take to let us in."""
+    boot_within_s: float = 900.0
+    """The same for a machine that was just bought (Ray's AUTOSCALER_NODE_START_WAIT_S)."""
 
 
 class DownOptions(Struct, frozen=True):
@@ -38,4 +43,10 @@ class DownOptions(Struct, frozen=True):
     """Head and autoscaler stay."""
     keep_min_workers: bool = False
     """Of each node type as many workers stay as its floor says."""
+    keep_head: bool = False
+    """The machine of the head stays, since somebody else ends it: who asks from there for an end of
+    all else."""
     login_within_s: float = 30.0
+    settle_s: float = 10.0
+    """How long nothing may appear before a cloud is believed that nothing is left, where a head
+    that buys machines could not be told to stop."""

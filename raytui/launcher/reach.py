@@ -7,17 +7,22 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-from raytui.backends.base import CommandRunner, ConfigError
+from raytui.backends.base import CommandRunner
+from raytui.backends.ssh.errors import HostKeyError, HungError, UnreachableError
 from raytui.backends.ssh.host_keys import HostKeys
 from raytui.backends.ssh.openssh import stream_argv, terminal_argv
 from raytui.backends.ssh.target import SshTarget, ssh_target
 from raytui.config.locations import ClusterPaths
+from raytui.launcher.head_place import HeadPlace, has_moved, head_place
 from raytui.model.spec import ClusterSpec, DockerSpec
 from raytui.provisioning.docker_commands import execute
 from raytui.provisioning.docker_runner import DockerRunner
 from raytui.provisioning.own_wheel import PROGRAM
 
 _HERE = "fake_multinode"
+
+MAY_HAVE_MOVED = (UnreachableError, HungError, HostKeyError)
+"""What a machine that was stopped leaves at its address: nothing, or by now a stranger."""
 
 
 def is_remote(spec: ClusterSpec) -> bool:
@@ -76,38 +81,46 @@ class Reach:
 class HeadReach(Reach):
     """The head; raytui is installed there, beside Ray."""
 
-    def __init__(self, spec: ClusterSpec, paths: ClusterPaths) -> None:
-        """Raises ConfigError when nothing says where the head is."""
-        super().__init__(*head_target(spec, paths), spec.head.docker, spec)
+    def __init__(
+        self, spec: ClusterSpec, paths: ClusterPaths, place: HeadPlace | None = None
+    ) -> None:
+        """Raises as `head_place`, which says where it is when nobody else does."""
+        super().__init__(*head_target(spec, paths, place), spec.head.docker, spec)
 
 
-def head_host(spec: ClusterSpec) -> str:
-    """Name or address of the head as this machine reaches it; raises ConfigError."""
-    options = spec.provider.options
-    if spec.provider.type == "local" and "head_ip" in options:
-        return str(options.get("external_head_ip") or options["head_ip"])
-    raise ConfigError(
-        f"raytui {spec.cluster_name}: provider type {spec.provider.type} cannot be launched yet; "
-        "local (hosts reached by SSH) and fake_multinode (real Ray nodes on this machine) can"
+def head_that_answers(spec: ClusterSpec, paths: ClusterPaths) -> HeadReach:
+    """The head, after a look whether it lets us in; where it has moved, it is found again.
+
+    Raises SshError, and as `head_place`.
+    """
+    reach = HeadReach(spec, paths)
+    try:
+        reach.host.run(["true"])
+    except MAY_HAVE_MOVED:
+        reach.close()
+        if not has_moved(spec, paths):
+            raise
+        reach = HeadReach(spec, paths)
+        reach.host.run(["true"])
+    return reach
+
+
+def head_target(
+    spec: ClusterSpec, paths: ClusterPaths, place: HeadPlace | None = None
+) -> tuple[SshTarget, HostKeys]:
+    """Where the head is by SSH, and which keys it may show; raises as `head_place`."""
+    place = place or head_place(spec, paths)
+    target = ssh_target(
+        place.address, place.auth(spec), node_id=place.machine, ours=bool(place.machine)
     )
-
-
-def head_id(spec: ClusterSpec) -> str:
-    """The provider's id of the head's instance; raises ConfigError."""
-    head_host(spec)
-    return str(spec.provider.options["head_ip"])
-
-
-def head_target(spec: ClusterSpec, paths: ClusterPaths) -> tuple[SshTarget, HostKeys]:
-    """Where the head is by SSH, and which keys it may show; raises ConfigError."""
-    return ssh_target(head_host(spec), spec.auth), HostKeys(paths.known_hosts)
+    return target, HostKeys(paths.known_hosts)
 
 
 def stream_to_head(spec: ClusterSpec, paths: ClusterPaths, *arguments: str) -> list[str]:
     """The argv whose stdin and stdout are those of raytui on the head, with these arguments.
 
     As `HeadReach.inside.stream_command`, but quick: no connection of our own is prepared. Raises
-    ConfigError.
+    as `head_place`.
     """
     command = program_on_head(*arguments)
     if spec.head.docker:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -13,25 +15,29 @@ from raytui.backends.marked_processes import find_argv, instance_mark
 from raytui.config.bootstrap_files import CONFIG
 from raytui.config.launched import remember
 from raytui.config.locations import ClusterPaths
-from raytui.launcher.at_the_head import at_the_head
+from raytui.launcher.at_the_head import alone, at_the_head
+from raytui.launcher.bought_head import BoughtHead, bought_head
 from raytui.launcher.first_nodes import SET_UP_WAIT_S
 from raytui.launcher.head_notes import HeadRecord, read_record, write_record
+from raytui.launcher.head_place import head_place
 from raytui.launcher.options import UpOptions
-from raytui.launcher.reach import HeadReach, head_id
+from raytui.launcher.reach import HeadReach
 from raytui.launcher.told_steps import run_on_head
-from raytui.launcher.worker_keys import known_hosts_for_head
+from raytui.launcher.worker_keys import known_hosts_for_head, worker_hosts
 from raytui.model.spec import ClusterSpec
 from raytui.model.step import LaunchError, StepSink
 from raytui.model.text import first_line
 from raytui.provisioning.bootstrap import bootstrap_files
 from raytui.provisioning.deciding import Restarts
 from raytui.provisioning.hashes import NodeHashes
-from raytui.provisioning.login import PATIENT
+from raytui.provisioning.login import PATIENT, PATIENT_WITH_NEW
 from raytui.provisioning.node_setup import head_setup
+from raytui.provisioning.node_tags import failed, half_done, made_from
 from raytui.provisioning.node_update import NodeUpdate, update_node
 from raytui.provisioning.own_install import probe_command
-from raytui.provisioning.own_wheel import write_wheels
+from raytui.provisioning.own_wheel import extras_for, write_wheels
 from raytui.provisioning.progress import step
+from raytui.provisioning.registry import cloud_for
 
 _ASK_S = 60.0
 _DAEMON_WAIT_S = 180.0
@@ -45,10 +51,23 @@ def up_there(spec: ClusterSpec, paths: ClusterPaths, on_step: StepSink, options:
     """
     paths.make()
     try:
-        with at_the_head(spec, paths, "up", on_step, options.login_within_s) as reach:
-            _Launch(spec, paths, reach, on_step, options).to_the_end()
+        with alone(paths, "up"):
+            _up_there(spec, paths, on_step, options)
     except (ProviderError, OSError) as error:
         raise LaunchError(str(error), getattr(error, "detail", "")) from error
+
+
+def _up_there(
+    spec: ClusterSpec, paths: ClusterPaths, on_step: StepSink, options: UpOptions
+) -> None:
+    cloud = cloud_for(spec)
+    bought = bought_head(spec, paths, cloud, on_step, options) if cloud else None
+    if bought and bought.is_new:
+        options = msgspec.structs.replace(options, login_within_s=options.boot_within_s)
+    patient = PATIENT_WITH_NEW if bought and bought.is_new else PATIENT
+    within_s = options.login_within_s
+    with at_the_head(spec, paths, "up", on_step, within_s, patient) as reach:
+        _Launch(spec, paths, reach, on_step, options, bought).to_the_end()
 
 
 class _Launch:
@@ -56,38 +75,53 @@ class _Launch:
 
     def __init__(
         self,
-        spec: ClusterSpec,
+        written: ClusterSpec,
         paths: ClusterPaths,
         reach: HeadReach,
         on_step: StepSink,
         options: UpOptions,
+        bought: BoughtHead | None,
     ) -> None:
-        self._spec = spec
+        self._written = written
+        """As a person wrote it."""
+        self._spec = bought.spec if bought else written
+        self._bought = bought
+        self._head_id = head_place(written, paths).instance_id
         self._paths = paths
         self._reach = reach
         self._on_step = on_step
         self._options = options
-        self._known = read_record(reach.host, spec.cluster_name)
+        self._known = read_record(reach.host, written.cluster_name)
 
     def to_the_end(self) -> None:
         """See `up_there`."""
-        with step(self._on_step, "check host keys") as progress:
-            keys = known_hosts_for_head(
-                self._spec, self._paths, self._reach, progress, self._options.trust
-            )
+        keys = self._worker_keys() if worker_hosts(self._spec) else ""
         restarts = msgspec.structs.replace(
             self._options.restarts, no_restart=self._ray_runs() and self._leaves_ray()
         )
-        remember(self._paths, self._spec)
+        remember(self._paths, self._written)
+        self._tag(half_done())
         hashes = self._set_head_up(keys, restarts)
         self._note(HeadRecord(hashes))
         self._start_autoscaler()
         self._follow_first_nodes()
         self._note(HeadRecord(hashes, is_up=True))
+        self._tag(made_from(hashes, time.time()))
+
+    def _tag(self, written: Mapping[str, str]) -> None:
+        """Write down with a machine that was bought, for all who look at the cloud."""
+        if self._bought:
+            self._bought.tag(written)
+
+    def _worker_keys(self) -> str:
+        with step(self._on_step, "check host keys") as progress:
+            return known_hosts_for_head(
+                self._spec, self._paths, self._reach, progress, self._options.trust
+            )
 
     def _ray_runs(self) -> bool:
         """Whether GCS runs on the head, as this cluster's."""
-        argv = find_argv(instance_mark(head_id(self._spec)), "gcs_server")
+        argv = find_argv(instance_mark(self._head_id), "gcs_server")
         answer = self._reach.inside.run(argv, timeout_s=_ASK_S)
         return not answer.exit_code and bool(answer.output.strip())
 
@@ -117,11 +151,12 @@ class _Launch:
             )
             setup = head_setup(
                 self._spec,
-                head_id(self._spec),
+                self._head_id,
                 bootstrap=files,
                 own_program=True,
                 wheels=self._wheels(stack),
                 rays_autoscaler=self._options.rays_autoscaler,
+                as_written=self._written,
             )
             if setup.notices:
                 with step(self._on_step, "read the start commands") as progress:
@@ -130,8 +165,9 @@ class _Launch:
                 setup,
                 self._reach.host,
                 self._spec.cluster_name,
-                # Another launch hash means another machine, and here the file names the machine.
+                # Another launch hash means another machine, and by now this is the one.
                 msgspec.structs.replace(self._known.hashes, launch=""),
+                is_new=bool(self._bought and self._bought.is_new),
                 restarts=restarts,
             )
             updated = update_node(
@@ -141,13 +177,15 @@ class _Launch:
                 login_within_s=self._options.login_within_s,
             )
         if updated.error:
+            self._tag(failed())
             raise LaunchError(f"the head is not set up: {updated.error}", updated.detail)
         return updated.hashes
 
     def _wheels(self, stack: ExitStack) -> str:
         """A directory with wheels, or empty when the head needs none."""
         with step(self._on_step, "pack raytui") as progress:
-            answer = self._reach.inside.run_shell(probe_command(), timeout_s=_ASK_S)
+            extras = extras_for(self._spec)
+            answer = self._reach.inside.run_shell(probe_command(extras), timeout_s=_ASK_S)
             words = answer.output.split()
             if words[-1:] == ["same"]:
                 progress.skip("the head has it")
@@ -156,7 +194,7 @@ class _Launch:
                 progress.skip("the head gets it from its index")
                 return ""
             directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="raytui-wheels-"))
-            wheels = write_wheels(Path(directory))
+            wheels = write_wheels(Path(directory), extras)
             size = sum(wheel.stat().st_size for wheel in wheels)
             progress.say(f"{len(wheels)} wheels, {size / 1e6:.0f} MB")
             return directory

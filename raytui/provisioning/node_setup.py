@@ -16,6 +16,7 @@ from raytui.provisioning.deciding import Change, Work
 from raytui.provisioning.docker_commands import mounted
 from raytui.provisioning.hashes import NodeHashes, head_hashes, launch_hash, worker_hashes
 from raytui.provisioning.own_install import install_command
+from raytui.provisioning.own_wheel import extras_for
 from raytui.provisioning.ray_start import (
     head_environment,
     head_start,
@@ -88,6 +89,8 @@ class NodeSetup(Struct, frozen=True):
     docker: DockerSpec | None = None
     own_program: bool = False
     """raytui itself is installed, too (own_install.py)."""
+    extras: tuple[str, ...] = ()
+    """Of raytui's, which go with it."""
     wheels: str = ""
     """Directory here with raytui and what it needs, for a node that has no index (own_wheel.py)."""
     notices: tuple[str, ...] = ()
@@ -140,7 +143,9 @@ class NodeSetup(Struct, frozen=True):
         """Install raytui, each time: the version here may be another one by now."""
         there = _WHEELS_THERE if self.wheels else ""
         copy = SetupStep("copy raytui", CopyFiles(self.wheels, _WHEELS_THERE), lasts=False)
-        install = SetupStep("install raytui", RunCommand(install_command(there)), lasts=False)
+        install = SetupStep(
+            "install raytui", RunCommand(install_command(there, self.extras)), lasts=False
+        )
         return [copy, install] if self.wheels else [install]
 
     def _copies(self) -> list[SetupStep]:
@@ -195,6 +200,7 @@ def head_setup(
         old_mark=instance_mark(instance_id),
         docker=spec.head.docker,
         own_program=own_program,
+        extras=extras_for(spec),
         wheels=wheels,
         notices=() if rays_autoscaler else start.notices,
     )

@@ -24,12 +24,18 @@ def ray_started_in(written: Mapping[str, str]) -> float:
 
 def half_done() -> dict[str, str]:
     """For a machine on which a set-up begins: until that is done, it was made from nothing."""
-    return {tags.RUNTIME: "", tags.CONTENTS: ""}
+    return {tags.STATUS: "setting-up", tags.RUNTIME: "", tags.CONTENTS: ""}
+
+
+def failed() -> dict[str, str]:
+    """For a machine whose set-up ended before its time."""
+    return {tags.STATUS: "update-failed"}
 
 
 def made_from(hashes: NodeHashes, ray_started_at: float) -> dict[str, str]:
     """For a machine that is done."""
     return {
+        tags.STATUS: "up-to-date",
         tags.LAUNCH: hashes.launch,
         tags.RUNTIME: hashes.runtime,
         tags.CONTENTS: hashes.contents,

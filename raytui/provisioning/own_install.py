@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shlex
+from collections.abc import Sequence
 from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
@@ -63,7 +64,7 @@ print("raytui", raytui.__version__, "in", sys.executable)
 """
 
 
-def probe_command() -> str:
+def probe_command(extras: Sequence[str] = (EXTRA,)) -> str:
     """Shell text that prints what the head needs: `same` (nothing), `index` or `wheels`.
 
     It has the same raytui already; or it can get this version, a released one, from its index; or
@@ -75,10 +76,10 @@ def probe_command() -> str:
         wanted = shlex.quote(_requirement(own))
         ask = f'"$python" -m pip install --dry-run --no-deps -q {wanted} >/dev/null 2>&1'
         index = f"elif {ask}; then echo index\n"
-    return f"{_begin(own)}if same; then echo same\n{index}else echo wheels; fi"
+    return f"{_begin(own, extras)}if same; then echo same\n{index}else echo wheels; fi"
 
 
-def install_command(directory: str = "") -> str:
+def install_command(directory: str = "", extras: Sequence[str] = (EXTRA,)) -> str:
     """Shell text that makes raytui of this version run on the head, and writes PROGRAM there.
 
     It goes into the Python of `ray`. With wheels in `directory` there these are taken alone first;
@@ -87,9 +88,9 @@ def install_command(directory: str = "") -> str:
     """
     own = distribution(OURS)
     wanted = shlex.quote(_requirement(own))
-    words = f"{wanted} {shlex.join(_extras(own))}"
+    words = f"{wanted} {shlex.join(_needed(own, extras))}"
     write = f'"$python" -P -c {shlex.quote(_WRITE)} {shlex.quote(PROGRAM)}'
-    begin = _begin(own) + _able(own)
+    begin = _begin(own, extras) + _able(own)
     if not directory:
         return f"{begin}(same || (able && get {words})) && {write}"
     # `~` is for the shell there.
@@ -113,9 +114,9 @@ def package_digest() -> str:
     return digest.hexdigest()
 
 
-def _begin(own: Distribution) -> str:
+def _begin(own: Distribution, extras: Sequence[str]) -> str:
     """Shell text that finds `python` and can tell whether it has the `same` raytui."""
-    asked = shlex.join([package_digest(), *_extras(own)])
+    asked = shlex.join([package_digest(), *_needed(own, extras)])
     is_same = f'"$python" -P -c {shlex.quote(_IS_SAME)} {asked} 2>/dev/null'
     return f"{_RAYS_PYTHON}same() {{ {is_same}; }}\n"
 
@@ -130,6 +131,6 @@ def _requirement(own: Distribution) -> str:
     return f"{OURS}=={own.version}"
 
 
-def _extras(own: Distribution) -> list[str]:
-    """What the daemon needs beside raytui's plain requirements."""
-    return sorted({name for name, _ in requirements(own, EXTRA)})
+def _needed(own: Distribution, extras: Sequence[str]) -> list[str]:
+    """What these extras need beside raytui's plain requirements."""
+    return sorted({name for extra in extras for name, _ in requirements(own, extra)})

@@ -8,12 +8,13 @@ import hashlib
 import io
 import re
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
 import raytui
 from raytui.config.locations import packaged
+from raytui.model.spec import ClusterSpec
 from raytui.model.step import LaunchError
 
 PROGRAM = ".local/share/raytui/raytui"
@@ -21,6 +22,7 @@ PROGRAM = ".local/share/raytui/raytui"
 
 OURS = "raytui"
 EXTRA = "ray"
+_OF_PROVIDER = {"aws": "aws"}
 _NOT_BROUGHT = frozenset({"ray"})
 """The head has its own Ray, of the version that its set-up commands chose."""
 
@@ -32,7 +34,13 @@ _RECORDS = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
 """What an installer wrote about this installation, which is not part of the wheel."""
 
 
-def write_wheels(directory: Path) -> tuple[Path, ...]:
+def extras_for(spec: ClusterSpec) -> tuple[str, ...]:
+    """The extras of raytui that a head needs, for its daemon and for its provider."""
+    own = _OF_PROVIDER.get(spec.provider.type)
+    return (EXTRA, own) if own else (EXTRA,)
+
+
+def write_wheels(directory: Path, extras: Iterable[str] = (EXTRA,)) -> tuple[Path, ...]:
     """Pack raytui and all that it needs, without a network; the first wheel is raytui's own.
 
     Compiled packages fit machines with the same system and Python. Raises LaunchError when raytui
@@ -43,17 +51,17 @@ def write_wheels(directory: Path) -> tuple[Path, ...]:
     except PackageNotFoundError:
         raise LaunchError("raytui is not installed here: pip install raytui") from None
     wheels = [_pack(own, _own_files(own), _WHEEL, directory)]
-    for needed in _needed(own):
+    for needed in _needed(own, extras):
         tags = needed.read_text("WHEEL")
         if tags:
             wheels.append(_pack(needed, _installed_files(needed), tags, directory))
     return tuple(wheels)
 
 
-def _needed(of: Distribution) -> list[Distribution]:
+def _needed(of: Distribution, extras: Iterable[str]) -> list[Distribution]:
     """What a distribution needs, and what that needs, as far as it is installed here."""
     found: dict[str, Distribution] = {}
-    waiting = requirements(of) | requirements(of, EXTRA)
+    waiting = requirements(of).union(*(requirements(of, extra) for extra in extras))
     asked = set(waiting)
     while waiting:
         name, extra = waiting.pop()

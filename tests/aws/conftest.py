@@ -8,6 +8,7 @@ import pytest
 from raytui.backends.aws.session import AwsSession
 from tests.aws.bootstrapping import PARAMETERS
 from tests.aws.emulated import Emulated, Server
+from tests.aws.laptop import SETTINGS, Laptop
 from tests.aws.world import REGION, World
 
 
@@ -60,3 +61,14 @@ def account(
     monkeypatch.setenv("HOME", str(tmp_path))
     ec2.parameters = dict(PARAMETERS)
     return opened
+
+
+@pytest.fixture
+def laptop(
+    ec2: Emulated, account: AwsSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Laptop:
+    """Who launches, in an account where nobody has launched anything yet."""
+    settings = tmp_path / "ssh_config"
+    settings.write_text(SETTINGS)
+    monkeypatch.setenv("RAYTUI_SSH_CONFIG", str(settings))
+    return Laptop(ec2, account)

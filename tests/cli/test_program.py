@@ -133,14 +133,15 @@ def test_a_bad_file_is_told_with_line_and_key(tmp_path: Path):
 
 
 def test_a_provider_without_a_backend_is_one_sentence(tmp_path: Path):
-    file = tmp_path / "aws.yaml"
+    file = tmp_path / "gcp.yaml"
     file.write_text(
-        "cluster_name: far\nprovider: {type: aws, region: us-west-2}\nhead_node_type: head\n"
+        "cluster_name: far\nprovider: {type: gcp, region: us, project_id: p}\n"
+        "head_node_type: head\n"
         "available_node_types: {head: {node_config: {}, resources: {CPU: 4}}}\n"
     )
     done = raytui("up", str(file))
     assert done.returncode == ExitCode.FAILED
-    assert "provider type aws cannot be launched yet" in done.stderr
+    assert "provider type gcp cannot be launched yet" in done.stderr
     assert not (ClusterPaths("far").dir / "launched.json").exists()
 
 

@@ -1,0 +1,109 @@
+"""What `up` would buy in a cloud, and at which price, told without buying any of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from raytui.backends.base import Machines
+from raytui.backends.cloud import Cloud, Needs
+from raytui.config.locations import ClusterPaths
+from raytui.launcher.head_place import HeadPlace, heads_in, noted_place, place_of
+from raytui.model.spec import ClusterSpec, NodeType, Offering
+from raytui.model.state import Instance
+from raytui.model.text import count_text
+from raytui.provisioning.node_setup import launch_hash_of
+from raytui.provisioning.node_tags import hashes_in
+from raytui.provisioning.registry import machines_for
+
+_WAYS_TOLD = 6
+"""Of the ways to buy a node type, the cheapest first."""
+
+
+class Market(Struct, frozen=True):
+    """A cluster as its cloud has it now."""
+
+    written: ClusterSpec
+    filled: ClusterSpec
+    """With what was found of what machines need; what is to be made is still open."""
+    needs: Needs
+    machines: Machines
+    head: Instance | None
+    place: HeadPlace | None
+    """Where the head is, once it has an address."""
+
+
+def look_around(spec: ClusterSpec, paths: ClusterPaths, cloud: Cloud) -> Market:
+    """Ask the cloud, and change nothing. Raises ProviderError."""
+    needs = cloud.look_up()
+    filled = needs.filled()
+    machines = machines_for(filled, paths)
+    head = next(iter(heads_in(machines.list_instances(), noted_place(paths))), None)
+    has_address = head is not None and head.ip
+    place = place_of(head, cloud, filled.auth.ssh_private_key) if head and has_address else None
+    return Market(spec, filled, needs, machines, head, place)
+
+
+def needs_lines(market: Market) -> Iterator[str]:
+    """What machines need, in the order in which it would be made."""
+    yield "what machines need:"
+    for part in market.needs.parts:
+        detail = f": {part.detail}" if part.detail else ""
+        yield f"  {part.kind}: {part.state}, {part.name}{detail}"
+
+
+def head_line(market: Market) -> str:
+    """Which machine is, or would be, the head."""
+    head, written = market.head, market.written
+    if head is None:
+        return f"head {written.head_node_type}: to be launched"
+    words = f"head {head.instance_id} ({head.instance_type} in {head.zone})"
+    known = hashes_in(market.machines.tags(head.instance_id)).launch
+    if head.node_type == written.head_node_type and known in (
+        "",
+        launch_hash_of(written, written.head),
+    ):
+        return words
+    return f"{words}: made from another node_config or auth; up asks whether to launch another"
+
+
+def ways_lines(market: Market, node_type: NodeType) -> Iterator[str]:
+    """The ways to buy a node type, the cheapest first."""
+    ways = market.machines.offerings(node_type)
+    for way in ways[:_WAYS_TOLD]:
+        yield f"  {way.text() or 'any'}: {_price(way.price_per_hour)}"
+    if len(ways) > _WAYS_TOLD:
+        yield f"  and {count_text(len(ways) - _WAYS_TOLD, 'more way')}"
+
+
+def cost_lines(market: Market) -> Iterator[str]:
+    """What the head costs, and the cluster at its full size, each node bought the cheapest way."""
+    spec = market.filled
+    head = _cheapest(market.machines.offerings(spec.node_types[spec.head_node_type]))
+    yield f"price of the head: {_price(head)}"
+    costs = [
+        (_cheapest(market.machines.offerings(kind)), kind)
+        for kind in spec.worker_types
+        if kind.max_workers
+    ]
+    unknown = [kind.name for cost, kind in costs if cost is None]
+    if head is None or unknown:
+        names = ", ".join([*(["the head"] if head is None else []), *unknown])
+        yield f"price at full size: unknown, since that of {names} is"
+        return
+    left, total = spec.max_workers, head
+    # Of limits that cannot all be reached, those of the dearest nodes.
+    for cost, kind in sorted(costs, key=lambda one: -(one[0] or 0)):
+        count = min(left, kind.max_workers)
+        left, total = left - count, total + count * (cost or 0)
+    workers = count_text(spec.max_workers - left, "worker")
+    yield f"price at full size: at most {_price(total)}, for the head and {workers}"
+
+
+def _cheapest(ways: tuple[Offering, ...]) -> float | None:
+    return min((w.price_per_hour for w in ways if w.price_per_hour is not None), default=None)
+
+
+def _price(usd: float | None) -> str:
+    return "price unknown" if usd is None else f"${usd:.4g} an hour"
