@@ -54,6 +54,8 @@ TRANSITIONS: dict[InstanceStatus, frozenset[InstanceStatus]] = {
 """Legal moves. A move to the same status is not a move."""
 
 FINAL = frozenset(status for status, nexts in TRANSITIONS.items() if not nexts)
+ON_ORDER = frozenset({_S.QUEUED, _S.REQUESTED})
+"""Statuses of what the provider has not given yet, so that it cannot be given back."""
 STARTING = frozenset({_S.QUEUED, _S.REQUESTED, _S.ALLOCATED, _S.SETTING_UP})
 LEAVING = frozenset({_S.DRAINING, _S.TERMINATING, _S.SETUP_FAILED, _S.LOST})
 COUNTED = STARTING | {_S.RUNNING}

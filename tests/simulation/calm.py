@@ -52,7 +52,7 @@ def _calm_down(story: Story) -> None:
     for task in story.truth.tasks:
         task.seconds = task.ends_at = math.inf  # what is there now is what has to be served
     for machine in story.cloud.alive.values():
-        machine.dies_at = math.inf
+        machine.dies_at = machine.noticed_at = math.inf
         machine.listed_from = min(machine.listed_from, story.clock.now)
     for machine in story.cloud.machines.values():
         if not machine.alive and machine.listed_until < math.inf:

@@ -28,6 +28,7 @@ from tests.simulation.clock import EPOCH, Clock
 from tests.simulation.faults import Fault, Weather
 
 _NEVER = math.inf
+NOTICE_S = 120.0
 
 _REFUSALS: tuple[tuple[Fault, type[ProviderError], str], ...] = (
     (faults.CAPACITY, CapacityError, "InsufficientInstanceCapacity"),
@@ -54,6 +55,10 @@ class Machine:
     boots_at: float = _NEVER
     """When it becomes a Ray node."""
     dies_at: float = _NEVER
+    noticed_at: float = _NEVER
+    """From when on it can know that it will be taken back."""
+    at_risk_from: float = _NEVER
+    """From when on it can know that it may be."""
     dies_how: str = ""
     """`dies`: it is listed as LOST. `taken`: it is listed no more. `raylet`: it lives on."""
     listed_from: float = 0.0
@@ -185,6 +190,13 @@ class Cloud:
         ):
             if weather.strikes(fault):
                 self._doom(machine, boot_s + weather.between(fault, 0.0, 120.0), how)
+
+        if weather.strikes(faults.AT_RISK):
+            machine.at_risk_from = now + weather.between(faults.AT_RISK, 0.0, 120.0)
+        if weather.strikes(faults.NOTICED):
+            in_s = weather.between(faults.NOTICED, 0.0, 150.0)
+            machine.noticed_at = now + in_s
+            self._doom(machine, in_s + NOTICE_S, "taken")
 
     def _doom(self, machine: Machine, in_s: float, how: str) -> None:
         if machine.born + in_s < machine.dies_at:

@@ -74,6 +74,11 @@ DISK_FULL = Fault("disk-full", 0.01, "a step: the ledger cannot grow for seconds
 CLOCK_JUMPS = Fault("clock-jumps", 0.005, "a step: the wall clock is set, back or forward")
 SUSPENDED = Fault("suspended", 0.003, "a step: the daemon's machine sleeps for minutes")
 
+# Notices; the last, so that the older faults strike in a seed as they always did.
+NOTICED = Fault("noticed", 0.15, "a machine: taken back, two minutes after a notice of it")
+AT_RISK = Fault("at-risk", 0.1, "a machine: a notice that it may be taken back")
+DRAIN_UNTOLD = Fault("drain-untold", 0.2, "a notice: written down, but Ray was not told to drain")
+
 FAULTS: tuple[Fault, ...] = tuple(x for x in list(globals().values()) if isinstance(x, Fault))
 
 

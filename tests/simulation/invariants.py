@@ -17,10 +17,10 @@ from raytui.model.command import (
     SweepOrphans,
     Terminate,
 )
-from raytui.model.lifecycle import LEAVING
+from raytui.model.lifecycle import COUNTED, LEAVING, ON_ORDER
 from raytui.model.plan import Removal, Request, Wait
 from raytui.model.reason import Why
-from raytui.model.state import NodeStatus
+from raytui.model.state import NodeStatus, NoticeKind
 from tests.simulation.cloud import Ended
 from tests.simulation.people import Order
 from tests.simulation.witness import Witness
@@ -28,6 +28,8 @@ from tests.simulation.witness import Witness
 _MISSED_ROUNDS = 8
 _MISSED_S = 30.0
 """A machine may be unknown for so many rounds, and so long: listings come late."""
+_OF_ROOM = (Request.DEMAND, Request.GANG, Request.REPLACEMENT)
+_UNHEEDED_ROUNDS = 3
 _OVER_LIMIT = (Why.OVER_MAX_TYPE, Why.OVER_MAX_GLOBAL, Why.TYPE_GONE)
 
 
@@ -54,7 +56,7 @@ def never_above_max_workers(seen: Witness) -> Iterator[str]:
 
 
 def never_the_head_nor_a_busy_node(seen: Witness) -> Iterator[str]:
-    """Except by an order, or at the deadline of a drain that a person caused."""
+    """Except by an order, at the deadline of a drain that a person caused, or of a notice."""
     for end in seen.ended:
         name = end.machine.id
         if end.machine.instance.is_head:
@@ -77,8 +79,9 @@ def _may_cut(seen: Witness, removal: Removal, end: Ended) -> bool:
     by_person = removal.reason.why is Why.BY_COMMAND or (
         removal.reason.why in _OVER_LIMIT and seen.limits_lowered
     )
+    taken_back = removal.reason.why is Why.TAKEN_BACK
     over = end.wall >= removal.deadline or seen.clock_set or end.machine.id not in seen.ran
-    return by_person and bool(removal.deadline) and over
+    return (by_person or taken_back) and bool(removal.deadline) and over
 
 
 def every_instance_has_a_row(seen: Witness) -> Iterator[str]:
@@ -107,7 +110,7 @@ def leaving_capacity_holds_no_demand(seen: Witness) -> Iterator[str]:
         return  # nothing was planned for what Ray was seen to have
     promised: Counter[str] = Counter()
     for outcome in seen.snapshot.outcomes:
-        if outcome.wait is Wait.RAY and outcome.kind in (Request.DEMAND, Request.GANG):
+        if outcome.wait is Wait.RAY and outcome.kind in _OF_ROOM:
             promised.update({n: units * outcome.count for n, units in outcome.resources.items()})
     if not promised:
         return
@@ -161,6 +164,8 @@ def orders_act_on_their_ids_alone(seen: Witness) -> Iterator[str]:
                 by = removal.reason.args.get("by")
                 if not any(removal.instance_id in _ended_by(o) for o in seen.orders if o.by == by):
                     yield f"{removal.instance_id} was ended in the name of {by}, who did not ask"
+            elif removal.reason.why is Why.TAKEN_BACK:
+                pass  # its owner asks nobody
             elif removal.instance_id in held:
                 yield f"{removal.instance_id} is held and was to be removed ({removal.reason.why})"
             elif paused:
@@ -205,6 +210,25 @@ def _paused(orders: list[Order]) -> bool:
     return paused
 
 
+def notices_are_heeded(seen: Witness) -> Iterator[str]:
+    """A machine that will be taken back is on its way out soon after anybody could know."""
+    shown, view = seen.snapshot, seen.gcs.shown
+    if shown is None or view is None or shown.trouble or shown.paused_by:
+        return
+    if seen.gcs.showed_stale or seen.refused_writes or not all(s.ok for s in shown.sources):
+        return
+    told = {n.instance_id for n in view.notices if n.kind is NoticeKind.INTERRUPTION}
+    working = {
+        name
+        for name, row in seen.rows.items()
+        if row.status in COUNTED - ON_ORDER and not row.quarantined
+    }
+    seen.unheeded = Counter({name: seen.unheeded[name] + 1 for name in told & working})
+    for name, rounds in seen.unheeded.items():
+        if rounds > _UNHEEDED_ROUNDS:
+            yield f"{name} will be taken back and stays"
+
+
 def nothing_is_doubled(seen: Witness) -> Iterator[str]:
     """Written down before it is launched; no decision gets more nodes than it says."""
     yield from seen.evidence
@@ -229,6 +253,7 @@ INVARIANTS: tuple[Callable[[Witness], Iterator[str]], ...] = (
     failed_calls_are_told,
     trouble_is_told,
     orders_act_on_their_ids_alone,
+    notices_are_heeded,
     nothing_is_doubled,
 )
 

@@ -19,12 +19,14 @@ from raytui.model.state import (
     LabelSelector,
     Node,
     NodeStatus,
+    Notice,
+    NoticeKind,
     Strategy,
 )
 from raytui.ray.base import AutoscalerReport, DrainAnswer, RayError, RayView
 from tests.simulation import faults
 from tests.simulation.clock import Clock
-from tests.simulation.cloud import Cloud, Machine
+from tests.simulation.cloud import NOTICE_S, Cloud, Machine
 from tests.simulation.faults import Weather
 
 _ENDLESS = math.inf
@@ -52,6 +54,13 @@ class RayNode:
     def id(self) -> str:
         """Its instance id."""
         return self.machine.id
+
+    def drain(self, now: float) -> None:
+        """Take no new work, and leave when there is none."""
+        if not self.draining:
+            self.draining = True
+            if not self.running:
+                self.leaves_at = now + 2.0
 
 
 @dataclass(eq=False)
@@ -95,6 +104,8 @@ class RayTruth:
         self.groups: list[Group] = []
         self.wanted: tuple[tuple[Resources, int], ...] = ()
         """What request_resources asked for."""
+        self.notices: dict[tuple[str, NoticeKind], Notice] = {}
+        """What nodes have written down, by instance and kind."""
         self.session = 1
         self.version = 0
         self._booted = 0
@@ -110,6 +121,7 @@ class RayTruth:
             if machine.boots_at <= now and machine.id not in self.nodes:
                 self._boot(machine)
         for node in list(self.nodes.values()):
+            self._read_notices(node)
             if node.leaves_at <= now and not node.running:
                 self._cloud.die(node.machine, "raylet")
         for task in [t for t in self.tasks if t.ends_at <= now]:
@@ -135,6 +147,23 @@ class RayTruth:
         machine.boots_at = _ENDLESS
         self.nodes[machine.id] = node
 
+    def _read_notices(self, node: RayNode) -> None:
+        """What the watcher on the node does, once for each notice."""
+        machine, now = node.machine, self._clock.now
+        if machine.at_risk_from <= now:
+            machine.at_risk_from = _ENDLESS
+            self._note(Notice(machine.id, NoticeKind.REBALANCE, "AWS", self._clock.wall()))
+        if machine.noticed_at <= now:
+            until = self._clock.wall() + machine.noticed_at + NOTICE_S - now
+            machine.noticed_at = _ENDLESS
+            wall = self._clock.wall()
+            self._note(Notice(machine.id, NoticeKind.INTERRUPTION, "AWS", wall, until))
+            if not self._weather.strikes(faults.DRAIN_UNTOLD):
+                node.drain(now)
+
+    def _note(self, notice: Notice) -> None:
+        self.notices[notice.instance_id, notice.kind] = notice
+
     def lose(self, instance_id: str) -> None:
         """A raylet is no more; what ran there is to be run elsewhere."""
         node = self.nodes.pop(instance_id, None)
@@ -156,6 +185,7 @@ class RayTruth:
         """The head's Ray is started anew: every other raylet dies, and all work is gone."""
         self.session += 1
         self.version = 0
+        self.notices.clear()
         self.clear()
         self.wanted = ()
         for node in list(self.nodes.values()):
@@ -254,6 +284,7 @@ class RayTruth:
             ),
             constraints=(Constraint(bundles),) if bundles else (),
             session=f"session-{self.session}",
+            notices=tuple(self.notices.values()),
         )
 
 
@@ -340,9 +371,7 @@ class GcsDoor:
             return DrainAnswer(False, "The raylet does not want to.")
         self._say(f"drain {node.id} {'if idle' if idle_only else 'until its deadline'}")
         if not node.draining:
-            node.draining = True
-            if not node.running:
-                node.leaves_at = self._clock.now + 2.0
+            node.drain(self._clock.now)
             if self._weather.strikes(faults.DIES_DRAINING):
                 delay = self._weather.between(faults.DIES_DRAINING, 0.0, 20.0)
                 node.machine.dies_at = min(node.machine.dies_at, self._clock.now + delay)

@@ -203,6 +203,10 @@ MUTANTS = (
     ),
     Mutant("launches are not resumed", Launching, "resume", _always(None), "converges"),
     Mutant("upscaling never begins", Capacity, "speed_left", _always(0), "converges"),
+    Mutant(
+        "notices are not heeded",
+        Removing, "taken_back", _always(()), "notices_are_heeded",
+    ),
     Mutant("idle nodes stay", Removing, "idle", _always(()), "goes_back_to_its_floors"),
     Mutant(
         "floors are not kept",

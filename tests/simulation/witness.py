@@ -66,6 +66,8 @@ class Witness:
     """Words of failed calls that the daemon got, and for how many good rounds they were missing."""
     refused_writes: int = 0
     """Writes that found the disk full in this step."""
+    unheeded: Counter[str] = field(default_factory=Counter)
+    """In how many good rounds a node worked on that will be taken back."""
     evidence: list[str] = field(default_factory=list)
     """Violations found at the moment they happened."""
     _newest_decision: int = 0

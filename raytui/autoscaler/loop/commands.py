@@ -19,7 +19,7 @@ from raytui.model.command import (
     SweepOrphans,
     Terminate,
 )
-from raytui.model.lifecycle import LEAVING, InstanceStatus
+from raytui.model.lifecycle import LEAVING, ON_ORDER
 from raytui.model.plan import Hold, Memory, Removal
 from raytui.model.reason import Why, because
 from raytui.model.resources import Resources
@@ -126,7 +126,7 @@ def _terminate(controls: Controls, command: Terminate, by: str, now: float) -> s
     members = [m for m in named if m.status not in LEAVING or _is_stuck(m)]
     if not members:
         raise CommandRefused("they are leaving already")
-    awaited = [member.id for member in members if member.status in _ON_ORDER]
+    awaited = [member.id for member in members if member.status in ON_ORDER]
     if awaited:
         raise CommandRefused(f"{awaited[0]} is on order: it can be terminated when it has come")
     as_ruled = controls.spec.removal.ordered_drain_s
@@ -135,9 +135,6 @@ def _terminate(controls: Controls, command: Terminate, by: str, now: float) -> s
     _forget_holds(controls, removals)
     controls.remove(removals, by, now)
     return f"draining {', '.join(r.instance_id for r in removals)}, until {clock_text(deadline)}"
-
-
-_ON_ORDER = frozenset({InstanceStatus.QUEUED, InstanceStatus.REQUESTED})
 
 
 def _ordered(member: Member, by: str, deadline: float) -> Removal:

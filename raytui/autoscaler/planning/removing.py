@@ -11,7 +11,7 @@ from raytui.autoscaler.planning.ceilings import about_limit
 from raytui.autoscaler.planning.orphans import why_orphan
 from raytui.autoscaler.planning.pace import Pace
 from raytui.autoscaler.planning.taken_back import taken_back_by
-from raytui.model.lifecycle import LEAVING, InstanceStatus
+from raytui.model.lifecycle import LEAVING, ON_ORDER, InstanceStatus
 from raytui.model.plan import Kept, Memory, Removal
 from raytui.model.reason import Reason, Why, because
 from raytui.model.resources import UNITS_PER_ONE
@@ -19,9 +19,6 @@ from raytui.model.state import Instance, Member, Node, NodeStatus
 
 REFUSAL_S = 30.0
 """How long Ray's word stands that a node is no longer idle, whatever its state says: that lags."""
-
-_ON_ORDER = frozenset({InstanceStatus.QUEUED, InstanceStatus.REQUESTED})
-"""The provider has not given it yet, so it cannot be given back."""
 
 
 class Removing:
@@ -97,7 +94,7 @@ class Removing:
     def _may_leave(self, removal: Removal) -> bool:
         """Whether a chosen node may leave now; if not, it is remembered why."""
         status = self._capacity.members[removal.instance_id].status
-        if status in _ON_ORDER:
+        if status in ON_ORDER:
             return False
         if status is InstanceStatus.RUNNING:
             hindrance = self._pace.hindrance(removal.reason.why)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from raytui.model.lifecycle import ON_ORDER
 from raytui.model.plan import Memory
 from raytui.model.reason import Why
 from raytui.model.resources import Resources
@@ -27,11 +28,15 @@ def gravest(notices: Iterable[Notice]) -> dict[str, Notice]:
 
 
 def taken_back_by(member: Member) -> Notice | None:
-    """The notice that the machine of one of our workers will be taken back, if there is one."""
+    """The notice that the machine of one of our workers will be taken back, if there is one.
+
+    What was asked for and has not come cannot be given up; it is, once it has.
+    """
     notice = member.notice
     if notice is None or notice.kind is not NoticeKind.INTERRUPTION:
         return None
-    return None if member.instance is None or member.is_head else notice
+    is_ours = member.instance is not None and not member.is_head
+    return notice if is_ours and member.status not in ON_ORDER else None
 
 
 def work_to_replace(
