@@ -101,6 +101,11 @@ def up(
 @click.option("--workers-only", is_flag=True, help="Keep the head and the autoscaler.")
 @click.option("--keep-min-workers", is_flag=True, help="Keep as many workers as the file says.")
 @click.option("--forget", is_flag=True, help="Its head is gone for good: only forget it here.")
+@click.option(
+    "--shared-parts",
+    is_flag=True,
+    help="In a cloud: also remove what up has made beside machines and nothing else uses.",
+)
 @click.option("--keep-head", is_flag=True, hidden=True)
 @_json
 def down(
@@ -109,6 +114,7 @@ def down(
     workers_only: bool,
     keep_min_workers: bool,
     forget: bool,
+    shared_parts: bool,
     keep_head: bool,
     as_json: bool,
 ) -> None:
@@ -129,15 +135,19 @@ def down(
     name = name_of(target)
     # As it was launched, not as its file reads by now: that is what there is to take down.
     spec = recall(ClusterPaths(name)) or cluster_of(target)
+    if shared_parts and (workers_only or keep_min_workers):
+        raise click.UsageError("--shared-parts is for a cluster of which no machine stays")
     if forget:
         _forget(spec)
         return
     if not yes and sys.stdin.isatty():
         what = "all workers" if workers_only else "all nodes"
         but = " but those it has at least" if keep_min_workers else ""
-        click.confirm(f"Terminate {what} of {name}{but}?", abort=True, err=True)
+        too = " and remove what up has made beside them" if shared_parts else ""
+        click.confirm(f"Terminate {what} of {name}{but}{too}?", abort=True, err=True)
+    options = DownOptions(workers_only, keep_min_workers, keep_head, shared_parts)
     with printer(as_json) as on_step:
-        take_down(spec, on_step, DownOptions(workers_only, keep_min_workers, keep_head))
+        take_down(spec, on_step, options)
     click.echo(f"{name}: workers are down" if workers_only else f"{name} is down", err=True)
 
 

@@ -84,6 +84,8 @@ def _down(
     if found:
         with step(on_step, "terminate the machines") as progress:
             _end_all(machines, progress, options, in_order=not why)
+    if options.shared_parts:
+        _remove_parts(cloud, on_step)
     forget(paths)
     forget_head(paths)
 
@@ -127,6 +129,18 @@ def _end_all(
         time.sleep(min(_LOOK_EVERY_S, options.settle_s))
     left = ", ".join(one.instance_id for one in _there(machines))
     raise LaunchError(f"still there after {duration_text(_WITHIN_S)}: {left}")
+
+
+def _remove_parts(cloud: Cloud, on_step: StepSink) -> None:
+    """What `up` has made beside machines; what others use stays, and is told of."""
+    with step(on_step, "look up what was made") as progress:
+        parts = cloud.made_parts()
+        progress.say(", ".join(part.kind for part in parts) or "nothing is left")
+    for part in parts:
+        with step(on_step, f"remove the {part.kind}") as progress:
+            progress.say(part.name)
+            if why := part.remove():
+                progress.skip(f"{part.name} stays: {why}")
 
 
 def _terminate(machines: Machines, going: Sequence[Instance], progress: Progress) -> None:

@@ -17,6 +17,7 @@ from raytui.launcher.dry_run_bought import (
     head_line,
     look_around,
     needs_lines,
+    shortage_lines,
     ways_lines,
 )
 from raytui.launcher.head_notes import HeadRecord, read_record
@@ -85,6 +86,7 @@ def _bought(market: Market, paths: ClusterPaths, options: UpOptions) -> Iterator
         yield from ways_lines(market, kind)
         yield from map(_line, worker_setup(spec, kind, "", "").steps(_FROM_BARE))
     yield from cost_lines(market)
+    yield from shortage_lines(market)
 
 
 def _without_key_to_be_made(spec: ClusterSpec) -> ClusterSpec:

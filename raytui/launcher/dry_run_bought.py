@@ -24,6 +24,7 @@ _WAYS_TOLD = 6
 class Market(Struct, frozen=True):
     """A cluster as its cloud has it now."""
 
+    cloud: Cloud
     written: ClusterSpec
     filled: ClusterSpec
     """With what was found of what machines need; what is to be made is still open."""
@@ -42,7 +43,7 @@ def look_around(spec: ClusterSpec, paths: ClusterPaths, cloud: Cloud) -> Market:
     head = next(iter(heads_in(machines.list_instances(), noted_place(paths))), None)
     has_address = head is not None and head.ip
     place = place_of(head, cloud, filled.auth.ssh_private_key) if head and has_address else None
-    return Market(spec, filled, needs, machines, head, place)
+    return Market(cloud, spec, filled, needs, machines, head, place)
 
 
 def needs_lines(market: Market) -> Iterator[str]:
@@ -99,6 +100,12 @@ def cost_lines(market: Market) -> Iterator[str]:
         left, total = left - count, total + count * (cost or 0)
     workers = count_text(spec.max_workers - left, "worker")
     yield f"price at full size: at most {_price(total)}, for the head and {workers}"
+
+
+def shortage_lines(market: Market) -> list[str]:
+    """What of the cluster the account may not run."""
+    types = market.filled.node_types
+    return market.cloud.shortages({n: market.machines.offerings(t) for n, t in types.items()})
 
 
 def _cheapest(ways: tuple[Offering, ...]) -> float | None:
