@@ -219,11 +219,17 @@ class _Front:
             return _answered(200, requirements.answer(fields).encode())
         if action == "ListServiceQuotas":
             return self._quotas(json.loads(body))
-        if self.emulated.prices is not None and action == "GetProducts":
-            found = self.emulated.prices.pricing(json.loads(body))
+        prices = self.emulated.prices
+        if prices is not None and action == "GetProducts":
+            if prices.refuses:
+                refusal = {"__type": prices.refuses, "message": "refused"}
+                return 400, [("Content-Type", _JSON)], json.dumps(refusal).encode()
+            found = prices.pricing(json.loads(body))
             return 200, [("Content-Type", _JSON)], json.dumps(found).encode()
-        if self.emulated.prices is not None and action == "DescribeSpotPriceHistory":
-            return _answered(200, self.emulated.prices.spot_history(fields).encode())
+        if prices is not None and action == "DescribeSpotPriceHistory":
+            if prices.refuses:
+                return _error(prices.refuses, "refused", 400)
+            return _answered(200, prices.spot_history(fields).encode())
         if action in self.emulated.ignored:
             return _answered(200, f"<{action}Response/>".encode())
         if any(".Value.201" in key for key in fields):

@@ -97,9 +97,9 @@ def _page(found: list[Any], token: str | None) -> tuple[list[Any], dict[str, str
 
 
 @contextmanager
-def price_server() -> Iterator[PriceServer]:
+def price_server(told: PriceServer | None = None) -> Iterator[PriceServer]:
     """A server on a port of its own; `url` is its endpoint."""
-    told = PriceServer()
+    told = told or PriceServer()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

@@ -36,12 +36,15 @@ class PriceWatch:
         session: AwsSession,
         cache: Path,
         clock: Callable[[], float] = time.time,
+        *,
+        every_s: float = SPOT_LASTS_S + 1,
     ) -> None:
         """`cache` is the directory in which prices outlive this process."""
         self._session = session
         self._pricing = pricing_session(spec.provider.options)
         self._cache = cache
         self._clock = clock
+        self._every_s = every_s
         self._asking = threading.Lock()
         self._due = threading.Event()
         self._closing = threading.Event()
@@ -95,7 +98,7 @@ class PriceWatch:
         while not self._closing.is_set():
             self._due.clear()
             self._ask()
-            self._due.wait(SPOT_LASTS_S + 1)
+            self._due.wait(self._every_s)
 
     def _ask(self) -> None:
         with self._asking:
