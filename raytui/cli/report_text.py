@@ -18,6 +18,8 @@ from raytui.model.text import (
 )
 
 _EVENTS = 8
+_FAILURES = 20
+"""A type of many instance types in many zones may have failed in all of them."""
 _GLYPHS = {
     InstanceStatus.RUNNING: "●",
     InstanceStatus.DRAINING: "▽",
@@ -150,9 +152,11 @@ def _failures(snapshot: Snapshot, now: float) -> list[str]:
             f"avoided until {clock_text(f.retry_at)}" if f.retry_at > now else "may be tried again",
             " ".join(f.message.split()),
         )
-        for f in sorted(snapshot.failures, key=lambda f: -f.retry_at)
+        for f in sorted(snapshot.failures, key=lambda f: -f.retry_at)[:_FAILURES]
     ]
-    return table(("", "", "", "", ""), cells)
+    more = len(snapshot.failures) - len(cells)
+    rest = [f"  … and {more:,} more; --json has them all"] if more else []
+    return [*table(("", "", "", "", ""), cells), *rest]
 
 
 def _events(snapshot: Snapshot) -> list[str]:

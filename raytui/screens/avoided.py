@@ -41,23 +41,29 @@ class AvoidedList(Static):
 
 
 def _lines(standing: Sequence[LaunchFailure]) -> list[Cell]:
-    what = [scope_text(failure) for failure in standing[:_MOST]]
-    width = max(map(len, what), default=0)
+    shown = standing[:_MOST]
+    what = _even([scope_text(failure) for failure in shown])
+    why = _even([f"{failure.kind.value} ×{failure.count}" for failure in shown])
     lines = [cell((f"AVOIDED AFTER {_failed(standing)}", "bold $heading"))]
     lines += [
         cell(
             ("✕ ", "$state-failed"),
-            words.ljust(width),
-            (f"  {failure.kind.value} ×{failure.count}".ljust(16), "$state-failed"),
+            words,
+            (f"  {kind}", "$state-failed"),
             (f"  until {clock_text(failure.retry_at)}  ", "$quiet"),
             " ".join(failure.message.split()),
         )
-        for words, failure in zip(what, standing, strict=False)
+        for words, kind, failure in zip(what, why, shown, strict=True)
     ]
     more = len(standing) - _MOST
     if more > 0:
         lines.append(cell((f"  and {more} more: raytui status", "$quiet")))
     return lines
+
+
+def _even(texts: Sequence[str]) -> list[str]:
+    width = max(map(len, texts), default=0)
+    return [text.ljust(width) for text in texts]
 
 
 def _failed(standing: Sequence[LaunchFailure]) -> str:

@@ -133,6 +133,21 @@ async def test_what_is_avoided_is_above_the_journal_in_the_providers_own_words()
         assert "InsufficientInstanceCapacity: no [g5] now" in line
 
 
+async def test_in_a_narrow_window_what_is_avoided_why_and_until_when_can_be_read():
+    quota = msgspec.structs.replace(
+        FAILED,
+        kind=FailureKind.QUOTA,
+        message="VcpuLimitExceeded: You have requested more than your limit of 64 allows.",
+        quota="G and VT",
+    )
+    async with opened(recorded(sample.snapshot(failures=(FAILED, quota))), size=(80, 24)) as pilot:
+        await go(pilot, "3")
+        shown = text(pilot.app)
+        assert "✕ g5.2xlarge us-west-2b spot  capacity ×3  until " in shown
+        assert "✕ G and VT quota spot         quota ×3     until " in shown
+        assert "VcpuLimitExceeded" in shown
+
+
 async def test_it_leaves_the_list_when_its_time_is_over():
     clock = Clock()
     async with opened(recorded(sample.snapshot(failures=(FAILED,))), clock=clock) as pilot:
