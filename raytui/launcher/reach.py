@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Self
 
 from raytui.backends.base import CommandRunner
@@ -55,12 +54,7 @@ class Reach:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def terminal_argv(self, command: Sequence[str] = (), *, on_host: bool = False) -> list[str]:
