@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from msgspec.structs import replace
 
@@ -180,7 +182,7 @@ def test_an_answer_that_takes_long_to_read_is_asked_for_more_rarely(
     for _ in range(400):
         listing.instances()
         watch.seconds += 1
-    apart = [after - before for before, after in zip(asked_at, asked_at[1:], strict=False)]
+    apart = [after - before for before, after in pairwise(asked_at)]
     assert apart[0] == min(max(2, cost_s * 20), 30)
     assert set(apart[1:]) == {settled_s}
 
