@@ -10,11 +10,12 @@ import pytest
 from msgspec.structs import replace
 
 from raytui.backends.aws import catalog, tags
+from raytui.backends.aws.machines import Ec2Machines
 from raytui.backends.aws.quotas import counted, current_quotas, quota_lines, used_by_others
 from raytui.backends.aws.session import AwsSession
 from raytui.model.spec import ClusterSpec, Market, NodeType, Offering, ProviderSpec
 from tests.aws.emulated import REGION, Emulated
-from tests.aws.world import IMAGE
+from tests.aws.world import IMAGE, World
 
 STANDARD, STANDARD_SPOT = "L-1216C47A", "L-34B43A08"
 P, P_SPOT = "L-417A185B", "L-7212CCBC"
@@ -188,3 +189,44 @@ def test_a_floor_of_another_type_does_not_hide_this_ones(aws: AwsSession) -> Non
     bought = ways(cpu=Offering("m5.large"))
     assert len(lines(aws, spec, bought)) == 1
     assert len(lines(aws, replace(spec, max_workers=0), bought)) == 1
+
+
+# On the head.
+
+
+def on_head(world: World, **limits: int) -> ClusterSpec:
+    worker = replace(world.spec.node_types["worker"], **limits)
+    types = {**world.spec.node_types, "worker": worker}
+    return replace(world.spec, on_head=True, node_types=types, max_workers=1000)
+
+
+def of_quotas(machines: Ec2Machines) -> list[str]:
+    return [words for words in machines.notices() if "quota" in words]
+
+
+def test_a_head_tells_once_what_does_not_fit_and_again_when_its_file_changes(
+    ec2: Emulated, world: World
+) -> None:
+    ec2.quotas = {STANDARD: 10.0}
+    machines = world.again(on_head(world, max_workers=4))
+    machines.fill(world.spec)
+    assert of_quotas(machines) == []
+    machines.fill(world.spec)
+    assert ec2.calls["ListServiceQuotas"] == 1
+    machines.fill(on_head(world, max_workers=5))
+    (notice,) = of_quotas(machines)
+    assert notice.startswith("6 × m5.large at full size need 12 vCPUs")
+    assert ec2.calls["ListServiceQuotas"] == 1  # they were on disk
+
+
+def test_elsewhere_nobody_asks(ec2: Emulated, world: World) -> None:
+    world.machines.fill(world.spec)
+    assert ec2.calls["ListServiceQuotas"] == 0
+
+
+def test_a_head_that_may_not_ask_says_so_and_goes_on(ec2: Emulated, world: World) -> None:
+    ec2.fail("ListServiceQuotas", "AccessDeniedException", status=400)
+    machines = world.again(on_head(world))
+    machines.fill(world.spec)
+    (notice,) = of_quotas(machines)
+    assert "is unknown: AccessDenied" in notice

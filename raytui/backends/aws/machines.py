@@ -17,6 +17,7 @@ from raytui.backends.aws.journal import Journal
 from raytui.backends.aws.launching import Launching, keeps_stopped
 from raytui.backends.aws.listing import Listing, as_given
 from raytui.backends.aws.price_watch import PriceWatch
+from raytui.backends.aws.quota_check import QuotaCheck
 from raytui.backends.aws.session import AwsSession
 from raytui.backends.aws.tagging import Tagging
 from raytui.backends.aws.zones import Zones
@@ -28,6 +29,8 @@ from raytui.model.text import first_line
 
 _FIRST_PRICES_S = 10.0
 """How long the cluster file waits to be completed for prices that nobody has told yet."""
+_QUOTAS_S = 5.0
+"""How long it waits for the account's quotas."""
 
 
 class Ec2Machines:
@@ -71,6 +74,7 @@ class Ec2Machines:
         self._tagging = Tagging(session)
         self._zones = Zones(session)
         self._prices = PriceWatch(spec, session, paths.dir, clock)
+        self._quotas = QuotaCheck(spec, paths.dir, clock)
         self._lock = threading.Lock()
         self._runners: dict[str, CommandRunner] = {}
         self._offered: dict[str, tuple[object, tuple[Offering, ...]]] = {}
@@ -187,13 +191,16 @@ class Ec2Machines:
         filled = resources.fill(spec, types)
         self._prices.reload(filled)
         self._prices.look_up(_FIRST_PRICES_S)
+        if spec.on_head:  # who scales a cluster is to know; others ask with `up --dry-run`
+            ways = {kind.name: self.offerings(kind) for kind in filled.node_types.values()}
+            self._quotas.compare(filled, ways, _QUOTAS_S)
         return filled
 
     def notices(self) -> list[str]:
-        """Why prices are unknown, and which subnets cannot be used."""
+        """Why prices are unknown, which subnets cannot be used, what the account may not run."""
         unknown = self._prices.newest.unknown
         words = [f"prices: {first_line(unknown)}"] if unknown else []
-        return [*words, *self._zones.notices()]
+        return [*words, *self._zones.notices(), *self._quotas.notices()]
 
     def clean(self) -> list[str]:
         """See KnowsItsMachines: what has ended at EC2 has left nothing."""
