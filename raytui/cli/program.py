@@ -40,6 +40,7 @@ _COMMANDS = {
     "demo": ("raytui.cli.demo", "A real Ray cluster on this machine, with work for it."),
     "daemon": ("raytui.cli.daemon", "Run the autoscaler, or connect to it."),
     "catalog": ("raytui.cli.catalog", "EC2 instance types: what they have and cost."),
+    "orphans": ("raytui.cli.orphans", "What clusters have left behind on AWS, and its cost."),
     "info": ("raytui.cli.info", "Paths, versions, known clusters."),
     "open": ("raytui.cli.open", "Open a cluster in the terminal (the default)."),
 }
