@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from collections.abc import Sequence
+from typing import Any
 
 from msgspec import Struct
 
@@ -91,15 +92,22 @@ def overrides(spec: ClusterSpec, node_type: NodeType) -> dict[str, str]:
     Provider `local` is told what the file states and no more: its types stand for machines that
     differ (Ray 2.60 updater.py tells it nothing).
     """
-    resources = node_type.resources
     if spec.provider.type == "local":
         pool = spec.pools.get(node_type.name)
-        resources = pool.resources if pool is not None else EMPTY
+        resources = (pool.resources if pool is not None else EMPTY).amounts()
+    else:
+        resources = {**_denied(spec, node_type.name), **node_type.resources.amounts()}
     given = {
-        "RAY_OVERRIDE_RESOURCES": resources.amounts(),
+        "RAY_OVERRIDE_RESOURCES": resources,
         "RAY_OVERRIDE_LABELS": node_type.labels,
     }
     return {name: json.dumps(v, separators=(",", ":")) for name, v in given.items() if v}
+
+
+def _denied(spec: ClusterSpec, node_type: str) -> dict[str, float]:
+    """What the file says a type has none of, whatever the machine has: a head's `{CPU: 0}`."""
+    written: Any = spec.written.get("available_node_types", {}).get(node_type, {})
+    return {name: 0 for name, amount in (written.get("resources") or {}).items() if not amount}
 
 
 def _without_monitor(command: str) -> str:

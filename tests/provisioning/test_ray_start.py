@@ -114,6 +114,12 @@ def test_what_a_node_type_says_it_has_overrides_the_machine():
     assert set(overrides(spec, spec.head)) == {"RAY_OVERRIDE_RESOURCES"}
 
 
+def test_a_head_that_is_to_run_no_tasks_is_told_so():
+    text = FILE.format(provider="gcp").replace("{CPU: 2}", "{CPU: 0, head: 1}")
+    spec = parse_cluster(text, "c.yaml")
+    assert overrides(spec, spec.head) == {"RAY_OVERRIDE_RESOURCES": '{"CPU":0,"head":1}'}
+
+
 def test_machines_on_premise_have_what_they_have():
     text = "{cluster_name: c, provider: {type: local, head_ip: h, worker_ips: [w]}}"
     spec = parse_cluster(text, "c.yaml")
