@@ -90,8 +90,8 @@ class _Reading:
         if "TPU" in custom:
             return custom["TPU"]
         for part, key, amount in self._of_container():
-            if key == _TPU:
-                return self._read(amount, rounded_up, *_CONTAINER, part, key) or 0
+            if key == _TPU and (read := self._read(amount, rounded_up, *_CONTAINER, part, key)):
+                return read
         return 0
 
     def _tpu_head(self) -> str:
