@@ -1,12 +1,16 @@
 """What Ray fills in per provider when a file leaves it out (ray/autoscaler/*/defaults.yaml).
 
 Ray merges one level deep: an `auth` section in the file replaces the default one as a whole.
-Ray's default set-up commands, which install a nightly wheel on cloud images, are left out.
+Where Ray's default set-up commands install a nightly wheel, ours get a release.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec import Struct
+
+from raytui.config.getting_ray import GET_RAY
 
 ON_PREMISE_TYPE = "local.cluster.node"
 """The one node type of provider `local` (ray/autoscaler/_private/local/config.py)."""
@@ -36,6 +40,9 @@ class Defaults(Struct, frozen=True):
     worker_start_ray_commands: tuple[str, ...] = ()
     asks_cloud_for_resources: bool = False
     """The provider knows what its machines have; `resources` may be left out."""
+    node_types: dict[str, Any] = {}
+    """Those of a file without `available_node_types`; empty: such a file is refused."""
+    setup_commands: tuple[str, ...] = ()
 
 
 _CLOUD = Defaults(
@@ -50,6 +57,25 @@ _BY_PROVIDER = {
         head_start_ray_commands=_CLOUD_HEAD,
         worker_start_ray_commands=_CLOUD_WORKER,
         asks_cloud_for_resources=True,
+        node_types={
+            "ray.head.default": {
+                "resources": {},
+                "node_config": {
+                    "InstanceType": "m5.large",
+                    "BlockDeviceMappings": [
+                        {"DeviceName": "/dev/sda1", "Ebs": {"VolumeSize": 256}}
+                    ],
+                },
+            },
+            "ray.worker.default": {
+                "resources": {},
+                "node_config": {
+                    "InstanceType": "m5.large",
+                    "InstanceMarketOptions": {"MarketType": "spot"},
+                },
+            },
+        },
+        setup_commands=GET_RAY,
     ),
     "gcp": Defaults(
         head_node_type="ray_head_default",

@@ -6,6 +6,7 @@ is not told twice.
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from raytui.config.defaults import Defaults, defaults_of
@@ -27,7 +28,10 @@ def fill(values: Values, problems: Problems) -> Values:
     _fill_commands(filled, defaults)
     if "auth" not in filled:
         filled["auth"] = {"ssh_user": defaults.ssh_user}
-    types = filled.get("available_node_types", {})
+    types = filled.get("available_node_types")
+    if types is None:
+        refused = problems.touch(("available_node_types",))
+        types = {} if refused else copy.deepcopy(defaults.node_types)
     if defaults.head_node_type in types:
         _settle(filled, (), "head_node_type", defaults.head_node_type, problems)
     filled["available_node_types"] = {
@@ -42,7 +46,7 @@ def _settle(section: Values, path: KeyPath, key: str, default: Any, problems: Pr
 
 
 def _fill_commands(filled: Values, defaults: Defaults) -> None:
-    common = filled.get("setup_commands", [])
+    common = filled.get("setup_commands", list(defaults.setup_commands))
     filled["head_setup_commands"] = common + filled.get("head_setup_commands", [])
     filled["worker_setup_commands"] = common + filled.get("worker_setup_commands", [])
     filled.setdefault("head_start_ray_commands", list(defaults.head_start_ray_commands))

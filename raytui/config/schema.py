@@ -463,7 +463,8 @@ CLUSTER = Table(
                 "a mapping of name to node type",
                 names.wrong_type_name,
             ),
-            "The kinds of nodes the cluster may have. Required, except on-premise.",
+            "The kinds of nodes the cluster may have. Required, except on-premise and on aws.",
+            "on aws Ray's two, m5.large: the head on demand, workers on spot",
         ),
         Key(
             "head_node_type",
@@ -486,7 +487,12 @@ CLUSTER = Table(
         Key("rsync_exclude", _PATTERNS, "Not copied; as rsync's --exclude."),
         Key("rsync_filter", _PATTERNS, "Names of filter files to heed, e.g. .gitignore."),
         Key("initialization_commands", _COMMANDS, "Run on the host, before containers and set-up."),
-        Key("setup_commands", _COMMANDS, "Run on every node before Ray starts."),
+        Key(
+            "setup_commands",
+            _COMMANDS,
+            "Run on every node before Ray starts.",
+            "on aws those that get Ray where there is none",
+        ),
         Key("head_setup_commands", _COMMANDS, "Run on the head after setup_commands."),
         Key("worker_setup_commands", _COMMANDS, "Run on workers after setup_commands."),
         Key("head_start_ray_commands", _COMMANDS, "Start Ray on the head.", "Ray's own"),

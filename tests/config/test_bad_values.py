@@ -179,8 +179,14 @@ class TestTypes:
         problem = problem_of(SMALL.replace("head_node_type: head", ""))
         assert str(problem).startswith("test.yaml:1: head_node_type: is required")
 
-    @pytest.mark.parametrize("types", ["", "available_node_types: {}"])
-    @pytest.mark.parametrize("provider", ["aws", "fake_multinode"])
+    @pytest.mark.parametrize(
+        ("provider", "types"),
+        [
+            ("fake_multinode", ""),
+            ("fake_multinode", "available_node_types: {}"),
+            ("aws", "available_node_types: {}"),
+        ],
+    )
     def test_no_types(self, types, provider):
         problem = problem_of(f"cluster_name: c\nprovider: {{type: {provider}}}\n{types}")
         assert problem.key_path == "available_node_types"

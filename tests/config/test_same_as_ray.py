@@ -59,6 +59,9 @@ available_node_types:
 """
 
 
+MINIMAL = "cluster_name: minimal\nprovider: {type: aws, region: us-west-2}\n"
+
+
 @pytest.fixture(scope="module")
 def ray_schema():
     pytest.importorskip("jsonschema")
@@ -95,7 +98,7 @@ def test_we_know_exactly_the_keys_of_rays_schema(ray_schema):
 
 def clusters_for_ray() -> dict[str, str]:
     """Our samples, and the default files that Ray ships, which are whole cluster files."""
-    found = {"everything": EVERYTHING}
+    found = {"everything": EVERYTHING, "minimal": MINIMAL}
     examples = {p.name: p.read_text() for p in EXAMPLES}
     only_ours = ("fake_multinode", "pools:")  # Ray has no pools: to it all hosts are of one type
     found |= {n: text for n, text in examples.items() if not any(w in text for w in only_ours)}
