@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
@@ -28,11 +29,17 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     folder = tmp_path_factory.mktemp("control-plane")
     with control_plane(folder, (USER,)) as running:
         admin = KubeSession(Access(kubeconfig=str(running.kubeconfig(folder / "admin.yaml"))))
-        crd = resources.files("raytui.backends.kubernetes") / "raycluster_crd.yaml"
         definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-        admin.create(definitions, yaml.safe_load(crd.read_text()))
-        until(lambda: admin.get("/apis/ray.io/v1"), "the RayCluster resource is served")
+        admin.create(definitions, yaml.safe_load(_definition()))
+        until(lambda: admin.get("/apis/ray.io/v1"), "the RayCluster resource is served", 60)
         yield running
+
+
+def _definition() -> str:
+    """Our own definition of RayCluster, or the one in a file, such as KubeRay's."""
+    if path := os.environ.get("RAYTUI_TEST_RAYCLUSTER_CRD"):
+        return Path(path).read_text()
+    return (resources.files("raytui.backends.kubernetes") / "raycluster_crd.yaml").read_text()
 
 
 @pytest.fixture

@@ -136,7 +136,12 @@ class KubeRay:
 
     def _tell(self, cluster: Json, failure: str) -> None:
         """Write the status, if it is another; each time the RayCluster has a new version."""
-        failed = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreateWorkerPod"}
+        failed = {
+            "type": "ReplicaFailure",
+            "status": "True",
+            "reason": "FailedCreateWorkerPod",
+            "lastTransitionTime": "2026-01-01T00:00:00Z",
+        }
         status = {
             "observedGeneration": cluster["metadata"]["generation"],
             "conditions": [{**failed, "message": failure}] if failure else [],
