@@ -7,8 +7,6 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import msgspec
-
 from raytui.backends import tags
 from raytui.backends.base import (
     LaunchRequest,
@@ -35,7 +33,7 @@ from raytui.model.spec import ClusterSpec
 from raytui.model.state import Instance
 from raytui.model.step import LaunchError, StepSink
 from raytui.model.text import duration_text, first_line
-from raytui.provisioning.node_setup import launch_hash_of
+from raytui.provisioning.node_setup import launch_hash_of, with_hashes_of
 from raytui.provisioning.progress import Progress, step
 from raytui.provisioning.registry import machines_for
 
@@ -131,8 +129,7 @@ class _Buying:
                 progress.say(f"making {words}")
                 part.make()
                 progress.say(f"made {words}")
-        hashes = {t.name: launch_hash_of(self._spec, t) for t in self._spec.node_types.values()}
-        return msgspec.structs.replace(needs.filled(), launch_hashes=hashes)
+        return with_hashes_of(self._spec, needs.filled())
 
     # A head that is there.
 

@@ -136,11 +136,16 @@ def _remove_parts(cloud: Cloud, on_step: StepSink) -> None:
     with step(on_step, "look up what was made") as progress:
         parts = cloud.made_parts()
         progress.say(", ".join(part.kind for part in parts) or "nothing is left")
+    failed = []
     for part in parts:
-        with step(on_step, f"remove the {part.kind}") as progress:
-            progress.say(part.name)
-            if why := part.remove():
-                progress.skip(f"{part.name} stays: {why}")
+        try:
+            with step(on_step, f"remove the {part.kind} {part.name}") as progress:
+                if why := part.remove():
+                    progress.skip(f"it stays: {why}")
+        except ProviderError as error:
+            failed.append(f"{part.kind} {part.name}: {error}")
+    if failed:
+        raise LaunchError(f"the machines are down, but not removed was {'; '.join(failed)}")
 
 
 def _terminate(machines: Machines, going: Sequence[Instance], progress: Progress) -> None:

@@ -69,7 +69,12 @@ def what_up_would_do(spec: ClusterSpec, options: UpOptions) -> Iterator[str]:
             yield from _bought(look_around(spec, paths, cloud), paths, options)
         else:
             place = head_place(spec, paths)
-            yield from _head(spec, paths, options, place, f"head {place.address}", spec)
+            record, state = _ask(spec, paths, place)
+            yield f"head {place.address}: {state}"
+            yield from _head_steps(spec, record, options, place.instance_id, spec)
+            if unknown := unknown_hosts(spec, paths):
+                keys = count_text(len(unknown), "host key")
+                yield f"{keys} unknown: {', '.join(unknown)} (raytui trust)"
             yield from _workers(spec, place.instance_id)
     except (OSError, ProviderError) as error:
         raise LaunchError(str(error), getattr(error, "detail", "")) from error
@@ -78,9 +83,13 @@ def what_up_would_do(spec: ClusterSpec, options: UpOptions) -> Iterator[str]:
 def _bought(market: Market, paths: ClusterPaths, options: UpOptions) -> Iterator[str]:
     yield from needs_lines(market)
     spec = _without_key_to_be_made(market.filled)
-    yield from _head(spec, paths, options, market.place, head_line(market), market.written)
-    yield "head " + spec.head_node_type + ":"
+    record, state = HeadRecord(), "it has no address yet" if market.head else ""
+    if market.place:
+        record, state = _ask(spec, paths, market.place)
+    yield "; ".join(filter(None, (head_line(market), state)))
     yield from ways_lines(market, spec.node_types[spec.head_node_type])
+    head_id = market.place.instance_id if market.place else ""
+    yield from _head_steps(spec, record, options, head_id, market.written)
     for kind in spec.worker_types:
         yield f"workers {kind.name}: {kind.min_workers} to {kind.max_workers}"
         yield from ways_lines(market, kind)
@@ -107,43 +116,34 @@ def _workers(spec: ClusterSpec, head: str = "") -> Iterator[str]:
             yield from map(_line, worker_setup(spec, kind, "", head).steps(_FROM_BARE))
 
 
-def _head(
-    spec: ClusterSpec,
-    paths: ClusterPaths,
-    options: UpOptions,
-    place: HeadPlace | None,
-    name: str,
-    as_written: ClusterSpec,
+def _head_steps(
+    spec: ClusterSpec, record: HeadRecord, options: UpOptions, head_id: str, written: ClusterSpec
 ) -> Iterator[str]:
-    record, trouble = _ask(spec, paths, place) if place else (HeadRecord(), "")
     with bootstrap_files(spec) as files:
         setup = head_setup(
             spec,
-            place.instance_id if place else "",
+            head_id,
             bootstrap=files,
             own_program=True,
             rays_autoscaler=options.rays_autoscaler,
-            as_written=as_written,
+            as_written=written,
         )
     known = msgspec.structs.replace(record.hashes, launch="")
     work = decide(known, setup.hashes, is_head=True, restarts=options.restarts)
-    state = trouble or ("it is up" if record.is_up else "it is not up")
-    yield f"{name}: {state}; {work.change}: {_WHY[work.change]}"
+    yield f"  {work.change}: {_WHY[work.change]}"
     yield from (f"  note: {notice}" for notice in setup.notices)
     yield from map(_line, setup.steps(work))
     yield "  start the autoscaler"
-    unknown = unknown_hosts(spec, paths)
-    if unknown:
-        yield f"{count_text(len(unknown), 'host key')} unknown: {', '.join(unknown)} (raytui trust)"
 
 
 def _ask(spec: ClusterSpec, paths: ClusterPaths, place: HeadPlace) -> tuple[HeadRecord, str]:
-    """What the head has written down, and why it could not be asked."""
+    """What the head has written down, and how it is, or why it could not be asked."""
     try:
         with HeadReach(spec, paths, place) as reach:
             with step(lambda _: None, "reach the head") as progress:
                 wait_for_login(reach.host, progress, threading.Event(), within_s=0.0)
-            return read_record(reach.host, spec.cluster_name), ""
+            record = read_record(reach.host, spec.cluster_name)
+            return record, "it is up" if record.is_up else "it is not up"
     except (LaunchError, ProviderError) as error:
         return HeadRecord(), f"it could not be asked ({error})"
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
+from raytui.backends.abilities import filled as filled_by
 from raytui.backends.base import Machines
 from raytui.backends.cloud import Cloud, Needs
 from raytui.config.locations import ClusterPaths
@@ -13,7 +14,7 @@ from raytui.launcher.head_place import HeadPlace, heads_in, noted_place, place_o
 from raytui.model.spec import ClusterSpec, NodeType, Offering
 from raytui.model.state import Instance
 from raytui.model.text import count_text
-from raytui.provisioning.node_setup import launch_hash_of
+from raytui.provisioning.node_setup import launch_hash_of, with_hashes_of
 from raytui.provisioning.node_tags import hashes_in
 from raytui.provisioning.registry import machines_for
 
@@ -28,6 +29,8 @@ class Market(Struct, frozen=True):
     written: ClusterSpec
     filled: ClusterSpec
     """With what was found of what machines need; what is to be made is still open."""
+    known: ClusterSpec
+    """That with what the machines of each type have."""
     needs: Needs
     machines: Machines
     head: Instance | None
@@ -38,20 +41,21 @@ class Market(Struct, frozen=True):
 def look_around(spec: ClusterSpec, paths: ClusterPaths, cloud: Cloud) -> Market:
     """Ask the cloud, and change nothing. Raises ProviderError."""
     needs = cloud.look_up()
-    filled = needs.filled()
+    filled = with_hashes_of(spec, needs.filled())
     machines = machines_for(filled, paths)
+    known = filled_by(machines, filled)
     head = next(iter(heads_in(machines.list_instances(), noted_place(paths))), None)
     has_address = head is not None and head.ip
     place = place_of(head, cloud, filled.auth.ssh_private_key) if head and has_address else None
-    return Market(cloud, spec, filled, needs, machines, head, place)
+    return Market(cloud, spec, filled, known, needs, machines, head, place)
 
 
 def needs_lines(market: Market) -> Iterator[str]:
     """What machines need, in the order in which it would be made."""
-    yield "what machines need:"
+    yield "what machines need"
     for part in market.needs.parts:
         detail = f": {part.detail}" if part.detail else ""
-        yield f"  {part.kind}: {part.state}, {part.name}{detail}"
+        yield f"  {part.state:<10} {part.kind} {part.name}{detail}"
 
 
 def head_line(market: Market) -> str:
@@ -59,18 +63,20 @@ def head_line(market: Market) -> str:
     head, written = market.head, market.written
     if head is None:
         return f"head {written.head_node_type}: to be launched"
-    words = f"head {head.instance_id} ({head.instance_type} in {head.zone})"
+    words = f"head {written.head_node_type}: {head.instance_id}, {head.instance_type} {head.zone}"
     known = hashes_in(market.machines.tags(head.instance_id)).launch
     if head.node_type == written.head_node_type and known in (
         "",
         launch_hash_of(written, written.head),
     ):
         return words
-    return f"{words}: made from another node_config or auth; up asks whether to launch another"
+    return f"{words}, made from another node_config or auth (up asks whether to launch another)"
 
 
 def ways_lines(market: Market, node_type: NodeType) -> Iterator[str]:
-    """The ways to buy a node type, the cheapest first."""
+    """What a node of a type has, and the ways to buy one, the cheapest first."""
+    if has := market.known.node_types[node_type.name].resources:
+        yield f"  {has.text()}"
     ways = market.machines.offerings(node_type)
     for way in ways[:_WAYS_TOLD]:
         yield f"  {way.text() or 'any'}: {_price(way.price_per_hour)}"

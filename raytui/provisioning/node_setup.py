@@ -257,6 +257,15 @@ def launch_hash_of(spec: ClusterSpec, node_type: NodeType) -> str:
     return known or launch_hash(node_type.node_config, auth)
 
 
+def with_hashes_of(written: ClusterSpec, filled: ClusterSpec) -> ClusterSpec:
+    """The cluster file as a cloud has filled it in, with the hashes of what a person wrote.
+
+    Raises OSError as `launch_hash_of`.
+    """
+    hashes = {name: launch_hash_of(written, kind) for name, kind in written.node_types.items()}
+    return msgspec.structs.replace(filled, launch_hashes=hashes)
+
+
 def _filters(spec: ClusterSpec) -> Filters:
     return Filters(spec.files.rsync_exclude, spec.files.rsync_filter)
 
