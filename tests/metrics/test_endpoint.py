@@ -21,6 +21,7 @@ from raytui.autoscaler.metrics.endpoint import (
     open_endpoint,
 )
 from raytui.autoscaler.metrics.monitor import STALE_S, Monitor
+from raytui.backends.local_start import free_port
 from raytui.model.snapshot import ClusterInfo, Snapshot
 from raytui.model.spec import MetricsSpec
 from raytui.model.state import SourceHealth
@@ -60,12 +61,6 @@ def opened() -> Iterator[Open]:
     yield open_one
     for endpoint in endpoints:
         endpoint.close()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def snapshot(at: float, **more: Any) -> Snapshot:

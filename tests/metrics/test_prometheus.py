@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import subprocess
 import urllib.error
 import urllib.parse
@@ -20,6 +19,7 @@ from raytui.autoscaler.daemon.process import Daemon
 from raytui.autoscaler.metrics.endpoint import Endpoint, open_endpoint
 from raytui.autoscaler.metrics.monitor import Monitor
 from raytui.autoscaler.simulation.showcase import showcase
+from raytui.backends.local_start import free_port
 from raytui.config.locations import ClusterPaths
 from raytui.model.command import Ack
 from raytui.model.spec import MetricsSpec
@@ -35,12 +35,6 @@ scrape_configs:
       - files: ["%s"]
 """
 """As Ray writes it (ray/dashboard/modules/metrics/templates.py), only more often."""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @asynccontextmanager

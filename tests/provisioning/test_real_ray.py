@@ -6,7 +6,6 @@ import os
 import shutil
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from raytui.provisioning.node_update import NodeUpdate, Updated, update_node
 from raytui.ray.gcs import GcsRay
 from tests.support.needs import missing
 from tests.support.processes import using, with_setting
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -82,12 +82,8 @@ def test_ray_knows_who_its_nodes_are(directory: Path):
     ray = GcsRay(f"127.0.0.1:{port}")
     try:
         ray.wait_ready(30)
-        nodes = {}
-        end = time.monotonic() + 30
-        while len(nodes) < 2:
-            assert time.monotonic() < end, nodes
-            nodes = {node.instance_id: node for node in ray.observe().nodes}
-            time.sleep(0.1)
+        eventually(lambda: len(ray.observe().nodes) == 2, within_s=30)
+        nodes = {node.instance_id: node for node in ray.observe().nodes}
     finally:
         ray.close()
     assert {name: node.node_type for name, node in nodes.items()} == {
