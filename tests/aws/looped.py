@@ -10,7 +10,7 @@ from raytui.autoscaler.loop.ledger import Ledger
 from raytui.autoscaler.loop.reconciler import Reconciler
 from raytui.autoscaler.simulation.inline import Inline
 from raytui.autoscaler.simulation.simulated_ray import SimulatedRay
-from raytui.backends.base import LaunchRequest
+from raytui.backends.base import LaunchRequest, NodeProvider
 from raytui.model.command import Command
 from raytui.model.resources import Resources
 from raytui.model.snapshot import ClusterInfo, Snapshot
@@ -42,9 +42,10 @@ class Looped:
         self.instances: dict[str, Instance] = {}
         """What runs at EC2, for the simulated Ray."""
         self.ray = SimulatedRay(self.spec, self, (), clock=self.clock, boot_s=(2.0, 3.0))  # type: ignore[arg-type]
+        self.provider = self.provided()
         self.loop = Reconciler(
             self.machines.fill(self.spec),
-            self.machines,
+            self.provider,
             self.ray,
             self.ledger,
             info=ClusterInfo("mine", "aws"),
@@ -54,6 +55,10 @@ class Looped:
             new_id=self._id,
         )
         self.snapshot: Snapshot = self.run()
+
+    def provided(self) -> NodeProvider:
+        """What the loop drives."""
+        return self.machines
 
     @property
     def ec2(self) -> Emulated:

@@ -25,6 +25,8 @@ IMAGE = "ami-785db401"
 class World:
     """The default subnets of two zones, a head type, a worker type in both zones."""
 
+    kind: type[Ec2Machines] = Ec2Machines
+
     def __init__(self, ec2: Emulated, aws: AwsSession) -> None:
         self.ec2 = ec2
         self.aws = aws
@@ -59,7 +61,7 @@ class World:
     def again(self, spec: ClusterSpec | None = None) -> Ec2Machines:
         """The machines as another process sees them."""
         self.spec = spec or self.spec
-        return Ec2Machines(
+        return self.kind(
             self.spec,
             self.paths,
             self.aws,

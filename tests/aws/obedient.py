@@ -1,0 +1,61 @@
+"""EC2 instances that do at once, and well, whatever they are told over SSH."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from raytui.backends.aws.machines import Ec2Machines
+from raytui.backends.base import CommandResult, CommandRunner, Filters, LineSink
+
+_DONE = CommandResult(0, "")
+
+
+class Obedient:
+    """A CommandRunner that has always just succeeded."""
+
+    def run(
+        self,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        timeout_s: float | None = None,
+        on_line: LineSink | None = None,
+    ) -> CommandResult:
+        return _DONE
+
+    def run_shell(
+        self,
+        text: str,
+        *,
+        env: Mapping[str, str] | None = None,
+        timeout_s: float | None = None,
+        on_line: LineSink | None = None,
+    ) -> CommandResult:
+        return _DONE
+
+    def put(
+        self,
+        source: str,
+        to: str,
+        *,
+        filters: Filters | None = None,
+        delete: bool = False,
+        timeout_s: float | None = None,
+        on_line: LineSink | None = None,
+    ) -> None:
+        return
+
+    get = put
+
+    def stream_command(self, command: Sequence[str]) -> list[str]:
+        return ["true"]
+
+    def close(self) -> None:
+        return
+
+
+class ObedientMachines(Ec2Machines):
+    """All of EC2 but the way to its instances."""
+
+    def runner(self, instance_id: str) -> CommandRunner:
+        return Obedient()
