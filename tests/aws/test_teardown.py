@@ -16,11 +16,14 @@ from raytui.backends.aws.session import AwsSession
 from raytui.backends.aws.teardown import made_parts
 from raytui.backends.base import AuthError, LaunchRequest, TransientError
 from raytui.backends.cloud import MadePart
+from raytui.launcher import down
+from raytui.launcher.options import DownOptions
 from raytui.model.spec import ClusterSpec
+from raytui.model.step import LaunchError, Step, StepStatus
 from tests.aws.bootstrapping import MINIMAL, seen, spec
 from tests.aws.emulated import REGION, Emulated
-from tests.aws.world import World, ids
-from tests.support.local_cluster import eventually
+from tests.aws.world import IMAGE, World, ids
+from tests.support.waiting import eventually
 
 KEY = f"ray-autoscaler_{REGION}"
 
@@ -295,3 +298,44 @@ def test_a_profile_removed_by_half_is_finished_by_the_next(
         parts(account)["instance profile"].remove()
     assert set(removed(account).values()) == {""}
     assert parts(account) == {}
+
+
+# `raytui down --shared-parts`.
+
+
+def take_down(cluster: ClusterSpec) -> dict[str, tuple[StepStatus, str]]:
+    """How each step ended."""
+    seen: dict[str, tuple[StepStatus, str]] = {}
+
+    def note(step: Step) -> None:
+        seen[step.name] = (step.status, step.detail)
+
+    down(cluster, note, DownOptions(shared_parts=True, settle_s=0.0))
+    return seen
+
+
+def test_down_removes_them_on_request_and_tells_each(
+    made: ClusterSpec, account: AwsSession
+) -> None:
+    steps = take_down(made)
+    removed = {name for name, how in steps.items() if how == (StepStatus.DONE, "")}
+    assert {f"remove the key pair {KEY}", f"remove the role {NAME}"} <= removed
+    assert parts(account) == {}
+    assert take_down(made)["look up what was made"] == (StepStatus.DONE, "nothing is left")
+
+
+def test_down_tells_why_one_stays_and_does_not_fail(made: ClusterSpec, account: AwsSession) -> None:
+    account.call("ec2", "run_instances", ImageId=IMAGE, KeyName=KEY, MinCount=1, MaxCount=1)
+    how = take_down(made)[f"remove the key pair {KEY}"]
+    assert how == (StepStatus.SKIPPED, "it stays: used by 1 instance of no cluster")
+
+
+def test_down_removes_what_it_can_and_names_what_it_could_not(
+    ec2: Emulated, made: ClusterSpec, account: AwsSession
+) -> None:
+    ec2.fail("DeleteKeyPair", "UnauthorizedOperation", message="not you", status=403)
+    with pytest.raises(LaunchError, match=f"not removed was key pair {KEY}: .*not you"):
+        take_down(made)
+    assert list(parts(account)) == ["key pair"]
+    ec2.faults.clear()
+    assert take_down(made)[f"remove the key pair {KEY}"][0] is StepStatus.DONE
