@@ -17,8 +17,9 @@ from raytui.autoscaler.planning.planner import plan
 from raytui.autoscaler.simulation.inline import Inline
 from raytui.backends.base import TransientError
 from raytui.model.command import SetFloor, Terminate
+from raytui.model.leaving import OrphanPolicy
 from raytui.model.lifecycle import InstanceStatus
-from raytui.model.plan import DrainUnderWay, FailureKind, LaunchFailure, Memory
+from raytui.model.plan import DrainUnderWay, FailureKind, Hold, LaunchFailure, Memory
 from raytui.model.reason import Why, because
 from raytui.model.snapshot import Snapshot
 from raytui.model.spec import Offering
@@ -62,6 +63,32 @@ def test_a_terminate_call_that_is_never_answered_is_made_again(tmp_path: Path) -
     world.run_until(lambda _: world.workers() == [])
     assert pool.lost == 1
     assert "not terminated: no answer for 2m00s" in world.text()
+
+
+def test_a_termination_that_failed_is_tried_again_though_the_clock_is_set_back(
+    tmp_path: Path,
+) -> None:
+    world = small_world(tmp_path)
+    terminate = world.provider.terminate
+
+    def refuse(instance_ids: Any) -> None:
+        raise TransientError("not now")
+
+    world.provider.terminate = refuse
+    world.run_until(lambda _: "not terminated: not now" in world.text())
+    world.provider.terminate = terminate
+    world.clock_set_by = -3_000.0
+    world.run_until(lambda _: world.workers() == [], within=60)
+
+
+def test_an_orphan_that_a_person_holds_is_not_swept() -> None:
+    orphan = Member(Instance("c", "small", InstanceStatus.ALLOCATED, orphan=True))
+    kinds = msgspec.structs.replace(spec(SMALL), orphans=OrphanPolicy.TERMINATE)
+    memory = Memory(orphans={"c": NOW - 1_000})
+    decided = plan(state(orphan), kinds, memory, NOW)
+    assert [removal.instance_id for removal in decided.removals] == ["c"]
+    held = msgspec.structs.replace(memory, holds=(Hold("c", "ann"),))
+    assert plan(state(orphan), kinds, held, NOW).removals == ()
 
 
 def test_a_listing_that_lacks_what_is_to_end_is_no_proof_that_it_ended(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 
 from msgspec import Struct
@@ -64,7 +64,9 @@ class Draining:
         remembered: Remembered,
         ray: RayCluster,
         quarantine: Quarantine,
+        steady: Callable[[], float],
     ) -> None:
+        """`steady` tells seconds that nobody can set: what is told again is measured by it."""
         self._fleet = fleet
         self._ledger = ledger
         self._journal = journal
@@ -72,6 +74,7 @@ class Draining:
         self._remembered = remembered
         self._ray = ray
         self._quarantine = quarantine
+        self._steady = steady
         self._asked: dict[str, _Asked] = {}
         self._told: dict[str, float] = {}
         """When Ray accepted a drain; not known after a restart, and told again."""
@@ -133,7 +136,7 @@ class Draining:
             self._remembered.change(drains=leaving, refusals=refusals)
         self._forget_all_but({drain.instance_id for drain in leaving})
         ending = [i for i in self._fleet if i.status is _S.TERMINATING and not i.quarantined]
-        self.terminate((instance.instance_id for instance in ending), now)
+        self.terminate(instance.instance_id for instance in ending)
 
     def _status(self, instance_id: str) -> InstanceStatus | None:
         instance = self._fleet.get(instance_id)
@@ -162,12 +165,12 @@ class Draining:
             return _Drain.UNDER_WAY
         node = nodes.get(name)
         if node is None:
-            gone_s = now - self._absent_since.setdefault(name, now)
+            gone_s = self._steady() - self._absent_since.setdefault(name, self._steady())
             return _Drain.DONE if gone_s >= _GONE_S else _Drain.UNDER_WAY
         self._absent_since.pop(name, None)
         told_at = self._told.get(name)
         lost = node.status is not NodeStatus.DRAINING
-        if told_at is None or (lost and now - told_at >= _TELL_AGAIN_S):
+        if told_at is None or (lost and self._steady() - told_at >= _TELL_AGAIN_S):
             refusal = self._tell(drain, node, now)
             if refusal is not None:
                 return refusal
@@ -197,7 +200,7 @@ class Draining:
             self._lament(f"{name} not drained yet: {error}", name, now)
             return _Drain.UNDER_WAY
         if answer.accepted:
-            self._told[name] = now
+            self._told[name] = self._steady()
             return None
         words = answer.message or "Ray refused to drain it"
         if drain.deadline:
@@ -211,12 +214,12 @@ class Draining:
             self._unheard.add(instance_id)
             self._journal.say(now, Level.WARNING, text, instance_id=instance_id)
 
-    def terminate(self, instance_ids: Iterable[str], now: float) -> None:
+    def terminate(self, instance_ids: Iterable[str]) -> None:
         """Have the provider end workers of ours; one that was asked for is not asked at once."""
         due = [
             name
             for name in instance_ids
-            if not self._is_head(name) and self._asked.get(name, _NEVER).again_at <= now
+            if not self._is_head(name) and self._asked.get(name, _NEVER).again_at <= self._steady()
         ]
         apart = {name for name in due if self._asked.get(name, _NEVER).apart}
         self._orders.terminate(name for name in due if name not in apart)
@@ -229,13 +232,14 @@ class Draining:
 
     def answered(self, done: TerminateDone, now: float) -> None:
         """Take in what a terminate call brought."""
+        steady = self._steady()
         self._asked = {
-            name: asked for name, asked in self._asked.items() if now - asked.again_at < _APART_S
+            name: asked for name, asked in self._asked.items() if steady - asked.again_at < _APART_S
         }
         pause = _REPEAT_S if done.error is None else _REPEAT_FAILED_S
         # Whose fault it was, calls for each of them would tell: not where calls are what fails.
         apart = done.error is not None and done.error.kind not in _NOT_THEIR_FAULT
-        asked = _Asked(now + pause, apart)
+        asked = _Asked(steady + pause, apart)
         self._asked.update((name, asked) for name in done.instance_ids)
         if done.error is None:
             self.ended = {name for name in self.ended if name in self._fleet}
@@ -247,4 +251,4 @@ class Draining:
         self._journal.say(now, Level.ERROR, text, detail=error)
 
 
-_NEVER = _Asked(0.0, apart=False)
+_NEVER = _Asked(float("-inf"), apart=False)

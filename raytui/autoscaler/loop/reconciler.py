@@ -123,6 +123,7 @@ class Reconciler:
             self._remembered,
             self._ray,
             self._quarantine,
+            self._steady,
         )
         self._noticing = Noticing(self._fleet, self.journal, self._remembered)
         resumed = [request.request_id for request, _ in ledger.open_requests()]
@@ -364,7 +365,7 @@ class Reconciler:
             self._nodes = believed.nodes
         self._draining.carry_out(believed.nodes, now)
         end_overdue_drains(self._fleet, self._remembered, self.journal, limits, self._waits, now)
-        self._draining.terminate(self._sync.clear, now)
+        self._draining.terminate(self._sync.clear)
         if believed.listing is not None:
             self._orphans = orphans_in(believed.listing, self._fleet)
             known = since_when(self.memory.orphans, self._orphans, now)

@@ -29,15 +29,17 @@ def is_forlorn(instance: Instance, memory: Memory, now: float) -> bool:
 def swept(
     members: Iterable[Member], spec: ClusterSpec, memory: Memory, now: float
 ) -> tuple[Removal, ...]:
-    """The orphans that policy ends now."""
+    """The orphans that policy ends now; one that a person holds stays."""
     if spec.orphans is not OrphanPolicy.TERMINATE:
         return ()
+    held = {hold.instance_id for hold in memory.holds if not hold.until or hold.until > now}
     return tuple(
         Removal(member.id, member.node_type, _why_swept(member.instance, memory))
         for member in members
         if member.instance is not None
         and member.status in COUNTED
         and not member.is_head
+        and member.id not in held
         and is_forlorn(member.instance, memory, now)
     )
 
