@@ -49,6 +49,7 @@ def plan(
     """
     from raytui.autoscaler.planning.planner import plan as plan_for
     from raytui.config.target import cluster_of
+    from raytui.provisioning.registry import unheeded
 
     if cluster and config:
         raise click.UsageError("name the cluster once: CLUSTER or --config CLUSTER")
@@ -61,6 +62,8 @@ def plan(
     if there is not None:
         return _plan_there(there, target, demand, now, as_json)
     spec = cluster_of(target)
+    for words in unheeded(spec):
+        click.echo(f"note: {words}", err=True)
     found, memory = _from_file(state, spec, at) if state else _live(target, spec, at)
     found = _with_demands(found, added)
     _refuse_size(found)

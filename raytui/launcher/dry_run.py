@@ -39,7 +39,7 @@ from raytui.provisioning.node_setup import (
     worker_setup,
 )
 from raytui.provisioning.progress import step
-from raytui.provisioning.registry import cloud_for
+from raytui.provisioning.registry import cloud_for, unheeded
 
 _WHY = {
     Change.SET_UP: "it was never set up, or the file, a mount or a command has changed",
@@ -58,6 +58,7 @@ def what_up_would_do(spec: ClusterSpec, options: UpOptions) -> Iterator[str]:
     Raises LaunchError when a file that is to be copied cannot be read, or a cloud not be asked.
     """
     yield f"{spec.cluster_name}: provider {spec.provider.type}, at most {spec.max_workers} workers"
+    yield from (f"note: {words}" for words in unheeded(spec))
     if not is_remote(spec):
         yield f"head: {spec.head_node_type}, on this machine"
         yield from _workers(spec)

@@ -37,7 +37,7 @@ from raytui.provisioning.node_update import NodeUpdate, update_node
 from raytui.provisioning.own_install import probe_command
 from raytui.provisioning.own_wheel import extras_for, write_wheels
 from raytui.provisioning.progress import step
-from raytui.provisioning.registry import cloud_for
+from raytui.provisioning.registry import cloud_for, unheeded
 
 _ASK_S = 60.0
 _DAEMON_WAIT_S = 180.0
@@ -60,6 +60,10 @@ def up_there(spec: ClusterSpec, paths: ClusterPaths, on_step: StepSink, options:
 def _up_there(
     spec: ClusterSpec, paths: ClusterPaths, on_step: StepSink, options: UpOptions
 ) -> None:
+    notes = unheeded(spec)
+    for number, words in enumerate(notes, 1):
+        with step(on_step, f"note {number}/{len(notes)}") as progress:
+            progress.skip(words)
     cloud = cloud_for(spec)
     bought = bought_head(spec, paths, cloud, on_step, options) if cloud else None
     if bought and bought.is_new:

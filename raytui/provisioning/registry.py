@@ -11,6 +11,15 @@ from raytui.model.spec import ClusterSpec
 _PLANNED = ("kuberay",)
 
 
+def unheeded(spec: ClusterSpec) -> list[str]:
+    """What the cluster file says and nobody here heeds, each in a sentence with what to do."""
+    if spec.provider.type == "aws":
+        from raytui.backends.aws import keys
+
+        return list(keys.unheeded(spec))
+    return []
+
+
 def cloud_for(spec: ClusterSpec) -> Cloud | None:
     """Where the head of a cluster elsewhere has to be bought; None where the file names a host."""
     if spec.provider.type == "aws":

@@ -14,6 +14,7 @@ from raytui.backends.aws.bootstrap.network_interfaces import network_interfaces
 from raytui.backends.aws.bootstrap.parts import Draft, Part, State
 from raytui.backends.aws.bootstrap.security_group import SecurityGroup
 from raytui.backends.aws.bootstrap.subnets import subnets
+from raytui.backends.aws.bootstrap.words import read_words
 from raytui.backends.aws.session import AwsSession
 from raytui.model.spec import ClusterSpec
 
@@ -54,6 +55,7 @@ def look_up(
     `callers_range` tells where SSH is let in from, and is asked only if the file does not say it.
     """
     draft = Draft(spec)
+    read_words(draft)
     steps = (
         launch_templates,
         instance_requirements,

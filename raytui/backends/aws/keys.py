@@ -1,0 +1,61 @@
+"""Keys of a cluster file that are good for Ray and mean nothing to a cluster on EC2 here.
+
+`node_config` is read by EC2's own words (run_words.py). What a person wrote and nobody heeds is
+told, each with what to do instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from raytui.model.spec import ClusterSpec
+
+_HEEDED = frozenset(
+    {
+        "availability_zone",
+        "aws_credentials",
+        "cache_stopped_nodes",
+        "disable_node_updaters",
+        "key_pair",
+        "region",
+        "security_group",
+        "tags",
+        "type",
+        "use_internal_ips",
+    }
+)
+_INSTEAD = {
+    "cloudwatch": "is not done: start the agent with setup_commands; for metrics, Prometheus can "
+    "ask the daemon (metadata.raytui.metrics)",
+    "disable_launch_config_check": "is not heeded: nodes whose node_config has changed are kept, "
+    "and a head is only made anew when you agree",
+    "foreground_node_launch": "is not heeded: nodes are always launched beside the loop",
+    "worker_liveness_check": "is not heeded: a worker that Ray does not see for 30 s is replaced",
+}
+_SAID_BY_US = ("MinCount", "MaxCount", "ClientToken")
+
+
+def unheeded(spec: ClusterSpec) -> Iterator[str]:
+    """What the file says and a cluster on EC2 does not heed, each in one sentence."""
+    for key in spec.provider.options:
+        if key not in _HEEDED:
+            yield f"provider.{key} {_INSTEAD.get(key, 'means nothing on aws: it is not heeded')}"
+    for key in spec.provider.options.get("key_pair") or ():
+        if key != "key_name":
+            yield f"provider.key_pair.{key} means nothing: only key_name is heeded"
+    if spec.auth.ssh_public_key:
+        yield (
+            "auth.ssh_public_key is not heeded: EC2 has the public half itself, of the pair that "
+            "KeyName names"
+        )
+    if "min_workers" in spec.written:
+        yield "min_workers is not heeded, as by Ray: say it in available_node_types"
+    for name, kind in spec.node_types.items():
+        yield from _in_config(name, kind.node_config)
+
+
+def _in_config(name: str, config: dict[str, Any]) -> Iterator[str]:
+    for key in _SAID_BY_US:
+        if key in config:
+            yield f"{name}: node_config.{key} is not heeded: it is said anew for each launch"
