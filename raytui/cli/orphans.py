@@ -61,7 +61,9 @@ def orphans(
     if ends:
         _end(ids, looked, yes)
         return ExitCode.OK
-    found = _priced((aws, _named(seen.orphans, ids)) for aws, seen in looked)
+    found, unpriced = _priced((aws, _named(seen.orphans, ids)) for aws, seen in looked)
+    for trouble in unpriced:
+        click.echo(trouble, err=True)
     _show(found, as_json)
     if not as_json:
         places = ", ".join(sorted({aws.region for aws, _ in looked}))
@@ -156,25 +158,43 @@ def _named(orphans: Iterable[Orphan], ids: Sequence[str]) -> list[Orphan]:
     return [orphan for orphan in orphans if not ids or orphan.id in ids]
 
 
-def _priced(found: Iterable[tuple[AwsSession, list[Orphan]]]) -> list[Orphan]:
-    """All of them once, with prices where AWS, its answers of before or the catalog tell them."""
+def _priced(found: Iterable[tuple[AwsSession, list[Orphan]]]) -> tuple[list[Orphan], list[str]]:
+    """All of them once, with prices where somebody tells them, and why some are unknown."""
+    known: dict[str, Orphan] = {}
+    troubles: list[str] = []
+    for aws, orphans in found:
+        if orphans:
+            with_prices, trouble = _priced_in(aws, orphans)
+            known.update((orphan.id, orphan) for orphan in with_prices)
+            troubles += [f"prices in {aws.region}: {trouble}"] if trouble else []
+    return list(known.values()), troubles
+
+
+def _priced_in(aws: AwsSession, orphans: Sequence[Orphan]) -> tuple[list[Orphan], str]:
+    """Those of one region, by AWS, its answers of before, or the catalog."""
     import time
 
     from raytui.backends.aws.catalog import load
     from raytui.backends.aws.orphans import priced
-    from raytui.backends.aws.prices import PRICING_REGION, current_prices
+    from raytui.backends.aws.prices import PRICING_REGION, PriceList, current_prices
+    from raytui.backends.aws.volume_prices import volume_prices
+    from raytui.backends.base import ProviderError
     from raytui.config.locations import cache_root
+    from raytui.model.text import first_line
 
-    known: dict[str, Orphan] = {}
-    for aws, orphans in found:
-        kinds = {orphan.type for orphan in orphans if not orphan.is_volume}
-        if kinds:
-            pricing = aws.in_region(PRICING_REGION)
-            cache = cache_root() / "prices"
-            prices = current_prices(aws, pricing, kinds, load(), time.time(), cache)
-            orphans = [priced(orphan, prices.usd) for orphan in orphans]
-        known.update((orphan.id, orphan) for orphan in orphans)
-    return list(known.values())
+    pricing = aws.in_region(PRICING_REGION)
+    kinds = {orphan.type for orphan in orphans if not orphan.is_volume}
+    volumes = {orphan.type for orphan in orphans if orphan.is_volume}
+    prices, usd_per_gib = PriceList(aws.region), {}
+    if kinds:
+        cache = cache_root() / "prices"
+        prices = current_prices(aws, pricing, kinds, load(), time.time(), cache)
+    trouble = prices.unknown
+    try:
+        usd_per_gib = volume_prices(pricing, aws.region, volumes)
+    except ProviderError as error:
+        trouble = trouble or str(error)
+    return [priced(one, prices.usd, usd_per_gib) for one in orphans], first_line(trouble)
 
 
 def _show(found: Sequence[Orphan], as_json: bool) -> None:
@@ -281,7 +301,7 @@ def _end(ids: Sequence[str], looked: Sequence[tuple[AwsSession, Seen]], yes: boo
 
     chosen = _chosen(ids, looked)
     if not yes:
-        _ask(_priced(chosen))
+        _ask(_priced(chosen)[0])
         heads = _known_heads()
         doors = [aws for aws, orphans in chosen if orphans]
         chosen = _chosen(ids, [(aws, look(aws, heads)) for aws in doors])

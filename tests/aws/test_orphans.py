@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,22 +18,36 @@ from raytui.config.launched import remember
 from raytui.config.locations import ClusterPaths
 from raytui.model.spec import ClusterSpec, NodeType, ProviderSpec
 from tests.aws.emulated import REGION, Emulated
-from tests.aws.price_server import price_server, product
+from tests.aws.price_server import PriceServer, price_server, product
 from tests.aws.world import IMAGE, A
 
 DOCS = Path(__file__).parents[2] / "docs" / "aws.md"
 EU = "eu-west-1"
+GP3 = json.dumps(
+    {
+        "product": {
+            "productFamily": "Storage",
+            "attributes": {"volumeApiName": "gp3", "regionCode": REGION},
+        },
+        "terms": {
+            "OnDemand": {
+                "t": {"priceDimensions": {"d": {"unit": "GB-Mo", "pricePerUnit": {"USD": "0.073"}}}}
+            }
+        },
+    }
+)
+"""100 GiB of it are a cent an hour."""
 
 
 @pytest.fixture(autouse=True)
-def at_home(ec2: Emulated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A cache of its own, a default region, and prices of m5.large in it."""
+def told(ec2: Emulated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PriceServer]:
+    """A cache of one's own, a default region, and prices in it."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     with price_server() as told:
-        told.products = [product("m5.large", 0.5, regionCode=REGION)]
+        told.products = [product("m5.large", 0.5, regionCode=REGION), GP3]
         monkeypatch.setenv("AWS_ENDPOINT_URL_PRICING", told.url)
-        yield
+        yield told
 
 
 @pytest.fixture
@@ -91,12 +104,19 @@ def listed(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, dict[st
     return {row["id"]: row for row in json.loads(capsys.readouterr().out)}
 
 
-def at_a_terminal(monkeypatch: pytest.MonkeyPatch, typed: str) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
+class Terminal:
+    """A person's: what they type, and what happens while they think."""
 
-    monkeypatch.setattr(sys, "stdin", Terminal(typed))
+    def __init__(self, typed: str, meanwhile: Callable[[], object] = lambda: None) -> None:
+        self._typed = typed
+        self._meanwhile = meanwhile
+
+    def isatty(self) -> bool:
+        return True
+
+    def readline(self, _size: int = -1) -> str:
+        self._meanwhile()
+        return self._typed
 
 
 # What is an orphan.
@@ -171,7 +191,7 @@ def test_a_volume_that_no_instance_has_is_one(
     aws.call("ec2", "create_volume", AvailabilityZone=A, Size=1)
     (row,) = listed(capsys).values()
     assert (row["id"], row["kind"], row["size_gib"]) == (volume, "volume", 100)
-    assert (row["why"], row["price_per_hour"], row["usd_since"]) == ("unattached", None, None)
+    assert (row["why"], row["price_per_hour"]) == ("unattached", pytest.approx(0.01))
 
 
 def an_image(aws: AwsSession) -> str:
@@ -191,6 +211,18 @@ def test_a_price_is_told_with_what_it_came_to_and_stopped_ones_have_none(
     assert row["price_per_hour"] == 0.5
     assert row["usd_since"] == pytest.approx(0.5 * row["age_s"] / 3600)
     assert found[stopped]["price_per_hour"] is None
+
+
+def test_what_nobody_tells_the_price_of_is_unknown_with_the_reason(
+    aws: AwsSession, told: PriceServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told.refuses = "AccessDeniedException"
+    new(aws, "worker")
+    new_volume(aws)
+    assert run(["orphans", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert {row["price_per_hour"] for row in json.loads(out)} == {None}
+    assert f"prices in {REGION}: on-demand prices: AccessDeniedException" in err
 
 
 def test_json_is_as_documented(aws: AwsSession, capsys: pytest.CaptureFixture[str]) -> None:
@@ -213,7 +245,7 @@ def test_stdout_is_the_list_and_stderr_its_sum_and_the_command_that_ends_it(
         [volume, "gp3 100 GiB", A, "available"],
     ]
     assert told.err.splitlines() == [
-        "2 orphans, $0.50/h and 1 of unknown price",
+        "2 orphans, $0.51/h",
         f"mine: raytui orphans --region {REGION} --end {worker} {volume}",
     ]
 
@@ -356,7 +388,7 @@ def test_a_person_sees_them_and_agrees(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     one = new(aws, "worker")
-    at_a_terminal(monkeypatch, typed)
+    monkeypatch.setattr(sys, "stdin", Terminal(typed))
     assert run(["orphans", "--end", one]) == (0 if state == "terminated" else 130)
     assert "m5.large" in capsys.readouterr().err
     assert states(aws) == {one: state}
@@ -367,7 +399,7 @@ def test_for_more_than_three_their_number_is_typed(
     typed: str, state: str, aws: AwsSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = [new(aws, "worker") for _ in range(4)]
-    at_a_terminal(monkeypatch, typed)
+    monkeypatch.setattr(sys, "stdin", Terminal(typed))
     assert run(["orphans", "--end", *names]) == (0 if state == "terminated" else 130)
     assert set(states(aws).values()) == {state}
 
@@ -377,15 +409,7 @@ def test_what_got_its_head_while_a_person_thought_is_not_ended(
 ) -> None:
     one = new(aws, "worker")
 
-    class Thinking(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-        def readline(self, *_: Any) -> str:
-            new(aws, "head")
-            return "y\n"
-
-    monkeypatch.setattr(sys, "stdin", Thinking())
+    monkeypatch.setattr(sys, "stdin", Terminal("y\n", meanwhile=lambda: new(aws, "head")))
     assert run(["orphans", "--end", one]) == 1
     assert "belongs to a cluster that has its head" in capsys.readouterr().err
     assert set(states(aws).values()) == {"running"}

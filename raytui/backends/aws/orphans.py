@@ -54,7 +54,7 @@ class Orphan(Struct, frozen=True):
     size_gib: int = 0
     """Of a volume."""
     price_per_hour: float | None = None
-    """USD; None for what nobody told, as for disks."""
+    """USD; None for what nobody told."""
 
     @property
     def is_volume(self) -> bool:
@@ -132,11 +132,16 @@ def look(aws: AwsSession, known_heads: Collection[str] = ()) -> Seen:
     )
 
 
-def priced(orphan: Orphan, price_of: PriceOf) -> Orphan:
-    """With its price of now. What is stopped costs its disks, of which no price is known."""
-    if orphan.is_volume or orphan.state not in ALIVE:
-        return orphan
-    price = price_of(orphan.type, orphan.zone, orphan.market)
+def priced(orphan: Orphan, price_of: PriceOf, usd_per_gib: Mapping[str, float]) -> Orphan:
+    """With its price of now; what is stopped costs its disks, of which nothing is known.
+
+    `usd_per_gib` has the price of volume types for a GiB and an hour.
+    """
+    price = None
+    if orphan.is_volume and orphan.type in usd_per_gib:
+        price = usd_per_gib[orphan.type] * orphan.size_gib
+    elif orphan.state in ALIVE:
+        price = price_of(orphan.type, orphan.zone, orphan.market)
     return replace(orphan, price_per_hour=price)
 
 
