@@ -129,21 +129,87 @@ def test_hosts_of_a_replica_go_together(world: World, kuberay: KubeRay) -> None:
     assert kuberay.any_deleted == []
 
 
-def test_pod_that_has_ended_is_kuberay_s_to_replace(
+def test_group_is_smaller_though_kuberay_replaces_a_pod_that_ended_by_itself(
     world: World, kuberay: KubeRay, kubelet: Kubelet
 ) -> None:
-    """With fewer replicas KubeRay, which has made another one by then, would delete any."""
+    """As that of a node whose Ray has left after its drain: the one in its place goes."""
     dead, alive = _up(world, 2)
+    kubelet.run(alive)
+    provider = world.provider()
+    provider.list_instances()
+    kubelet.bind(dead)
+    kubelet.tell(dead, phase="Succeeded")
+
+    provider.terminate([dead])
+
+    until(lambda: world.workers() == [alive], "only the other worker is left")
+    assert world.group()["replicas"] == 1
+    assert kuberay.any_deleted == []
+
+
+def test_pod_in_the_place_of_another_stays_when_ray_runs_on_it(
+    world: World, kuberay: KubeRay, kubelet: Kubelet
+) -> None:
+    (dead,) = _up(world, 1)
+    provider = world.provider()
+    provider.list_instances()
+    kubelet.bind(dead)
+    kubelet.tell(dead, phase="Failed", reason="Evicted", message="low on memory")
+    (new,) = until(lambda: [name for name in world.workers() if name != dead], "another one")
+    kubelet.run(new)
+    until(lambda: world.workers() == [new], "the dead one is gone")
+
+    provider.terminate([dead])
+
+    assert world.workers() == [new]
+    assert world.group()["replicas"] == 1
+
+
+def test_pod_of_a_request_does_not_go_in_place_of_another(
+    world: World, kuberay: KubeRay, kubelet: Kubelet
+) -> None:
+    (dead,) = _up(world, 1)
+    provider = world.provider()
+    provider.list_instances()
+    kubelet.bind(dead)
+    kubelet.tell(dead, phase="Failed", reason="Evicted", message="low on memory")
+    (wanted,) = provider.launch(wish("r1", 1))
+
+    provider.terminate([dead])
+
+    assert wanted.instance_id in world.workers()
+
+
+def test_pod_whose_end_was_asked_for_twice_takes_no_other_with_it(
+    world: World, kuberay: KubeRay
+) -> None:
+    first, second = _up(world, 2)
+    provider = world.provider()
+    provider.terminate([first])
+    until(lambda: world.workers() == [second], "the first worker is gone")
+    provider.terminate([second])
+    until(lambda: not world.workers(), "both workers are gone")
+    world.patch("/spec/workerGroupSpecs/0/replicas", 1)
+    until(world.workers, "a worker that a person has asked for")
+
+    provider.terminate([first, second])
+
+    assert len(world.workers()) == 1
+    assert world.group()["replicas"] == 1
+
+
+def test_termination_waits_for_kuberay_to_clear_away_what_has_ended(
+    world: World, kuberay: KubeRay, kubelet: Kubelet
+) -> None:
+    (dead,) = _up(world, 1)
     kuberay.working.clear()
     kubelet.bind(dead)
     kubelet.tell(dead, phase="Failed", reason="Evicted", message="low on memory")
 
-    world.provider().terminate([dead])
-    kuberay.working.set()
+    with pytest.raises(TransientError, match=f"has not deleted yet: {dead}"):
+        world.provider(patience=SHORT).terminate([dead])
 
-    until(lambda: dead not in world.workers() and len(world.workers()) == 2, "another worker")
-    assert alive in world.workers()
-    assert world.group()["replicas"] == 2
+    assert world.group()["replicas"] == 1
 
 
 def test_cluster_that_is_scaled_by_others_is_left_alone(world: World, kuberay: KubeRay) -> None:

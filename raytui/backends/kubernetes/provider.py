@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -36,6 +37,7 @@ _QUOTA = ("exceeded quota", "maximum cpu usage", "maximum memory usage")
 _NEVER = ("denied the request", "is forbidden", "is invalid")
 """What it cites of admission and validation, which say the same the next time."""
 _LOOK_EVERY_S = 0.5
+_KNOWN = 10_000
 _GCS_PORT = "6379"
 _DASHBOARD_PORT = "8265"
 
@@ -75,6 +77,10 @@ class KubeRayProvider:
         self._waiting: set[str] = set()
         """Requests whose launch calls are under way."""
         self._head: Pod | None = None
+        self._known: dict[str, Pod] = {}
+        """Every pod that was seen, as it was last; the oldest are forgotten."""
+        self._told: dict[str, None] = {}
+        """Pods that KubeRay was told to delete, or in place of which others were."""
         self._polling = threading.Lock()
         self._polled: dict[str, Pod] = {}
         self._polled_at = float("-inf")
@@ -84,6 +90,7 @@ class KubeRayProvider:
     def list_instances(self) -> list[Instance]:
         """See NodeProvider; one request, or one for each 500 pods."""
         found = self._pods()
+        self._remember(found)
         owners = self._hand_out(found)
         self._head = next((pod for pod in found.values() if pod.is_head), None)
         return [_owned(pod, owners) for pod in found.values()]
@@ -103,16 +110,17 @@ class KubeRayProvider:
     def terminate(self, instance_ids: Sequence[str]) -> None:
         """See NodeProvider; of a multi-host group all pods of each replica.
 
-        KubeRay itself clears away pods that have ended and makes others in their place. Where pods
-        of a group are still being deleted, the others of it wait for them: a TransientError says
-        that they still do.
+        Where a pod has ended by itself and KubeRay has made another one, that one goes, unless Ray
+        runs on it already. A TransientError names the pods that KubeRay has yet to delete before
+        others of their group can go.
         """
-        found = Deletions()
         for _ in _tries(self._patience.deletes_s):
             world = self._look()
-            found = deletions(world, instance_ids)
+            owners = self._hand_out(world.pods)
+            found = deletions(world, instance_ids, self._gone(world, instance_ids), owners)
             if found.scalings and not self._patched(world, found.scalings):
                 continue
+            self._told_to_go(found)
             if not found.waiting:
                 break
         else:
@@ -231,9 +239,31 @@ class KubeRayProvider:
             return False
         return True
 
+    def _gone(self, world: World, asked: Iterable[str]) -> list[Pod]:
+        """Those that are gone though nobody has told KubeRay to delete them, as far as is known."""
+        with self._lock:
+            return [
+                self._known[name]
+                for name in asked
+                if name in self._known and name not in self._told and name not in world.pods
+            ]
+
+    def _told_to_go(self, found: Deletions) -> None:
+        names = frozenset().union(found.replaced, *(one.to_delete for one in found.scalings))
+        with self._lock:
+            self._told.update(dict.fromkeys(names))
+            _forget(self._told)
+
+    def _remember(self, pods: Mapping[str, Pod]) -> None:
+        with self._lock:
+            self._known = {**self._known, **pods}
+            _forget(self._known)
+
     def _look(self) -> World:
         path = cluster_api.path_of(self._namespace, self._spec.cluster_name)
-        return World(cluster_api.read(self._session.get(path)), self._pods())
+        world = World(cluster_api.read(self._session.get(path)), self._pods())
+        self._remember(world.pods)
+        return world
 
     def _poll(self) -> dict[str, Pod]:
         """The pods of not long ago: all calls that wait for some ask together."""
@@ -268,6 +298,11 @@ def _tries(seconds: float) -> Iterator[None]:
     while time.monotonic() < until:
         time.sleep(_LOOK_EVERY_S)
         yield
+
+
+def _forget(known: dict[str, Any]) -> None:
+    for oldest in list(known)[:-_KNOWN]:
+        del known[oldest]
 
 
 def _owned(pod: Pod, owners: Mapping[str, str]) -> Instance:

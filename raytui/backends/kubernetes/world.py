@@ -40,43 +40,57 @@ class Deletions(Struct, frozen=True):
     scalings: tuple[Scaling, ...] = ()
     """What may be written now."""
     waiting: frozenset[str] = frozenset()
-    """Pods that still go; others of their groups wait for them."""
+    """Pods that KubeRay has to see off first."""
     refused: tuple[ProviderError, ...] = ()
     """Why some cannot go."""
+    replaced: frozenset[str] = frozenset()
+    """Asked pods that were gone already, in place of which others go."""
 
 
-def deletions(world: World, asked: Collection[str]) -> Deletions:
-    """How those of the asked pods go that are there and were not told to go before."""
-    scalings, waiting, refused = [], frozenset[str](), []
-    by_group: dict[str, list[Pod]] = {}
-    for pod in world.pods.values():
-        if pod.name in asked and pod.is_there and not pod.is_head:
-            by_group.setdefault(pod.group, []).append(pod)
-    for name, leaving in by_group.items():
+def deletions(
+    world: World, asked: Collection[str], gone: Collection[Pod], owned: Collection[str]
+) -> Deletions:
+    """How the asked pods go, or the pods that KubeRay has made in their place.
+
+    A pod that ended by itself is deleted by KubeRay, which makes another one as long as `replicas`
+    says so. `gone` are those of the asked ones that went like that. The one in its place goes only
+    while nothing can run on it and when it belongs to no request, of which `owned` has all pods.
+    """
+    scalings, waiting, refused, replaced = [], frozenset[str](), [], frozenset[str]()
+    leaving = [pod for pod in world.pods.values() if pod.name in asked and not pod.is_head]
+    for name in sorted({pod.group for pod in (*leaving, *gone)}):
         try:
             group = world.cluster.scalable(name)
-            leaving = [pod for pod in leaving if pod.name not in group.to_delete]
+            told = [pod for pod in leaving if pod.group == name and pod.name not in group.to_delete]
+            lost = [pod for pod in gone if pod.group == name]
+            ending = frozenset(pod.name for pod in told if not pod.is_there)
+            names = _whole_replicas(world, group, [pod for pod in told if pod.is_there])
+            others = _in_place_of(world, group, lost, {*asked, *owned})
             pending = world.pending_deletes(group)
-            if leaving and pending:
+            if (names or others) and pending:
                 waiting |= pending
-            elif leaving:
-                scalings.append(_without(world, group, leaving))
+            elif names or others:
+                scalings.append(_without(group, [*names, *others]))
+                replaced |= {pod.name for pod in lost}
+            elif lost and world.owed(group):
+                waiting |= {pod.name for pod in lost}
+            waiting |= ending
         except (ConfigError, TransientError) as error:
             refused.append(error)
-    return Deletions(tuple(scalings), waiting, tuple(refused))
+    return Deletions(tuple(scalings), waiting, tuple(refused), replaced)
 
 
-def _without(world: World, group: Group, leaving: Sequence[Pod]) -> Scaling:
-    """The group without pods, and without those that are replicas together with them.
+def _without(group: Group, names: Collection[str]) -> Scaling:
+    """The group without pods that are whole replicas.
 
     At its `minReplicas` the number stays, and KubeRay makes others in their place.
     """
-    names = _whole_replicas(world, group, leaving)
     left = group.wanted_replicas - len(names) // group.hosts
     return Scaling(group, max(group.min_replicas, left), frozenset(names))
 
 
 def _whole_replicas(world: World, group: Group, leaving: Sequence[Pod]) -> list[str]:
+    """Pods, and those that are replicas together with them."""
     replicas = {pod.replica for pod in leaving}
     if "" not in replicas:
         return [pod.name for pod in world.there(group) if pod.replica in replicas]
@@ -88,3 +102,20 @@ def _whole_replicas(world: World, group: Group, leaving: Sequence[Pod]) -> list[
             "they wait for the others"
         )
     return sorted(pod.name for pod in leaving)[:whole]
+
+
+def _in_place_of(
+    world: World, group: Group, gone: Collection[Pod], kept: Collection[str]
+) -> list[str]:
+    """As many replicas as are gone, the newest first, on which Ray does not run yet."""
+    replicas: dict[str, list[Pod]] = {}
+    for pod in world.there(group):
+        replicas.setdefault(pod.replica or pod.name, []).append(pod)
+    idle = [
+        pods
+        for pods in replicas.values()
+        if not any(pod.name in kept or pod.instance.ray_started_at for pod in pods)
+    ]
+    idle.sort(key=lambda pods: pods[0].instance.launched_at, reverse=True)
+    count = len({pod.replica or pod.name for pod in gone})
+    return [pod.name for pods in idle[:count] for pod in pods]
