@@ -12,7 +12,7 @@ from raytui.config.locations import ClusterPaths
 from raytui.launcher import down, up
 from raytui.launcher.options import DownOptions, UpOptions
 from raytui.model.spec import ClusterSpec
-from raytui.model.step import LaunchError, Step, StepStatus
+from raytui.model.step import LaunchError, Step, StepSink, StepStatus
 from tests.aws.bootstrapping import MINIMAL, spec
 from tests.aws.emulated import Emulated
 
@@ -36,10 +36,13 @@ class Laptop:
         self.aws = aws
         self.paths = ClusterPaths("mine")
         self.steps: dict[str, Step] = {}
+        self.options: dict[str, Any] = {}
+        """Of the provider section, in all cluster files."""
 
     def cluster(self, text: str = MINIMAL, **provider: Any) -> ClusterSpec:
         """A file with a rule by which nobody has to be asked for our address."""
-        return spec(text, security_group={"IpPermissions": [FROM_ANYWHERE]}, **provider)
+        rule = {"IpPermissions": [FROM_ANYWHERE]}
+        return spec(text, security_group=rule, **self.options, **provider)
 
     def up(self, cluster: ClusterSpec | None = None, **options: Any) -> str:
         """Why it ended: it comes as far as the login."""
@@ -48,11 +51,11 @@ class Laptop:
             up(cluster or self.cluster(), self.told, replace(AT_ONCE, **options))
         return str(error.value)
 
-    def down(self, cluster: ClusterSpec | None = None, **options: Any) -> None:
+    def down(self, on_step: StepSink | None = None, **options: Any) -> None:
         """Take it down: nobody is let in to the head, and nothing appears later."""
         self.steps.clear()
         given = DownOptions(login_within_s=0.0, settle_s=0.0)
-        down(cluster or self.cluster(), self.told, replace(given, **options))
+        down(self.cluster(), on_step or self.told, replace(given, **options))
 
     def told(self, step: Step) -> None:
         """Takes the steps, the last word of each."""

@@ -6,11 +6,12 @@ written what a repeated launch needs to get the same instances and no more.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Set
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from raytui.config.durable import locked, write_durably
 from raytui.model.codec import decode, encode
@@ -34,6 +35,8 @@ class Attempt(Struct, frozen=True, omit_defaults=True):
     refused: str = ""
     """AWS's words when it made none."""
     given: tuple[Instance, ...] = ()
+    ended: tuple[str, ...] = ()
+    """Of those given, our ids of what was told to end since."""
 
     @property
     def is_open(self) -> bool:
@@ -79,21 +82,34 @@ class Journal:
             requests[request_id] = (
                 tuple(attempt if a in same else a for a in before) if same else (*before, attempt)
             )
-            write_durably(self._path, encode(_Content(_VERSION, requests)))
+            self._write(requests)
+
+    def end(self, instance_ids: Iterable[str]) -> None:
+        """Note that these were told to end: who reads this next is not to wait for them."""
+        ending = set(instance_ids)
+        with locked(self._lock):
+            before = self._load()
+            requests = {name: tuple(_ended(a, ending) for a in t) for name, t in before.items()}
+            if requests != before:
+                self._write(requests)
 
     def given_since(self, since: float) -> tuple[Instance, ...]:
         """The instances of all calls made at or after `since`, Unix seconds, the newest last.
 
-        The same object as before when nothing was written in between.
+        Without those that were told to end. The same object as before when nothing was written in
+        between.
         """
         known = self._load()
         of, asked, given = self._given
         if of is not known or asked != since:
             attempts = [a for tried in known.values() for a in tried if a.at >= since]
             newest_last = sorted(attempts, key=lambda attempt: attempt.at)
-            given = tuple(i for attempt in newest_last for i in attempt.given)
+            given = tuple(i for a in newest_last for i in a.given if i.instance_id not in a.ended)
             self._given = (known, since, given)
         return given
+
+    def _write(self, requests: dict[str, tuple[Attempt, ...]]) -> None:
+        write_durably(self._path, encode(_Content(_VERSION, requests)))
 
     def _load(self) -> dict[str, tuple[Attempt, ...]]:
         """What is on disk, read again when it is another file than before."""
@@ -106,6 +122,12 @@ class Journal:
         except FileNotFoundError:
             return _NOTHING
         return self._content
+
+
+def _ended(attempt: Attempt, ending: Set[str]) -> Attempt:
+    gone = [i.instance_id for i in attempt.given if i.instance_id in ending]
+    new = tuple(name for name in gone if name not in attempt.ended)
+    return replace(attempt, ended=(*attempt.ended, *new)) if new else attempt
 
 
 def _requests_in(data: bytes) -> dict[str, tuple[Attempt, ...]]:

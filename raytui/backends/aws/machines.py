@@ -140,7 +140,9 @@ class Ec2Machines:
         ending = {i.instance_id: i for i in (*running, *given.values()) if i.instance_id in asked}
         keeps = keeps_stopped(self._spec)
         unheard = end(self._session, list(ending.values()), keeps_stopped=keeps)
-        self._listing.ended(i for i in asked if ec2_id(i) not in unheard)
+        ended = [i for i in asked if ec2_id(i) not in unheard]
+        self._journal.end(ended)
+        self._listing.ended(ended)
         with self._lock:
             runners = [self._runners.pop(i) for i in asked if i in self._runners]
         for runner in runners:
