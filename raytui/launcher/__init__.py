@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from raytui.model.spec import ClusterSpec
-from raytui.model.step import Step, StepSink
+from raytui.model.step import LaunchError, Step, StepSink
 
 if TYPE_CHECKING:
     from raytui.launcher.options import DownOptions, UpOptions
@@ -50,9 +50,15 @@ def down(
     from raytui.provisioning.registry import cloud_for
 
     paths, options = ClusterPaths(spec.cluster_name), options or DownOptions()
+    cloud = cloud_for(spec) if is_remote(spec) else None
+    if options.shared_parts and cloud is None:
+        raise LaunchError(
+            f"{spec.cluster_name} is not down: with provider {spec.provider.type} there is nothing "
+            "that up has made beside machines (--shared-parts)"
+        )
     if not is_remote(spec):
         down_here(spec, paths, on_step, options)
-    elif cloud := cloud_for(spec):
+    elif cloud:
         down_bought(spec, paths, cloud, on_step, options)
     else:
         down_there(spec, paths, on_step, options)

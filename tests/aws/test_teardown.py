@@ -18,7 +18,7 @@ from raytui.backends.base import AuthError, LaunchRequest, TransientError
 from raytui.backends.cloud import MadePart
 from raytui.launcher import down
 from raytui.launcher.options import DownOptions
-from raytui.model.spec import ClusterSpec
+from raytui.model.spec import ClusterSpec, NodeType, ProviderSpec
 from raytui.model.step import LaunchError, Step, StepStatus
 from tests.aws.bootstrapping import MINIMAL, seen, spec
 from tests.aws.emulated import REGION, Emulated
@@ -339,3 +339,9 @@ def test_down_removes_what_it_can_and_names_what_it_could_not(
     assert list(parts(account)) == ["key pair"]
     ec2.faults.clear()
     assert take_down(made)[f"remove the key pair {KEY}"][0] is StepStatus.DONE
+
+
+def test_where_up_makes_nothing_beside_machines_down_says_so_before_it_does_anything() -> None:
+    local = ClusterSpec("here", ProviderSpec("local"), {"head": NodeType("head")}, "head")
+    with pytest.raises(LaunchError, match="not down: with provider local there is nothing"):
+        take_down(local)
