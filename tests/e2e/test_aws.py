@@ -118,7 +118,7 @@ def status(aws: EmulatedAws, cluster: str) -> dict[str, Any]:
 
 @contextmanager
 def met(
-    aws: EmulatedAws, cluster: str, guests: int, nodes: int, stays_s: float = 0.0, word: str = ""
+    aws: EmulatedAws, cluster: str, guests: int, nodes: int, stays_s: float = 3.0, word: str = ""
 ) -> Iterator[None]:
     """While the context lasts a job goes on that needs so many nodes; it comes to a good end."""
     words = ("python", "meeting.py", str(guests), str(nodes), str(stays_s), word)
