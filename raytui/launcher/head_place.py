@@ -112,7 +112,8 @@ def heads_in(instances: Iterable[Instance], noted: HeadPlace | None = None) -> l
 
 def place_of(head: Instance, cloud: Cloud, private_key: str) -> HeadPlace:
     """The place of a head that has an address."""
-    return HeadPlace(head.instance_id, head.ip, cloud.machine_of(head.instance_id), private_key)
+    key = str(Path(private_key).expanduser()) if private_key else ""
+    return HeadPlace(head.instance_id, head.ip, cloud.machine_of(head.instance_id), key)
 
 
 def note_place(paths: ClusterPaths, place: HeadPlace) -> HeadPlace:

@@ -77,8 +77,7 @@ def test_another_laptop_finds_the_head_by_the_file_alone(
     other = Laptop(laptop.ec2, laptop.aws)
     assert noted_place(other.paths) is None
     found = head_place(other.cluster(), other.paths)
-    assert (found.instance_id, found.address) == (place.instance_id, place.address)
-    assert found.private_key == str(Path(place.private_key).expanduser())
+    assert found == place
     assert noted_place(other.paths) == found
 
 
