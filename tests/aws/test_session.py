@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
 import pytest
 
 from raytui.backends.aws.session import AwsSession
@@ -65,3 +68,30 @@ def test_nobody_there_is_transient(ec2: Emulated, monkeypatch: pytest.MonkeyPatc
 def test_a_malformed_call_is_a_matter_of_configuration(aws: AwsSession) -> None:
     with pytest.raises(ConfigError, match="NoSuchWord"):
         aws.call("ec2", "describe_vpcs", NoSuchWord=1)
+
+
+class _Portal(BaseHTTPRequestHandler):
+    """A proxy that answers everything with a page for people."""
+
+    def do_POST(self) -> None:
+        page = b"<!doctype html>\n<title>Please log in</title>"
+        self.send_response(500)
+        self.send_header("Content-Length", str(len(page)))
+        self.end_headers()
+        self.wfile.write(page)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing: tests tell what they find."""
+
+
+def test_what_is_no_answer_of_amazons_is_transient(
+    ec2: Emulated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with HTTPServer(("127.0.0.1", 0), _Portal) as portal:
+        thread = threading.Thread(target=portal.serve_forever, daemon=True)
+        thread.start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{portal.server_port}")
+        with pytest.raises(TransientError, match="Please log in"):
+            AwsSession({"region": REGION}, attempts=1).call("ec2", "describe_vpcs")
+        portal.shutdown()
+        thread.join(10)

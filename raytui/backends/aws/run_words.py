@@ -101,6 +101,6 @@ def _member(
 
 
 def _unknown(key: str, path: str, members: Mapping[str, Any]) -> str:
-    near = get_close_matches(key, list(members), n=1)
+    near = get_close_matches(key, list(members), n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]}?" if near else ""
     return f"{path}.{key}: EC2 has no such word here{hint}".removeprefix(".")

@@ -116,12 +116,13 @@ class AwsSession:
         """Turn what botocore raises within into a ProviderError."""
         self._opened()  # says what to do when there is no botocore
         from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.parsers import ResponseParserError
 
         try:
             yield
         except ClientError as error:
             raise answered(dict(error.response), zone=zone, market=market) from error
-        except BotoCoreError as error:
+        except (BotoCoreError, ResponseParserError) as error:
             raise unanswered(error, self.tried, zone=zone, market=market) from error
 
     def _client(self, service: str, *, once: bool = False) -> Any:
