@@ -13,8 +13,11 @@ from raytui.backends.aws import catalog, tags
 from raytui.backends.aws.machines import Ec2Machines
 from raytui.backends.aws.quotas import counted, current_quotas, quota_lines, used_by_others
 from raytui.backends.aws.session import AwsSession
+from raytui.launcher.dry_run import what_up_would_do
+from raytui.launcher.options import UpOptions
 from raytui.model.spec import ClusterSpec, Market, NodeType, Offering, ProviderSpec
 from tests.aws.emulated import REGION, Emulated
+from tests.aws.laptop import Laptop
 from tests.aws.world import IMAGE, World
 
 STANDARD, STANDARD_SPOT = "L-1216C47A", "L-34B43A08"
@@ -230,3 +233,12 @@ def test_a_head_that_may_not_ask_says_so_and_goes_on(ec2: Emulated, world: World
     machines.fill(world.spec)
     (notice,) = of_quotas(machines)
     assert "is unknown: AccessDenied" in notice
+
+
+def test_a_dry_run_tells_it_before_anything_is_launched(laptop: Laptop) -> None:
+    laptop.ec2.quotas = {STANDARD: 1.0, STANDARD_SPOT: 1.0}
+    lines = [line for line in what_up_would_do(laptop.cluster(), UpOptions()) if "quota" in line]
+    assert [line.partition(" need ")[0] for line in lines] == [
+        "1 × m5.large at once",
+        "2 × m5.large at full size",
+    ]
