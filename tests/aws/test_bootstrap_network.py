@@ -161,8 +161,9 @@ def test_what_the_file_says_of_metadata_and_volumes_stays(account: AwsSession) -
     )
     head, _ = configs(seen(account, spec(text)).make())
     assert head["MetadataOptions"]["HttpTokens"] == "optional"
+    said = {"Encrypted": False, "VolumeSize": 256}
     assert head["BlockDeviceMappings"] == [
-        {"DeviceName": "/dev/sda1", "Ebs": {"Encrypted": False, "VolumeSize": 256}}
+        {"DeviceName": "/dev/sda1", "Ebs": {**said, "DeleteOnTermination": True}}
     ]
 
 

@@ -116,14 +116,22 @@ def _protect(config: Config, image: dict[str, Any]) -> None:
         "HttpPutResponseHopLimit": 2,  # one more than the default: containers ask, too
         **(config.get("MetadataOptions") or {}),
     }
-    mappings = [
-        {**one, "Ebs": {"Encrypted": True, **one["Ebs"]}} if one.get("Ebs") else one
-        for one in config.get("BlockDeviceMappings") or ()
-    ]
     root = image.get("RootDeviceName")
+    mappings = list(config.get("BlockDeviceMappings") or ())
     if root and all(one.get("DeviceName") != root for one in mappings):
         of_image = {m["DeviceName"]: m.get("Ebs") or {} for m in image["BlockDeviceMappings"]}
         sizes = {k: v for k, v in of_image.get(root, {}).items() if k == "VolumeSize"}
         mappings.append({"DeviceName": root, "Ebs": {**sizes, "Encrypted": True}})
     if mappings:
-        config["BlockDeviceMappings"] = mappings
+        config["BlockDeviceMappings"] = [_disk(one, root) for one in mappings]
+
+
+def _disk(mapping: Config, root: str | None) -> Config:
+    """Encrypted, and a root disk goes with its instance, unless the file says otherwise.
+
+    What an image says of its root's end is for who keeps machines, and these come and go.
+    """
+    if not mapping.get("Ebs"):
+        return mapping
+    own = {"DeleteOnTermination": True} if mapping.get("DeviceName") == root else {}
+    return {**mapping, "Ebs": {"Encrypted": True, **own, **mapping["Ebs"]}}
