@@ -159,7 +159,10 @@ def test_another_clusters_group_and_other_keys_are_not_even_named(
 # Security groups.
 
 
-def test_a_group_that_another_one_lets_in_is_kept(made: ClusterSpec, account: AwsSession) -> None:
+@pytest.mark.parametrize("way", ["ingress", "egress"])
+def test_a_group_that_anothers_rules_name_is_kept(
+    way: str, made: ClusterSpec, account: AwsSession
+) -> None:
     groups = account.pages("ec2", "describe_security_groups", "SecurityGroups")
     of_name = {one["GroupName"]: one["GroupId"] for one in groups}
     rule = {
@@ -170,7 +173,7 @@ def test_a_group_that_another_one_lets_in_is_kept(made: ClusterSpec, account: Aw
     }
     account.call(
         "ec2",
-        "authorize_security_group_ingress",
+        f"authorize_security_group_{way}",
         GroupId=of_name["default"],
         IpPermissions=[rule],
     )

@@ -105,9 +105,8 @@ def _remove_group(aws: AwsSession, group: str, within_s: float) -> str:
     """Wait for interfaces of instances that end; whatever else uses the group keeps it at once."""
     until = time.monotonic() + within_s
     while True:
-        trouble = _let_in_by(aws, group) or _used_by(
-            _instances(aws, **{"instance.group-id": [group]})
-        )
+        users = _instances(aws, **{"instance.group-id": [group]})
+        trouble = _named_by(aws, group) or _used_by(users)
         if trouble:
             return trouble
         interfaces = aws.pages(
@@ -127,16 +126,20 @@ def _remove_group(aws: AwsSession, group: str, within_s: float) -> str:
         time.sleep(_LOOK_EVERY_S)
 
 
-def _let_in_by(aws: AwsSession, group: str) -> str:
-    """Which other groups have rules for the members of this one."""
-    others = aws.pages(
-        "ec2",
-        "describe_security_groups",
-        "SecurityGroups",
-        Filters=[{"Name": "ip-permission.group-id", "Values": [group]}],
-    )
-    names = [str(one["GroupId"]) for one in others if one["GroupId"] != group]
-    return f"named in the rules of {', '.join(names)}" if names else ""
+def _named_by(aws: AwsSession, group: str) -> str:
+    """Which other groups have rules for traffic from or to the members of this one."""
+    others = {
+        str(one["GroupId"])
+        for key in ("ip-permission.group-id", "egress.ip-permission.group-id")
+        for one in aws.pages(
+            "ec2",
+            "describe_security_groups",
+            "SecurityGroups",
+            Filters=tags.filters(**{key: [group]}),
+        )
+    }
+    names = ", ".join(sorted(others - {group}))
+    return f"named in the rules of {names}" if names else ""
 
 
 def _words_of(interface: Mapping[str, Any]) -> str:
