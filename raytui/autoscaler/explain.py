@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 
 from raytui.model.plan import Launch, Plan
 from raytui.model.reason import Reason, Why, because
+from raytui.model.snapshot import Row
+from raytui.model.state import NoticeKind
 from raytui.model.text import (
     amount_text,
     bytes_text,
@@ -24,6 +26,16 @@ def explain(reason: Reason, now: float) -> str:
     `now` is unix seconds on the clock that the reason's own times were taken from.
     """
     return _WORDS[reason.why](_Arguments(reason.args), now)
+
+
+def why_here(row: Row, now: float) -> str:
+    """Why a node is here, and that it may be taken back; empty when nothing is known."""
+    words = explain(row.reason, now) if row.reason is not None else ""
+    notice = row.member.notice
+    if notice is None or notice.kind is not NoticeKind.REBALANCE:
+        return words
+    risk = f"{notice.by} may take it back soon"
+    return f"{risk}; {words}" if words else risk
 
 
 class _Arguments(dict[str, str | int | float]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from raytui.autoscaler.explain import explain
+from raytui.autoscaler.explain import explain, why_here
 from raytui.autoscaler.planning.avoided import scope_text
 from raytui.autoscaler.reason_codes import code_of
 from raytui.model.plan import LaunchFailure, Outcome
@@ -48,6 +48,8 @@ class NodeReport(Struct, frozen=True):
     code: str
     held_by: str
     orphan: bool
+    at_risk: bool
+    taken_back_at: float | None
     launched_at: float | None
     price_per_hour: float | None
 
@@ -169,10 +171,12 @@ def _node(row: Row, now: float) -> NodeReport:
         idle_s=round(max(0.0, now - node.idle_since), 1) if idle and node else None,
         total=node.total.amounts() if node else {},
         available=node.available.amounts() if node else {},
-        reason=explain(row.reason, now) if row.reason else "",
+        reason=why_here(row, now),
         code=code_of(row.reason.why) if row.reason else "",
         held_by=row.hold.by if row.hold else "",
         orphan=instance is not None and instance.orphan,
+        at_risk=member.notice is not None,
+        taken_back_at=(member.notice.deadline or None) if member.notice else None,
         launched_at=(instance.launched_at or None) if instance else None,
         price_per_hour=instance.price_per_hour if instance else None,
     )

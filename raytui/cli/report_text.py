@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from raytui.autoscaler.explain import explain
+from raytui.autoscaler.explain import explain, why_here
 from raytui.autoscaler.planning.avoided import scope_text
 from raytui.model.lifecycle import InstanceStatus
 from raytui.model.plan import Outcome, Wait
@@ -99,7 +99,6 @@ def _node(row: Row, now: float) -> tuple[str, ...]:
     status = member.status
     glyph = "⏸" if row.hold else "◌" if member.idle else _GLYPHS.get(status, "◐")
     word = "idle" if member.idle else status.value
-    why = explain(row.reason, now) if row.reason else ""
     launched = member.instance.launched_at if member.instance else 0.0
     return (
         row.id,
@@ -107,7 +106,7 @@ def _node(row: Row, now: float) -> tuple[str, ...]:
         f"{glyph} {word}",
         _use(row),
         duration_text(now - launched) if launched else "",
-        why,
+        why_here(row, now),
     )
 
 

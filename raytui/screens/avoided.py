@@ -1,4 +1,4 @@
-"""What is avoided after failed launches: a few lines, gone when nothing is."""
+"""What is avoided after failed launches and interruptions: a few lines, gone when nothing is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from textual.widgets import Static
 
-from raytui.autoscaler.planning.avoided import scope_text
+from raytui.autoscaler.planning.avoided import refuses, scope_text
 from raytui.model.plan import LaunchFailure
 from raytui.model.text import clock_text, count_text
 from raytui.widgets.cell import Cell, cell, to_content
@@ -67,4 +67,11 @@ def _even(texts: Sequence[str]) -> list[str]:
 
 
 def _failed(standing: Sequence[LaunchFailure]) -> str:
-    return count_text(sum(f.count for f in standing), "FAILED LAUNCH", "FAILED LAUNCHES")
+    failed = sum(f.count for f in standing if refuses(f))
+    taken_back = sum(f.count for f in standing if not refuses(f))
+    parts = []
+    if failed:
+        parts.append(count_text(failed, "FAILED LAUNCH", "FAILED LAUNCHES"))
+    if taken_back:
+        parts.append(count_text(taken_back, "INTERRUPTION"))
+    return ", ".join(parts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from raytui.autoscaler.explain import explain
+from raytui.autoscaler.explain import explain, why_here
 from raytui.model.lifecycle import InstanceStatus
 from raytui.model.plan import Wait
 from raytui.model.reason import Reason
@@ -77,7 +77,7 @@ def reason_text(reason: Reason | None, now: float) -> str:
 
 def why_text(row: Row, now: float) -> str:
     """Why a node is here, and the newest word about it while it is not running."""
-    words = reason_text(row.reason, now)
+    words = why_here(row, now)
     instance = row.member.instance
     if instance is None or not instance.detail or row.member.node is not None:
         return words

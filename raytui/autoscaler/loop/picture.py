@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from raytui.autoscaler.planning.avoided import Avoided
+from raytui.autoscaler.planning.avoided import Avoided, refuses
 from raytui.model.lifecycle import COUNTED, STARTING, InstanceStatus
 from raytui.model.plan import Decision, Hold, Kept, Memory, Plan
 from raytui.model.resources import Resources
@@ -132,7 +132,7 @@ class Picture:
         statuses = Counter(member.status for member in limited)
         floor = memory.floors.get(name)
         ceiling = memory.ceilings.get(name, kind.max_workers)
-        failures = [f for f in memory.failures if f.node_type == name]
+        failures = [f for f in memory.failures if f.node_type == name and refuses(f)]
         avoided = Avoided(memory.failures, now).node_type(kind)
         used, total = sums
         return TypeRow(

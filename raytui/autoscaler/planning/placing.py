@@ -239,8 +239,9 @@ class Placing:
         selectors: tuple[LabelSelector, ...] = (),
     ) -> None:
         """Tell what became of `count` of `shape`."""
+        named = f"move {shape.text()}" if kind is Request.REPLACEMENT else shape.text()
         self.outcomes.append(
-            Outcome(kind, wait, count, reason, shape, label or shape.text(), node_type, selectors)
+            Outcome(kind, wait, count, reason, shape, label or named, node_type, selectors)
         )
 
 
