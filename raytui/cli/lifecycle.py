@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -192,6 +193,10 @@ def _forget(spec: ClusterSpec) -> None:
     forget(paths)
     forget_head(paths)
     click.echo(f"{spec.cluster_name} is forgotten here; nothing was taken down", err=True)
+    if spec.provider.type == "aws":
+        region = spec.provider.options.get("region")
+        where = f" --region {shlex.quote(str(region))}" if region else ""
+        click.echo(f"What it leaves in your account: raytui orphans{where}", err=True)
 
 
 def _spec(target: str, instead: dict[str, Any]) -> ClusterSpec:

@@ -421,3 +421,13 @@ def test_a_refusal_of_ec2_is_told_in_its_words(
     ec2.fail("TerminateInstances", "OperationNotPermitted", message="it is protected")
     assert run(["orphans", "--end", "-y", new(aws, "worker")]) == 1
     assert "it is protected" in capsys.readouterr().err
+
+
+def test_who_forgets_a_cluster_is_told_where_to_look(
+    ec2: Emulated, capsys: pytest.CaptureFixture[str]
+) -> None:
+    provider = ProviderSpec("aws", {"type": "aws", "region": EU})
+    known = ClusterSpec("known", provider, {"head": NodeType("head")}, "head")
+    remember(ClusterPaths("known"), known)
+    assert run(["down", "known", "--forget"]) == 0
+    assert f"raytui orphans --region {EU}\n" in capsys.readouterr().err
