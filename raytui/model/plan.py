@@ -42,6 +42,7 @@ class LaunchFailure(Struct, frozen=True, omit_defaults=True):
     """How many times in a row."""
     quota: str = ""
     quota_share: float = 0.0
+    reservation: str = ""
     """As of the Offering that failed."""
 
 

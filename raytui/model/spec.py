@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from raytui.model.leaving import OrphanPolicy, RemovalRules
+from raytui.model.leaving import OrphanPolicy, RebalancePolicy, RemovalRules
 from raytui.model.lifecycle import Timeouts
 from raytui.model.resources import EMPTY, Resources
 
@@ -45,6 +45,8 @@ class Offering(Struct, frozen=True, omit_defaults=True):
     limit can fail for the same cause. Empty: the provider tells of none."""
     quota_share: float = 0.0
     """How much of that limit one takes (on EC2 vCPUs); 0 when it is not known."""
+    reservation: str = ""
+    """What is reserved for this account and it is taken from; empty: it is bought on the market."""
 
     def text(self) -> str:
         """`m5.large us-west-2a spot`, leaving out what is not known."""
@@ -168,6 +170,8 @@ class ClusterSpec(Struct, frozen=True):
     """`metadata.raytui.removal`: how fast and when nodes may leave."""
     orphans: OrphanPolicy = OrphanPolicy.KEEP
     """`metadata.raytui.orphans`: what becomes of instances that nobody remembers."""
+    rebalance: RebalancePolicy = RebalancePolicy.KEEP
+    """`metadata.raytui.rebalance`: what becomes of nodes that may be taken back."""
     pools: dict[str, HostPool] = {}
     """Provider `local`: the hosts of each node type, the head's machine left out."""
     head_itself: NodeType | None = None

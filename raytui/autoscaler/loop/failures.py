@@ -62,6 +62,7 @@ def remember(
         count=count,
         quota=offering.quota,
         quota_share=offering.quota_share,
+        reservation=offering.reservation,
     )
     return (*others, new)
 

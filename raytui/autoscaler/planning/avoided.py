@@ -34,7 +34,7 @@ def scope_of(kind: FailureKind, node_type: str, offering: Offering) -> Scope:
         case FailureKind.QUOTA:
             return (kind, offering.quota or family_of(machine), market)
         case FailureKind.CAPACITY | FailureKind.INTERRUPTED:
-            return (kind, machine, offering.zone, market)
+            return (kind, machine, offering.zone, market, offering.reservation)
         case _:
             return (kind, node_type, machine, offering.zone, market)
 
@@ -52,6 +52,7 @@ def offering_of(failure: LaunchFailure) -> Offering:
         failure.market,
         quota=failure.quota,
         quota_share=failure.quota_share,
+        reservation=failure.reservation,
     )
 
 

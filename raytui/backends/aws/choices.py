@@ -20,6 +20,9 @@ _OURS = frozenset({"SubnetIds", "SubnetId", "MinCount", "MaxCount", "ClientToken
 """Keys that are filled in for each call; `SubnetIds` is Ray's own."""
 
 
+_ONLY = "capacity-reservations-only"
+
+
 class Choice(Struct, frozen=True):
     """An offering in one subnet of its zone; no subnet: the account's default one."""
 
@@ -45,9 +48,10 @@ def choices(node_type: NodeType, zone_of: Mapping[str, str], price_of: PriceOf) 
     """
     subnets = [(zone_of[s], s) for s in subnets_of(node_type.node_config) if s in zone_of]
     types = catalog.load()
+    reserved = _reservation(node_type.node_config)
     found = [
         Choice(
-            _priced(_counted(replace(offering, instance_type=kind, zone=zone), types), price_of),
+            _priced(_counted(_at(offering, kind, zone, reserved), types), price_of),
             subnet,
         )
         for offering in node_type.offerings
@@ -150,6 +154,29 @@ def _places(
         return [place for place in subnets if offering.zone in ("", place[0])]
     placement = node_type.node_config.get("Placement") or {}
     return [(offering.zone or str(placement.get("AvailabilityZone") or ""), "")]
+
+
+def _at(offering: Offering, instance_type: str, zone: str, reserved: str) -> Offering:
+    return replace(offering, instance_type=instance_type, zone=zone, reservation=reserved)
+
+
+def _reservation(config: Mapping[str, Any]) -> str:
+    """The capacity reservation, capacity block or host that instances are to be in, if any.
+
+    What it has no room for says nothing about what everybody may buy, nor the other way round.
+    """
+    specified = config.get("CapacityReservationSpecification") or {}
+    target = specified.get("CapacityReservationTarget") or {}
+    placed = config.get("Placement") or {}
+    if specified.get("CapacityReservationPreference") == _ONLY and not target:
+        return "any reservation"
+    return str(
+        target.get("CapacityReservationId")
+        or target.get("CapacityReservationResourceGroupArn")
+        or placed.get("HostId")
+        or placed.get("HostResourceGroupArn")
+        or ("a dedicated host" if placed.get("Tenancy") == "host" else "")
+    )
 
 
 def _counted(offering: Offering, types: Mapping[str, InstanceType]) -> Offering:

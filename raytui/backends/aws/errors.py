@@ -18,12 +18,15 @@ from raytui.model.spec import Market
 
 _CODES: dict[type[ProviderError], tuple[str, ...]] = {
     CapacityError: (
+        "InsufficientAddressCapacity",
         "InsufficientCapacity",
+        "InsufficientCapacityOnHost",
         "InsufficientFreeAddressesInSubnet",
         "InsufficientHostCapacity",
         "InsufficientInstanceCapacity",
         "InsufficientReservedInstanceCapacity",
         "InsufficientVolumeCapacity",
+        "ReservationCapacityExceeded",
         "SpotMaxPriceTooLow",
         # A type that a zone does not have: other zones may.
         "Unsupported",
