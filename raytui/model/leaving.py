@@ -21,6 +21,15 @@ class OrphanPolicy(StrEnum):
     TERMINATE = "terminate"
 
 
+class RebalancePolicy(StrEnum):
+    """What becomes of a node whose machine, its owner says, may be taken back."""
+
+    KEEP = "keep"
+    """It works on; it is said, and its way to buy is avoided for a while."""
+    REPLACE = "replace"
+    """It leaves once there is room elsewhere for what runs on it."""
+
+
 class Share(Struct, frozen=True, omit_defaults=True):
     """So many, or so many percent of all."""
 
