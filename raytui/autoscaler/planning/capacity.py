@@ -55,6 +55,8 @@ class Capacity:
         self.worker_types = tuple(sorted(spec.worker_types, key=lambda kind: kind.name))
         self.draining = {drain.instance_id: drain for drain in memory.drains}
         self.avoided = Avoided(memory.failures, now)
+        self._best: dict[str, Offering] = {}
+        """By node type, looked for once: there may be hundreds of ways to buy one."""
         self._gone = {
             member_id
             for member_id, member in self.members.items()
@@ -275,7 +277,9 @@ class Capacity:
             avoided = 0 if failure is None else 1 + refuses(failure)
             return avoided, math.inf if price is None else price
 
-        return min(self.spec.node_types[node_type].offerings, key=rank)
+        if node_type not in self._best:
+            self._best[node_type] = min(self.spec.node_types[node_type].offerings, key=rank)
+        return self._best[node_type]
 
     def _supply(self, kind: NodeType, left: int) -> Supply:
         room = self._rooms[kind.name]
