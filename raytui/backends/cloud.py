@@ -65,6 +65,11 @@ class Needs(Protocol):
 class Cloud(Protocol):
     """A provider whose machines have to be bought, the head's among them."""
 
+    @property
+    def whose(self) -> str:
+        """Whose machines these are, and where: `profile default in us-west-2`."""
+        ...
+
     def look_up(self) -> Needs:
         """See what there is of what the cluster needs. Raises ProviderError."""
         ...

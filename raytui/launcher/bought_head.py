@@ -7,6 +7,8 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import msgspec
+
 from raytui.backends import tags
 from raytui.backends.base import (
     LaunchRequest,
@@ -96,12 +98,15 @@ class _Buying:
         """See `bought_head`."""
         filled = self._prepared()
         machines = machines_for(filled, self._paths)
-        remember(self._paths, self._spec)
+        # Where it is, too: nobody is to look for it later where other settings lead.
+        remember(self._paths, msgspec.structs.replace(self._spec, provider=filled.provider))
         found = self._found(machines)
         if found is not None and not self._fits(found, machines):
             self._end(found, machines)
             found = None
         head = self._with_address(found or self._launched(machines), machines, found is None)
+        if found is None:
+            self._is_the_only_one(head, machines)
         place = place_of(head, self._cloud, filled.auth.ssh_private_key)
         note_place(self._paths, place)
         self._request.unlink(missing_ok=True)
@@ -217,6 +222,21 @@ class _Buying:
                     raise
                 progress.say(f"{first_line(str(error))}; once more")
                 time.sleep(_LOOK_EVERY_S)
+
+    def _is_the_only_one(self, head: Instance, machines: Machines) -> None:
+        """Of two who launch from different machines at the same time, the later gives way.
+
+        Both do where nobody can tell who was first: the clock of launches has whole seconds.
+        """
+        time.sleep(_LOOK_EVERY_S)  # until another look at the cloud is due
+        for one in heads_in(machines.list_instances()):
+            if one.instance_id != head.instance_id and one.launched_at <= head.launched_at:
+                machines.terminate([head.instance_id])
+                self._request.unlink(missing_ok=True)
+                raise LaunchError(
+                    f"another head, {one.instance_id}, was launched at the same time from "
+                    f"elsewhere, so {head.instance_id} was ended; try again"
+                )
 
     def _with_address(self, head: Instance, machines: Machines, is_new: bool) -> Instance:
         """It as soon as it is listed with an address; raises LaunchError when it ends instead."""

@@ -70,7 +70,7 @@ def _down(
         if found:
             progress.say(_words(found))
         else:
-            progress.skip("none is there")
+            progress.skip(f"none is there ({cloud.whose})")
     heads = heads_in(found, noted_place(paths))
     why = "there is no head"
     if heads and heads[0].ip:

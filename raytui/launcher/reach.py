@@ -7,7 +7,12 @@ from collections.abc import Sequence
 from typing import Self
 
 from raytui.backends.base import CommandRunner
-from raytui.backends.ssh.errors import HostKeyError, HungError, UnreachableError
+from raytui.backends.ssh.errors import (
+    HostKeyError,
+    HungError,
+    NoAnswerError,
+    UnreachableError,
+)
 from raytui.backends.ssh.host_keys import HostKeys
 from raytui.backends.ssh.openssh import stream_argv, terminal_argv
 from raytui.backends.ssh.target import SshTarget, ssh_target
@@ -90,13 +95,21 @@ def head_that_answers(spec: ClusterSpec, paths: ClusterPaths) -> HeadReach:
     reach = HeadReach(spec, paths)
     try:
         reach.host.run(["true"])
-    except MAY_HAVE_MOVED:
+    except MAY_HAVE_MOVED as error:
         reach.close()
         if not has_moved(spec, paths):
+            if reach.host.connection.target.ours and isinstance(error, NoAnswerError):
+                raise _from_another_network(error) from error
             raise
         reach = HeadReach(spec, paths)
         reach.host.run(["true"])
     return reach
+
+
+def _from_another_network(error: NoAnswerError) -> NoAnswerError:
+    """A cloud drops what comes from an address that it was not told to let in."""
+    hint = "If you come from another network than before, `raytui up` lets this one in."
+    return NoAnswerError(error.host, error.what, f"{error.fix} {hint}", detail=error.detail)
 
 
 def head_target(

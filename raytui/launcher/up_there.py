@@ -103,7 +103,8 @@ class _Launch:
         restarts = msgspec.structs.replace(
             self._options.restarts, no_restart=self._ray_runs() and self._leaves_ray()
         )
-        remember(self._paths, self._written)
+        if not self._bought:
+            remember(self._paths, self._written)
         self._tag(half_done())
         hashes = self._set_head_up(keys, restarts)
         self._note(HeadRecord(hashes))

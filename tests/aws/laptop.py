@@ -44,11 +44,13 @@ class Laptop:
         rule = {"IpPermissions": [FROM_ANYWHERE]}
         return spec(text, security_group=rule, **self.options, **provider)
 
-    def up(self, cluster: ClusterSpec | None = None, **options: Any) -> str:
+    def up(
+        self, cluster: ClusterSpec | None = None, on_step: StepSink | None = None, **options: Any
+    ) -> str:
         """Why it ended: it comes as far as the login."""
         self.steps.clear()
         with pytest.raises(LaunchError) as error:
-            up(cluster or self.cluster(), self.told, replace(AT_ONCE, **options))
+            up(cluster or self.cluster(), on_step or self.told, replace(AT_ONCE, **options))
         return str(error.value)
 
     def down(self, on_step: StepSink | None = None, **options: Any) -> None:

@@ -8,10 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from raytui.config.launched import recall
 from raytui.launcher.head_place import head_place, noted_place
-from raytui.model.step import StepStatus
+from raytui.model.step import Step, StepStatus
 from raytui.provisioning.deciding import Restarts
 from tests.aws.bootstrapping import MINIMAL
 from tests.aws.laptop import Laptop, tags_of
@@ -68,6 +69,18 @@ def test_the_cluster_is_remembered_as_a_person_wrote_it(laptop: Laptop):
     assert recall(laptop.paths) == laptop.cluster()
 
 
+def test_where_it_is_is_remembered_though_only_settings_say_it(
+    laptop: Laptop, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
+    cluster = laptop.cluster()
+    options = {k: v for k, v in cluster.provider.options.items() if k != "region"}
+    laptop.up(replace(cluster, provider=replace(cluster.provider, options=options)))
+    known = recall(laptop.paths)
+    assert known is not None
+    assert known.provider.options["region"] == "us-west-2"
+
+
 def test_another_laptop_finds_the_head_by_the_file_alone(
     laptop: Laptop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
@@ -108,6 +121,24 @@ def test_a_head_that_ec2_does_not_list_yet_is_not_launched_twice(laptop: Laptop)
     laptop.up()
     laptop.ec2.catch_up()
     assert len(laptop.heads()) == 1
+
+
+def test_of_two_heads_launched_at_the_same_time_the_first_stays(
+    laptop: Laptop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    laptop.ec2.lag_behind = True
+    laptop.up()
+    (first,) = laptop.ec2.unlisted
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "elsewhere"))
+    other = Laptop(laptop.ec2, laptop.aws)
+
+    def tell_then(step: Step) -> None:
+        if step.name == "launch the head" and step.detail:
+            laptop.ec2.catch_up()
+
+    said = other.up(on_step=tell_then)
+    assert first in said
+    assert laptop.heads() == [first]
 
 
 def test_a_profile_that_ec2_has_not_heard_of_yet_is_waited_for(laptop: Laptop):

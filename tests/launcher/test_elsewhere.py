@@ -250,7 +250,7 @@ def test_a_dry_run_tells_all_and_changes_nothing(there: OnPremise):
     done = there.raytui("up", str(there.file), "--dry-run", "--max-workers", "1", "-n", "other")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("other: provider local, at most 1 workers\n")
-    assert f"head {there.head.address}: it is not up; set up" in done.stdout
+    assert f"head {there.head.address}: it is not up\n  set up: it was never" in done.stdout
     assert "  set up 1/1: echo prepare\n" in done.stdout
     assert f"workers local.cluster.node: 1 to 1 on {there.workers[0].address}" in done.stdout
     assert on_head(there, "ls -A /home/ray | grep -E 'bootstrap|t-' || true") == ""

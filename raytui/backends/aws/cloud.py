@@ -33,6 +33,11 @@ class Aws:
         self._session = session
         self._callers_range = callers_range
 
+    @property
+    def whose(self) -> str:
+        """See Cloud."""
+        return self._session.tried
+
     def look_up(self) -> Ec2Needs:
         """See Cloud."""
         found = look_up(self._spec, self._session, self._callers_range)
