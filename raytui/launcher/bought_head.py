@@ -106,7 +106,8 @@ class _Buying:
             found = None
         head = self._with_address(found or self._launched(machines), machines, found is None)
         if found is None:
-            self._is_the_only_one(head, machines)
+            # By other eyes, to which what was listed before does not count.
+            self._is_the_only_one(head, machines_for(filled, self._paths))
         place = place_of(head, self._cloud, filled.auth.ssh_private_key)
         note_place(self._paths, place)
         self._request.unlink(missing_ok=True)
@@ -228,7 +229,6 @@ class _Buying:
 
         Both do where nobody can tell who was first: the clock of launches has whole seconds.
         """
-        time.sleep(_LOOK_EVERY_S)  # until another look at the cloud is due
         for one in heads_in(machines.list_instances()):
             if one.instance_id != head.instance_id and one.launched_at <= head.launched_at:
                 machines.terminate([head.instance_id])
