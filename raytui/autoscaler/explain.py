@@ -32,7 +32,8 @@ def why_here(row: Row, now: float) -> str:
     """Why a node is here, and that it may be taken back; empty when nothing is known."""
     words = explain(row.reason, now) if row.reason is not None else ""
     notice = row.member.notice
-    if notice is None or notice.kind is not NoticeKind.REBALANCE:
+    told = row.reason is not None and row.reason.why is Why.AT_RISK
+    if told or notice is None or notice.kind is not NoticeKind.REBALANCE:
         return words
     risk = f"{notice.by} may take it back soon"
     return f"{risk}; {words}" if words else risk
@@ -202,6 +203,7 @@ _WORDS: dict[Why, Callable[[_Arguments, float], str]] = {
     Why.ORPHAN_SWEPT: _orphan_swept,
     Why.BY_COMMAND: lambda a, _: f"ordered{_by(a)}",
     Why.TAKEN_BACK: _taken_back,
+    Why.AT_RISK: lambda a, _: f"{a['by']} may take it back soon: rebalance recommendation",
     Why.DRAINING: _draining,
     Why.SETUP_FAILED: lambda a, _: f"set-up failed: {_short(a['message'])}",
     Why.LAUNCH_FAILED: lambda a, _: f"launch failed: {_short(a['message'])}",

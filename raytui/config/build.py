@@ -7,7 +7,7 @@ from typing import Any
 from raytui.config.defaults import ON_PREMISE_TYPE
 from raytui.config.on_premise import hosts_in_no_pool, pools_of
 from raytui.config.values import Values, own_section
-from raytui.model.leaving import OrphanPolicy, QuietHours, RemovalRules, Share
+from raytui.model.leaving import OrphanPolicy, QuietHours, RebalancePolicy, RemovalRules, Share
 from raytui.model.lifecycle import Timeouts
 from raytui.model.resources import Resources
 from raytui.model.spec import (
@@ -60,6 +60,7 @@ def build(values: Values, source: str) -> ClusterSpec:
         budget_per_hour=_budget_per_hour(values),
         removal=_removal(values),
         orphans=OrphanPolicy(own_section(values).get("orphans", OrphanPolicy.KEEP)),
+        rebalance=RebalancePolicy(own_section(values).get("rebalance", RebalancePolicy.KEEP)),
         metrics=_metrics(values),
         timeouts=_timeouts(values),
         pools=_pools(values),

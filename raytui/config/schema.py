@@ -22,7 +22,7 @@ from raytui.config.kinds import (
     Text,
     Whole,
 )
-from raytui.model.leaving import OrphanPolicy
+from raytui.model.leaving import OrphanPolicy, RebalancePolicy
 from raytui.model.spec import Expander, Market
 
 PROVIDERS = (
@@ -407,6 +407,13 @@ RAYTUI = Table(
             "orphans",
             Choice(tuple(OrphanPolicy)),
             "What becomes of instances with the cluster's tags that nobody remembers.",
+            "keep",
+        ),
+        Key(
+            "rebalance",
+            Choice(tuple(RebalancePolicy)),
+            "What becomes of spot instances that Amazon recommends to rebalance: they work on, or "
+            "leave once there is room elsewhere for what runs on them.",
             "keep",
         ),
         Key(

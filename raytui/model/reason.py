@@ -67,6 +67,7 @@ class Why(StrEnum):
     ORPHAN_SWEPT = "orphan-swept"  # since, price (USD per hour; 0: not known)
     BY_COMMAND = "by-command"  # by
     TAKEN_BACK = "taken-back"  # by, deadline
+    AT_RISK = "at-risk"  # by
     DRAINING = "draining"  # cause, deadline
     SETUP_FAILED = "setup-failed"  # message
     LAUNCH_FAILED = "launch-failed"  # message

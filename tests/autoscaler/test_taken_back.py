@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from raytui.autoscaler.explain import explain
+from raytui.model.leaving import RebalancePolicy
 from raytui.model.lifecycle import InstanceStatus
 from raytui.model.plan import FailureKind
 from raytui.model.reason import Why
@@ -121,3 +123,21 @@ def test_a_node_that_ray_no_longer_shows_was_taken_back_and_not_lost(tmp_path: P
     world.run_until(lambda s: s.row(name) is None, within=20)
     assert [e for e in world.ledger.events(1000) if e.level is Level.ERROR] == []
     world.run_until(lambda s: s.types[1].running == 1, within=60)
+
+
+def test_where_the_file_wants_it_one_at_risk_leaves_when_its_work_has_room(tmp_path: Path) -> None:
+    kinds = msgspec.structs.replace(spec(WORKER, idle_s=30), rebalance=RebalancePolicy.REPLACE)
+    world = World(kinds, tmp_path / "ledger.db", streams=[tasks(3, 1000, CPU=1)])
+    world.run_until(lambda s: s.types[1].running == 1 and s.used.get("CPU", 0) >= 1)
+    name = warn(world, NoticeKind.REBALANCE)
+    world.run_until(lambda s: len(s.rows) == 3, within=5)
+    world.run_until(lambda s: s.types[1].running == 2)
+    assert world.snapshot.row(name).member.status is InstanceStatus.RUNNING
+    snapshot = world.run_until(
+        lambda s: s.row(name).member.status is InstanceStatus.DRAINING, within=5
+    )
+    at_risk = explain(snapshot.row(name).reason, world.now)
+    assert at_risk == "AWS may take it back soon: rebalance recommendation"
+    world.run(60)
+    assert len(world.workers()) == 2
+    world.run_until(lambda s: s.row(name) is None, within=620)

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from raytui.config.problems import ConfigErrors
-from raytui.model.leaving import OrphanPolicy, QuietHours, RemovalRules, Share
+from raytui.model.leaving import OrphanPolicy, QuietHours, RebalancePolicy, RemovalRules, Share
 from tests.config.files import spec_of
 
 FILE = """
@@ -35,6 +35,7 @@ def test_nothing_said_is_no_limit_and_no_quiet() -> None:
     spec = spec_of(FILE.format("{}"))
     assert spec.removal == RemovalRules()
     assert spec.orphans is OrphanPolicy.KEEP
+    assert spec.rebalance is RebalancePolicy.KEEP
     assert spec.removal.quiet_until(at("2026-03-01 00:00")) == 0
 
 
@@ -52,6 +53,8 @@ def test_everything_that_may_be_said() -> None:
         timezone="Europe/Berlin",
     )
     assert spec_of(FILE.format("{orphans: terminate}")).orphans is OrphanPolicy.TERMINATE
+    replaces = spec_of(FILE.format("{rebalance: replace}"))
+    assert replaces.rebalance is RebalancePolicy.REPLACE
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def _may_cut(seen: Witness, removal: Removal, end: Ended) -> bool:
     by_person = removal.reason.why is Why.BY_COMMAND or (
         removal.reason.why in _OVER_LIMIT and seen.limits_lowered
     )
-    taken_back = removal.reason.why is Why.TAKEN_BACK
+    taken_back = removal.reason.why in (Why.TAKEN_BACK, Why.AT_RISK)
     over = end.wall >= removal.deadline or seen.clock_set or end.machine.id not in seen.ran
     return (by_person or taken_back) and bool(removal.deadline) and over
 

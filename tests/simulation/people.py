@@ -22,7 +22,7 @@ from raytui.model.command import (
     SweepOrphans,
     Terminate,
 )
-from raytui.model.leaving import OrphanPolicy, RemovalRules, Share
+from raytui.model.leaving import OrphanPolicy, RebalancePolicy, RemovalRules, Share
 from raytui.model.resources import Resources
 from raytui.model.snapshot import Snapshot
 from raytui.model.spec import ClusterSpec, Market, NodeType, Offering, ProviderSpec
@@ -89,6 +89,7 @@ def made_up_spec(dice: Random) -> ClusterSpec:
         idle_timeout_s=dice.choice((5.0, 20.0, 45.0)),
         removal=dice.choice(_REMOVAL),
         orphans=dice.choice(tuple(OrphanPolicy)),
+        rebalance=dice.choice(tuple(RebalancePolicy)),
     )
 
 

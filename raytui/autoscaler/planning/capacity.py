@@ -14,6 +14,7 @@ from raytui.autoscaler.planning.ceilings import with_ceilings
 from raytui.autoscaler.planning.money import fleet_price, limit_to
 from raytui.autoscaler.planning.orphans import is_forlorn
 from raytui.autoscaler.planning.packing import Packing, Stage
+from raytui.autoscaler.planning.taken_back import to_be_spared
 from raytui.model.lifecycle import STARTING, InstanceStatus
 from raytui.model.plan import LaunchFailure, Memory
 from raytui.model.resources import EMPTY, UNITS_PER_ONE, Resources
@@ -54,6 +55,8 @@ class Capacity:
         self.members = {member_id: by_id[member_id] for member_id in sorted(by_id)}
         self.worker_types = tuple(sorted(spec.worker_types, key=lambda kind: kind.name))
         self.draining = {drain.instance_id: drain for drain in memory.drains}
+        self.at_risk = to_be_spared(self.members.values(), spec, memory, now)
+        """Running nodes that leave as soon as they can be spared: their room is not offered."""
         self.avoided = Avoided(memory.failures, now)
         self._best: dict[str, Offering] = {}
         """By node type, looked for once: there may be hundreds of ways to buy one."""
@@ -189,6 +192,8 @@ class Capacity:
             if member_id not in self.staying and member.instance is not None and not member.is_head:
                 continue
             if member.status is _RUNNING:
+                if member_id in self.at_risk:
+                    continue
                 if member.node is not None and member.node.status not in _GOING:
                     yield member_id, member
             elif member.status in STARTING and member.node_type in self.spec.node_types:

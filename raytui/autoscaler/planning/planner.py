@@ -25,7 +25,7 @@ from raytui.model.spec import ClusterSpec
 from raytui.model.state import ClusterState
 
 OVER_LIMIT_DRAIN_S = 600.0
-"""How long a busy node above a lowered limit may finish its work."""
+"""How long a busy node may finish its work that is above a lowered limit, or at risk."""
 MOST_WORKERS = 1_000_000
 """No larger cluster is planned, whatever a file that means "no limit" says: new nodes that hold
 a placement group, or wait for others, cost memory each."""
@@ -51,13 +51,14 @@ def plan(
     """
     spec = replace(spec, max_workers=min(spec.max_workers, MOST_WORKERS))
     blocked = _blocked(state, memory, now)
-    replaced = work_to_replace(state.members, spec, memory)
+    replaced = work_to_replace(state.members, spec, memory, now)
     asked = replace(state, demands=(*state.demands, *replaced))
     capacity = Capacity(asked, spec, memory, now)
     removing = Removing(capacity, memory, now)
     taken_back = removing.taken_back()
     capacity.give_up(removal.instance_id for removal in taken_back)
-    over_limit = removing.over_limit(now + (spec.removal.drain_deadline_s or OVER_LIMIT_DRAIN_S))
+    drained_at = now + (spec.removal.drain_deadline_s or OVER_LIMIT_DRAIN_S)
+    over_limit = removing.over_limit(drained_at)
     capacity.give_up(removal.instance_id for removal in over_limit)
 
     placing = Placing(capacity, memory, now, budget)
@@ -68,7 +69,8 @@ def plan(
     place_all(placing, state.gangs, state.demands, promised)
     place_demands(placing, replaced, promised_again, Request.REPLACEMENT)
 
-    removals = taken_back + over_limit + removing.idle(placing.needed)
+    removals = taken_back + over_limit + removing.at_risk(placing.outcomes, drained_at)
+    removals += removing.idle(placing.needed)
     removals += swept(capacity.members.values(), spec, memory, now)
     kept = removing.kept(placing.needed, removals)
     if blocked is not None:

@@ -10,9 +10,9 @@ from raytui.autoscaler.planning.capacity import Capacity
 from raytui.autoscaler.planning.ceilings import about_limit
 from raytui.autoscaler.planning.orphans import why_orphan
 from raytui.autoscaler.planning.pace import Pace
-from raytui.autoscaler.planning.taken_back import taken_back_by
+from raytui.autoscaler.planning.taken_back import taken_back_by, work_on
 from raytui.model.lifecycle import LEAVING, ON_ORDER, InstanceStatus
-from raytui.model.plan import Kept, Memory, Removal
+from raytui.model.plan import Kept, Memory, Outcome, Removal, Request, Wait
 from raytui.model.reason import Reason, Why, because
 from raytui.model.resources import UNITS_PER_ONE
 from raytui.model.state import Instance, Member, Node, NodeStatus
@@ -50,10 +50,31 @@ class Removing:
         removals = []
         for member in self._capacity.staying.values():
             notice = taken_back_by(member)
-            if notice is not None and not _is_quarantined(member):
+            if notice is not None:
                 reason = because(Why.TAKEN_BACK, by=notice.by, deadline=notice.deadline)
                 removals.append(_removal(member, reason, notice.deadline))
                 self._pace.note(reason.why)
+        return tuple(removals)
+
+    def at_risk(self, outcomes: Iterable[Outcome], deadline: float) -> tuple[Removal, ...]:
+        """Nodes that may be taken back and whose work has room on others that run.
+
+        What then still runs on them is drained until `deadline`.
+        """
+        spec = self._capacity.spec
+        waiting = {
+            outcome.resources
+            for outcome in outcomes
+            if outcome.kind is Request.REPLACEMENT and outcome.wait is not Wait.RAY
+        }
+        removals = []
+        for name, notice in self._capacity.at_risk.items():
+            member = self._capacity.staying.get(name)
+            work = work_on(member, spec) if member is not None else None
+            if member is not None and (work is None or work.resources not in waiting):
+                removals.append(_removal(member, because(Why.AT_RISK, by=notice.by), deadline))
+        removals = [removal for removal in removals if self._may_leave(removal)]
+        self._capacity.give_up(removal.instance_id for removal in removals)
         return tuple(removals)
 
     def over_limit(self, deadline: float) -> tuple[Removal, ...]:
@@ -179,7 +200,7 @@ class Removing:
             return because(Why.QUARANTINED, error=instance.quarantined)
         drain = self._capacity.draining.get(name)
         if drain is not None and instance.status is not InstanceStatus.TERMINATING:
-            if drain.reason.why is Why.TAKEN_BACK:
+            if drain.reason.why in (Why.TAKEN_BACK, Why.AT_RISK):
                 return drain.reason
             cause = drain.reason.why.value.replace("-", " ")
             return because(Why.DRAINING, cause=cause, deadline=drain.deadline)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from raytui.model.leaving import RebalancePolicy
 from raytui.model.lifecycle import InstanceStatus
 from raytui.model.plan import DrainUnderWay, FailureKind, Hold, LaunchFailure, Memory
 from raytui.model.reason import Why, because
-from raytui.model.spec import Market, NodeType, Offering
+from raytui.model.spec import ClusterSpec, Market, NodeType, Offering
 from raytui.model.state import Member, NodeStatus, Notice, NoticeKind
 from tests.planner.rules.rule import AT_TYPE_MAX, ON_NEW, ON_RUNNING, ON_STARTING, SMALL, Rule
 from tests.support.clusters import NOW, demand, kind, spec, state, worker
@@ -27,6 +28,11 @@ def leaving(name: str, used: dict[str, float] | None = None) -> Member:
     member = noticed(worker(SMALL, name, used=used, status=InstanceStatus.DRAINING))
     assert member.node is not None
     return replace(member, node=replace(member.node, status=NodeStatus.DRAINING))
+
+
+def replacing(*kinds: NodeType) -> ClusterSpec:
+    """A cluster whose file wants nodes replaced that may be taken back."""
+    return replace(spec(*kinds), rebalance=RebalancePolicy.REPLACE)
 
 
 DRAINS = Memory(drains=(DrainUnderWay("a", NOW - 5, UNTIL, REASON),))
@@ -136,6 +142,66 @@ RULES = [
         ),
         spec(kind("small", 0.2, CPU=4, max=1)),
         removals=("b",),
+    ),
+    Rule(
+        "where the file wants it, room for its work comes first",
+        state(noticed(worker(SMALL, "a"), NoticeKind.REBALANCE)),
+        replacing(SMALL),
+        launches={"small": 1},
+        fates={ON_NEW: 1},
+        kept={"a": Why.BUSY},
+    ),
+    Rule(
+        "it stays while that starts",
+        state(
+            noticed(worker(SMALL, "a"), NoticeKind.REBALANCE),
+            worker(SMALL, "b", status=InstanceStatus.SETTING_UP),
+        ),
+        replacing(SMALL),
+        fates={ON_STARTING: 1},
+        kept={"a": Why.BUSY},
+    ),
+    Rule(
+        "and leaves when it runs",
+        state(
+            noticed(worker(SMALL, "a", used={"CPU": 3}), NoticeKind.REBALANCE),
+            worker(SMALL, "b", idle_for=900),
+        ),
+        replacing(SMALL),
+        removals=("a",),
+        fates={ON_RUNNING: 1},
+        kept={"a": Why.AT_RISK, "b": Why.EXPECTED},
+    ),
+    Rule(
+        "it stays where a limit leaves no room for another",
+        state(noticed(worker(SMALL, "a"), NoticeKind.REBALANCE)),
+        replacing(kind("small", 0.2, CPU=4, max=1)),
+        fates={AT_TYPE_MAX: 1},
+        kept={"a": Why.BUSY},
+    ),
+    Rule(
+        "it stays where a person holds it",
+        state(noticed(worker(SMALL, "a"), NoticeKind.REBALANCE)),
+        replacing(SMALL),
+        Memory(holds=(Hold("a", "ann"),)),
+        kept={"a": Why.HELD},
+    ),
+    Rule(
+        "an idle one leaves at once",
+        state(noticed(worker(SMALL, "a", idle_for=1), NoticeKind.REBALANCE)),
+        replacing(SMALL),
+        removals=("a",),
+    ),
+    Rule(
+        "its room is not counted on for what waits",
+        state(
+            noticed(worker(SMALL, "a", idle_for=1), NoticeKind.REBALANCE),
+            demands=[demand(1, CPU=3)],
+        ),
+        replacing(SMALL),
+        launches={"small": 1},
+        removals=("a",),
+        fates={ON_NEW: 1},
     ),
     Rule(
         "one with labels is replaced by one with the same where there is one",
