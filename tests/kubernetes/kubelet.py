@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
+from raytui.backends.base import ProviderError
 from raytui.backends.kubernetes.session import KubeSession
 
 Json = dict[str, Any]
@@ -26,10 +32,11 @@ class Kubelet:
         }
         self._session.create(f"{self._pods}/{name}/binding", body)
 
-    def run(self, name: str, ip: str = "10.0.0.9") -> None:
-        """Its containers run."""
+    def run(self, name: str, ip: str = "10.0.0.9", since: datetime | None = None) -> None:
+        """Its containers run, since now or since a time of UTC."""
         self.bind(name)
-        running = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
+        started = since or datetime.now(UTC)
+        running = {"running": {"startedAt": started.strftime("%Y-%m-%dT%H:%M:%SZ")}}
         self.tell(name, phase="Running", podIP=ip, containerStatuses=[_container(running)])
 
     def tell(self, name: str, **status: Any) -> None:
@@ -47,6 +54,33 @@ class Kubelet:
     def end(self, name: str) -> None:
         """A pod that was to be deleted has ended what it ran."""
         self._session.delete(f"{self._pods}/{name}", gracePeriodSeconds=0)
+
+    @contextmanager
+    def running(self, after_s: float = 1.5) -> Iterator[None]:
+        """While the block runs, every pod runs some time after it came, and goes when told to."""
+        ended = threading.Event()
+        mind = threading.Thread(target=self._mind, args=(ended, after_s), daemon=True)
+        mind.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            mind.join(timeout=10)
+
+    def _mind(self, ended: threading.Event, after_s: float) -> None:
+        seen: dict[str, float] = {}
+        while not ended.wait(0.1):
+            try:
+                for pod in self._session.items(self._pods):
+                    name = pod["metadata"]["name"]
+                    came = seen.setdefault(name, time.monotonic())
+                    if "deletionTimestamp" in pod["metadata"]:
+                        self.end(name)
+                    elif not pod["spec"].get("nodeName") and time.monotonic() - came >= after_s:
+                        number = len(seen)
+                        self.run(name, ip=f"10.0.{number >> 8}.{number & 255}")
+            except ProviderError:
+                continue  # the pod is gone meanwhile
 
 
 def _container(state: Json) -> Json:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from raytui.backends.base import AuthError, TransientError
@@ -111,7 +113,7 @@ def test_container_that_dies_again_and_again_tells_of_its_last_end(
 def test_running_pod_has_an_address_and_tells_since_when_ray_runs(
     world: World, worker: str, kubelet: Kubelet
 ) -> None:
-    kubelet.run(worker, ip="10.1.2.3")
+    kubelet.run(worker, ip="10.1.2.3", since=datetime(2026, 1, 1, tzinfo=UTC))
 
     found = _listed(world, worker)
 

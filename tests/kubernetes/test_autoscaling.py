@@ -1,0 +1,208 @@
+"""The autoscaler's own loop over a RayCluster: the API server is real, only Ray is simulated."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from raytui.autoscaler.loop.ledger import Ledger
+from raytui.autoscaler.loop.reconciler import Reconciler
+from raytui.autoscaler.simulation.simulated_ray import SimulatedRay
+from raytui.backends.kubernetes.manifest import spec_of
+from raytui.backends.kubernetes.pods import pod_of
+from raytui.model.command import RequestResources, SetFloor, Terminate
+from raytui.model.lifecycle import InstanceStatus
+from raytui.model.resources import Resources
+from raytui.model.snapshot import ClusterInfo, Snapshot
+from raytui.model.state import Instance
+from raytui.ray.base import DrainAnswer
+from tests.kubernetes.clusters import World, group, template
+from tests.kubernetes.kubelet import Kubelet
+from tests.kubernetes.kuberay import KubeRay
+from tests.kubernetes.waiting import until
+
+pytestmark = [pytest.mark.kubernetes, pytest.mark.slow]
+
+
+class Pods:
+    """The pods that run, for SimulatedRay to have a node on each."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    @property
+    def instances(self) -> dict[str, Instance]:
+        found = map(pod_of, self._world.admin.items(self._world.pods_path))
+        return {p.name: p.instance for p in found if p.is_there and p.instance.ray_started_at}
+
+
+class Ray(SimulatedRay):
+    """As real Ray: a node that is drained while it is idle ends its process, and so its pod."""
+
+    def __init__(self, world: World, kubelet: Kubelet, *, pods_end: bool) -> None:
+        pods: object = Pods(world)
+        super().__init__(spec_of(world.read()), pods, (), clock=time.time, boot_s=(0, 0))  # type: ignore[arg-type]
+        self._kubelet = kubelet
+        self._pods_end = pods_end
+
+    def drain(self, node_id: str, *, idle_only: bool, message: str, deadline: float) -> DrainAnswer:
+        answer = super().drain(node_id, idle_only=idle_only, message=message, deadline=deadline)
+        drained = [n.instance_id for n in self._look().nodes if n.node_id == node_id]
+        if answer.accepted and self._pods_end:
+            for name in drained:
+                self._kubelet.tell(name, phase="Succeeded")
+        return answer
+
+
+class Autoscaler:
+    """A daemon's loop, which can be started anew."""
+
+    def __init__(self, world: World, ray: Ray) -> None:
+        self._world = world
+        self._ray = ray
+        self.start()
+
+    def start(self) -> None:
+        """From the ledger on, as after a kill."""
+        spec = spec_of(self._world.read())
+        self.ledger = Ledger(self._world.paths.dir / "ledger.db")
+        self.loop = Reconciler(
+            spec,
+            self._world.provider(),
+            self._ray,
+            self.ledger,
+            info=ClusterInfo("demo", "kuberay"),
+        )
+
+    def run_until(self, condition: Callable[[Snapshot], object], what: str) -> Snapshot:
+        """Round after round."""
+
+        def one() -> Snapshot | None:
+            shown = self.loop.tick()
+            time.sleep(0.1)
+            return shown if condition(shown) else None
+
+        try:
+            return until(one, what, within_s=90)
+        except AssertionError as error:
+            told = "\n".join(event.text for event in self.ledger.events(50))
+            raise AssertionError(f"{error}\n{told}") from None
+
+
+@contextmanager
+def _autoscaled(
+    world: World, kubelet: Kubelet, *groups: dict[str, object], pods_end: bool = False
+) -> Iterator[Autoscaler]:
+    world.create(*groups, autoscalerOptions={"idleTimeoutSeconds": 1})
+    with kubelet.running():
+        yield Autoscaler(world, Ray(world, kubelet, pods_end=pods_end))
+
+
+def _running(snapshot: Snapshot, name: str) -> int:
+    return next(row.running for row in snapshot.types if row.name == name)
+
+
+def _need(autoscaler: Autoscaler, count: int, **shape: float) -> None:
+    bundles = ((Resources.of(shape), count),) if count else ()
+    autoscaler.loop.command(RequestResources(bundles), "ann@host")
+
+
+@pytest.mark.parametrize("pods_end", [False, True], ids=["containers restart", "pods end"])
+def test_demand_brings_pods_of_the_right_group_and_idleness_takes_them_away(
+    world: World, kuberay: KubeRay, kubelet: Kubelet, pods_end: bool
+) -> None:
+    big = group("big", template=template("8"))
+    with _autoscaled(world, kubelet, group("small"), big, pods_end=pods_end) as autoscaler:
+        _need(autoscaler, 2, CPU=8)
+        autoscaler.run_until(lambda shown: _running(shown, "big") == 2, "two big pods run")
+        assert world.group(0)["replicas"] == 0
+        _need(autoscaler, 0)
+
+        autoscaler.run_until(
+            lambda shown: not world.workers() and world.group(1)["replicas"] == 0, "all are gone"
+        )
+
+        assert kuberay.any_deleted == []
+        autoscaler.run_until(
+            lambda shown: len(autoscaler.ledger.open_instances()) == 1, "only the head has a row"
+        )
+
+
+def test_loop_that_is_killed_and_started_anew_has_no_pod_twice(
+    world: World, kuberay: KubeRay, kubelet: Kubelet
+) -> None:
+    with _autoscaled(world, kubelet, group("cpu")) as autoscaler:
+        autoscaler.loop.command(SetFloor("cpu", 4), "ann@host")
+        autoscaler.loop.tick()
+        autoscaler.start()
+
+        autoscaler.run_until(lambda shown: _running(shown, "cpu") == 4, "four pods run")
+
+        assert world.group()["replicas"] == 4
+        assert len(kuberay.made) == 5
+
+
+def test_pods_that_are_there_already_are_taken_in_and_not_doubled(
+    world: World, kuberay: KubeRay, kubelet: Kubelet
+) -> None:
+    with _autoscaled(world, kubelet, group("cpu", replicas=2, minReplicas=2)) as autoscaler:
+        autoscaler.run_until(lambda shown: _running(shown, "cpu") == 2, "both are ours")
+
+        assert world.group()["replicas"] == 2
+        assert len(kuberay.made) == 3
+
+
+def test_hosts_of_a_replica_come_and_go_together(
+    world: World, kuberay: KubeRay, kubelet: Kubelet
+) -> None:
+    with _autoscaled(
+        world, kubelet, group("tpu", numOfHosts=4, template=template("8"))
+    ) as autoscaler:
+        _need(autoscaler, 1, CPU=8)
+        autoscaler.run_until(lambda shown: _running(shown, "tpu") == 4, "four hosts run")
+        _need(autoscaler, 0)
+
+        autoscaler.run_until(
+            lambda shown: not world.workers() and world.group()["replicas"] == 0, "all are gone"
+        )
+
+        assert kuberay.any_deleted == []
+
+
+def test_evicted_pod_is_lost_and_another_one_comes(
+    world: World, kuberay: KubeRay, kubelet: Kubelet
+) -> None:
+    with _autoscaled(world, kubelet, group("cpu", minReplicas=1)) as autoscaler:
+        autoscaler.run_until(
+            lambda shown: _running(shown, "cpu") == len(world.workers()) == 1, "the floor is kept"
+        )
+        (evicted,) = world.workers()
+        kubelet.tell(evicted, phase="Failed", reason="Evicted", message="low on memory")
+
+        autoscaler.run_until(
+            lambda shown: evicted not in world.workers() and _running(shown, "cpu") == 1,
+            "another one runs",
+        )
+
+        assert len(world.workers()) == 1
+        assert kuberay.any_deleted == []
+
+
+def test_ordered_termination_takes_the_named_pod(
+    world: World, kuberay: KubeRay, kubelet: Kubelet
+) -> None:
+    with _autoscaled(world, kubelet, group("cpu")) as autoscaler:
+        autoscaler.loop.command(SetFloor("cpu", 3), "ann@host")
+        autoscaler.run_until(lambda shown: _running(shown, "cpu") == 3, "three pods run")
+        first, second, third = world.workers()
+        autoscaler.loop.command(SetFloor("cpu", 2), "ann@host")
+
+        autoscaler.loop.command(Terminate((second,)), "ann@host")
+
+        autoscaler.run_until(lambda shown: second not in world.workers(), "it is gone")
+        assert kuberay.any_deleted == []
+        kept = {i.instance_id: i.status for i in autoscaler.ledger.open_instances()}
+        assert kept[first] is kept[third] is InstanceStatus.RUNNING
