@@ -64,7 +64,7 @@ def plan(
     spec = cluster_of(target)
     for words in unheeded(spec):
         click.echo(f"note: {words}", err=True)
-    found, memory = _from_file(state, spec, at) if state else _live(target, spec, at)
+    spec, found, memory = _from_file(state, spec, at) if state else _live(target, spec, at)
     found = _with_demands(found, added)
     _refuse_size(found)
 
@@ -102,9 +102,12 @@ def _plan_there(
     return run_on_head(found, *words, *(["--json"] if as_json else []))
 
 
-def _from_file(name: str, spec: ClusterSpec, now: float) -> tuple[ClusterState, Memory]:
+def _from_file(
+    name: str, spec: ClusterSpec, now: float
+) -> tuple[ClusterSpec, ClusterState, Memory]:
     from raytui.config.problems import shown
     from raytui.model.plan import Memory
+    from raytui.provisioning.registry import completed_offline
     from raytui.ray.state_json import read_state
 
     file = read_state(_bytes_of(name), name, now, spec.head_node_type)
@@ -112,7 +115,7 @@ def _from_file(name: str, spec: ClusterSpec, now: float) -> tuple[ClusterState, 
         keys = ", ".join(shown(key)[:60] for key in file.unknown[:10])
         more = "…" if len(file.unknown) > 10 else ""
         click.echo(f"{name}: left out keys that mean nothing here: {keys}{more}", err=True)
-    return file.state, Memory()
+    return completed_offline(spec, now), file.state, Memory()
 
 
 def _bytes_of(name: str) -> bytes:
@@ -130,7 +133,7 @@ def _bytes_of(name: str) -> bytes:
     return data
 
 
-def _live(target: str, spec: ClusterSpec, now: float) -> tuple[ClusterState, Memory]:
+def _live(target: str, spec: ClusterSpec, now: float) -> tuple[ClusterSpec, ClusterState, Memory]:
     from raytui.autoscaler.loop.current import observe_once
     from raytui.config.launched import recall
     from raytui.config.locations import ClusterPaths
@@ -141,7 +144,7 @@ def _live(target: str, spec: ClusterSpec, now: float) -> tuple[ClusterState, Mem
     if launched is None:
         raise unreachable(f"{spec.cluster_name} is not running; start it: raytui up {target}")
     try:
-        return observe_once(launched, paths, now)
+        return observe_once(launched, spec, paths, now)
     except RayError as error:
         raise unreachable(f"{spec.cluster_name}: {error}") from None
 

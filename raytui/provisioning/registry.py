@@ -20,6 +20,15 @@ def unheeded(spec: ClusterSpec) -> list[str]:
     return []
 
 
+def completed_offline(spec: ClusterSpec, now: float) -> ClusterSpec:
+    """The cluster file with what its machines have and cost, where that is known without asking."""
+    if spec.provider.type == "aws":
+        from raytui.backends.aws.offline import completed
+
+        return completed(spec, ClusterPaths(spec.cluster_name).dir, now)
+    return spec
+
+
 def cloud_for(spec: ClusterSpec) -> Cloud | None:
     """Where the head of a cluster elsewhere has to be bought; None where the file names a host."""
     if spec.provider.type == "aws":

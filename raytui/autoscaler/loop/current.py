@@ -8,6 +8,8 @@ from pathlib import Path
 import msgspec
 
 from raytui.autoscaler.loop.ledger import Ledger
+from raytui.autoscaler.loop.offers import Offers
+from raytui.backends.abilities import filled
 from raytui.config.locations import ClusterPaths
 from raytui.model.lifecycle import LEAVING, STARTING, InstanceStatus
 from raytui.model.plan import Memory
@@ -21,12 +23,13 @@ _UNLISTED = frozenset({InstanceStatus.QUEUED, InstanceStatus.REQUESTED})
 
 
 def observe_once(
-    launched: ClusterSpec, paths: ClusterPaths, now: float
-) -> tuple[ClusterState, Memory]:
+    launched: ClusterSpec, spec: ClusterSpec, paths: ClusterPaths, now: float
+) -> tuple[ClusterSpec, ClusterState, Memory]:
     """What is, from GCS, provider and ledger, and what the autoscaler remembers.
 
-    `launched` is what the cluster was launched as. Raises ProviderError, LedgerError, and RayError
-    when there is no head or it does not answer: a plan from half of the facts would mislead.
+    `launched` is what the cluster was launched as, `spec` the file that is planned for: it comes
+    back completed by what the provider knows. Raises ProviderError, LedgerError, and RayError when
+    there is no head or it does not answer: a plan from half of the facts would mislead.
     """
     provider = provider_for(launched, paths)
     listing = provider.list_instances()
@@ -41,7 +44,7 @@ def observe_once(
         sources=(SourceHealth("gcs", True, now), SourceHealth("provider", True, now)),
         version=view.version,
     )
-    return state, memory
+    return Offers(provider).on(filled(provider, spec)), state, memory
 
 
 def _ask_ray(address: str) -> RayView:
