@@ -104,6 +104,6 @@ class World:
         return sorted(pod["metadata"]["name"] for pod in found)
 
 
-def wish(name: str, count: int, node_type: str = "cpu") -> LaunchRequest:
+def wish(name: str, count: int, node_type: str = "cpu", *, whole: bool = False) -> LaunchRequest:
     """A launch request."""
-    return LaunchRequest(request_id=name, node_type=node_type, count=count)
+    return LaunchRequest(name, node_type, count, all_or_nothing=whole)

@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from raytui.backends.base import (
+    CapacityError,
     ConfigError,
     LaunchRequest,
     PartialLaunchError,
@@ -166,6 +167,8 @@ class KubeRayProvider:
                 continue
             wanted = group.wanted_replicas + math.ceil(short / group.hosts)
             replicas = min(group.max_replicas, wanted)
+            if request.all_or_nothing and replicas < wanted:
+                raise CapacityError(f"{_limit(group)}: not all {request.count} can be had")
             asked = replicas > group.wanted_replicas
             if asked and not self._patched(world, [Scaling(group, replicas)]):
                 hindrance = "its RayCluster changes all the time"
@@ -195,8 +198,11 @@ class KubeRayProvider:
         if not wish.missing:
             return given
         cause = _why_missing(world.cluster, wish, refused)
-        if given:
+        if given and not request.all_or_nothing:
             raise PartialLaunchError(given, cause)
+        if given and not isinstance(cause, TransientError):
+            self.terminate([one.instance_id for one in given])
+            raise CapacityError(str(cause))
         raise cause
 
     @contextmanager
@@ -309,11 +315,15 @@ def _owned(pod: Pod, owners: Mapping[str, str]) -> Instance:
     return replace(pod.instance, request_id=owners.get(pod.name, ""))
 
 
+def _limit(group: Group) -> str:
+    return f"maxReplicas of {group.name} is {group.max_replicas}"
+
+
 def _why_missing(cluster: RayCluster, wish: Wish, refused: int) -> ProviderError:
     """Why a request did not get all its pods."""
     group = cluster.groups.get(wish.group)
     if refused >= wish.missing and group is not None:
-        return QuotaError(f"maxReplicas of {group.name} is {group.max_replicas}")
+        return QuotaError(_limit(group))
     said = cluster.failure or "it does not say why"
     words = f"KubeRay has made {len(wish.given)} of {wish.count} pods of {wish.group}: {said}"
     if any(word in said for word in _QUOTA):
