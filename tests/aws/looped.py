@@ -26,6 +26,10 @@ MARKET = "InstanceMarketOptions.MarketType"
 class Looped:
     """A cluster on the emulator with its head up, and the loop that drives it."""
 
+    boot_s = (2.0, 3.0)
+    most = 100
+    """Workers that the file allows."""
+
     def __init__(self, world: World, **types: tuple[Offering, ...]) -> None:
         """Node types of 4 CPUs each, by the ways to buy them."""
         self.world = world
@@ -41,7 +45,7 @@ class Looped:
         self.ledger = Ledger(None)
         self.instances: dict[str, Instance] = {}
         """What runs at EC2, for the simulated Ray."""
-        self.ray = SimulatedRay(self.spec, self, (), clock=self.clock, boot_s=(2.0, 3.0))  # type: ignore[arg-type]
+        self.ray = SimulatedRay(self.spec, self, (), clock=self.clock, boot_s=self.boot_s)  # type: ignore[arg-type]
         self.provider = self.provided()
         self.loop = Reconciler(
             self.machines.fill(self.spec),
@@ -119,14 +123,14 @@ class Looped:
             name: NodeType(
                 name,
                 resources=Resources.of({"CPU": 4}),
-                max_workers=100,
+                max_workers=self.most,
                 node_config=config,
                 offerings=ways,
             )
             for name, ways in types.items()
         }
         head = spec.node_types["head"]
-        return replace(spec, node_types={"head": head, **workers}, max_workers=100)
+        return replace(spec, node_types={"head": head, **workers}, max_workers=self.most)
 
     def _id(self) -> str:
         self.ids += 1

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from raytui.backends.aws.machines import Ec2Machines
-from raytui.backends.base import CommandResult, CommandRunner, Filters, LineSink
+from raytui.backends.base import CommandResult, CommandRunner, Filters, LineSink, NodeProvider
+from raytui.provisioning.provisioner import Provisioner
+from tests.aws.looped import Looped
 
 _DONE = CommandResult(0, "")
 
@@ -59,3 +61,18 @@ class ObedientMachines(Ec2Machines):
 
     def runner(self, instance_id: str) -> CommandRunner:
         return Obedient()
+
+
+class SetUp(Looped):
+    """A loop with the provisioner between it and EC2, whose set-ups succeed at once."""
+
+    provider: Provisioner
+
+    def provided(self) -> NodeProvider:
+        provisioner = Provisioner(self.spec, self.machines, self.world.paths)
+        provisioner.start()
+        return provisioner
+
+    def all_set_up(self) -> bool:
+        workers = [i for i in self.provider.list_instances() if not i.is_head]
+        return all(i.ray_started_at for i in workers)

@@ -15,15 +15,13 @@ from raytui.autoscaler.planning.orphans import ORPHAN_GRACE_S
 from raytui.autoscaler.simulation.inline import Inline
 from raytui.backends.aws import tags
 from raytui.backends.aws.session import AwsSession
-from raytui.backends.base import NodeProvider
 from raytui.model.command import SetFloor
 from raytui.model.leaving import OrphanPolicy
 from raytui.model.lifecycle import InstanceStatus
 from raytui.model.snapshot import ClusterInfo, Level, Row
-from raytui.provisioning.provisioner import Provisioner
 from tests.aws.emulated import Emulated, Server
 from tests.aws.looped import Looped
-from tests.aws.obedient import ObedientMachines
+from tests.aws.obedient import ObedientMachines, SetUp
 from tests.aws.world import IMAGE, REGION, World, ids, priced
 from tests.support.hosts import wait_until
 
@@ -171,19 +169,6 @@ def test_an_orphan_is_swept_when_the_file_says_so(world: World) -> None:
 
 
 # How often EC2 is asked.
-
-
-class SetUp(Looped):
-    """With the provisioner between, whose set-ups succeed at once."""
-
-    def provided(self) -> NodeProvider:
-        provisioner = Provisioner(self.spec, self.machines, self.world.paths)
-        provisioner.start()
-        return provisioner
-
-    def all_set_up(self) -> bool:
-        workers = [i for i in self.provider.list_instances() if not i.is_head]
-        return all(i.ray_started_at for i in workers)
 
 
 @contextmanager

@@ -38,10 +38,10 @@ MOVING_S = 2.0
 SETTLED_S = 30.0
 """Between two questions."""
 _MOVING_SHARE = 1 / 20
-_SETTLED_SHARE = 1 / 100
+_SETTLED_SHARE = 1 / 200
 """Of a core: where an answer takes long to read, questions are further apart."""
 _LONGEST_MOVING_S = 30.0
-_LONGEST_SETTLED_S = 120.0
+_LONGEST_SETTLED_S = 300.0
 _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 30.0
 """After questions that failed, twice as long each time; meanwhile the failure is the answer."""
