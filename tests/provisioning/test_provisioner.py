@@ -49,6 +49,7 @@ def cluster(*commands: str, start: tuple[str, ...] = (), **more: object) -> Clus
             "head": {"node_config": {}, "resources": {"CPU": 1}},
             "small": {"node_config": {}, "resources": {"CPU": 1}, "max_workers": 9},
         },
+        "setup_commands": [],
         "worker_setup_commands": commands,
         "worker_start_ray_commands": start,
         **more,
