@@ -206,7 +206,9 @@ def test_no_call_is_made_for_each_instance(
     few, few_idle = calls_of(ec2, 20)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "another"))
     many, many_idle = calls_of(server.emptied(), 60)
-    assert few_idle == many_idle == Counter(DescribeInstances=20)
+    for idle in (few_idle, many_idle):  # one each half minute, or fewer where that takes long
+        assert set(idle) == {"DescribeInstances"}
+        assert idle.total() <= 21
     assert 1 <= few.pop("CreateTags") <= 4
     assert 1 <= many.pop("CreateTags") <= 8
     assert few == many
