@@ -261,6 +261,8 @@ class Provisioner:
     def _submit_due(self) -> None:
         with self._lock:
             for name, making in self._makings.items():
+                if making.try_at is None:  # as most of a thousand, twice a second
+                    continue
                 if self._pool is not None and name not in self._at_work and making.is_due:
                     self._at_work[name] = self._pool.submit(self._work, making)
 
