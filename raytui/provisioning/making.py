@@ -160,10 +160,8 @@ class Making:
         if not isinstance(error, ProviderError | OSError):
             _log.error("setting %s up failed", self.instance_id, exc_info=error)
             words = f"{type(error).__name__}: {words}"
-        ended = time.time()
-        self._shown(
-            Step(self.instance_id, _BESIDE, StepStatus.FAILED, ended_at=ended, detail=words)
-        )
+        now = time.time()
+        self._shown(Step(self.instance_id, _BESIDE, StepStatus.FAILED, now, now, words))
         return Updated(self.instance_id, Change.NOTHING, error=words, failed_step=_BESIDE)
 
     def _update(self, task: Task) -> Updated:
@@ -202,15 +200,8 @@ class Making:
         words = (
             "the cluster file wants another machine (node_config or auth): terminate it to get one"
         )
-        self._shown(
-            Step(
-                self.instance_id,
-                "compare with the cluster file",
-                StepStatus.SKIPPED,
-                ended_at=time.time(),
-                detail=words,
-            )
-        )
+        now, name = time.time(), "compare with the cluster file"
+        self._shown(Step(self.instance_id, name, StepStatus.SKIPPED, now, now, words))
 
     def _failed(self, updated: Updated) -> None:
         with self._lock:

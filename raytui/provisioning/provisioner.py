@@ -252,6 +252,8 @@ class Provisioner:
                 name = instance.instance_id
                 if instance.is_head or instance.status not in COUNTED:
                     continue
+                if not instance.ip:  # just bought; the next listing tells
+                    continue
                 if name not in self._makings and name not in self._ended:
                     making = Making(instance, self._machines, self._directory, self._shown)
                     self._makings[name] = making
