@@ -26,6 +26,9 @@ _LACK_IS_500 = frozenset({"run_instances", "start_instances"})
 """EC2 says with status 500 that it lacks capacity, and botocore would ask again for a minute. These
 are repeated here, by what an answer means."""
 
+_PATIENCE_WITH_PROFILE = {"metadata_service_timeout": 2, "metadata_service_num_attempts": 3}
+"""Seconds and tries for the instance metadata service, from which a head has its credentials."""
+
 _NOT_INSTALLED = "AWS needs boto3: install raytui with `pip install 'raytui[aws]'`"
 
 
@@ -158,6 +161,9 @@ class AwsSession:
                 parsers = core.get_component("response_parser_factory")
                 parsers.set_parser_defaults(timestamp_parser=_moment)
                 try:
+                    for name, least in _PATIENCE_WITH_PROFILE.items():
+                        # botocore's own is one second, once: too little for a busy head.
+                        core.set_config_variable(name, max(least, core.get_config_variable(name)))
                     self._session = boto3.session.Session(botocore_session=core, **self._keys)
                 except BotoCoreError as error:
                     raise unanswered(error, self.tried) from error
