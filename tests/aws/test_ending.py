@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from raytui.backends.base import CapacityError, TransientError
+from raytui.backends.base import CapacityError, LaunchRequest, TransientError
 from raytui.model.lifecycle import InstanceStatus
 from raytui.model.spec import Offering
 from tests.aws.world import SPOT, A, World, ids
@@ -92,6 +92,24 @@ def test_what_cannot_be_stopped_is_terminated(world: World) -> None:
     world.ec2.fail("StopInstances", "UnsupportedOperation")
     world.machines.terminate(ids(launched))
     assert sorted(world.at_ec2("terminated")) == ids(launched)
+
+
+def test_one_that_cannot_be_stopped_does_not_take_the_others_disks_with_it(world: World) -> None:
+    launched = world.launch("request-1", 5)
+    odd = launched[3].instance_id
+    world.ec2.fail("StopInstances", "UnsupportedOperation", when=lambda f: odd in f.values())
+    world.machines.terminate(ids(launched))
+    assert list(world.at_ec2("terminated")) == [odd]
+    assert len(world.at_ec2("stopped")) == 4
+
+
+def test_a_head_that_starts_keeps_its_disk_and_is_stopped_when_it_runs(world: World) -> None:
+    (head,) = world.machines.launch(LaunchRequest("request-1", "worker", 1, is_head=True))
+    world.ec2.fail("StopInstances", "IncorrectInstanceState", times=1)
+    with pytest.raises(TransientError, match=head.instance_id):
+        world.machines.terminate([head.instance_id])
+    world.machines.terminate([head.instance_id])
+    assert list(world.at_ec2("stopped")) == [head.instance_id]
 
 
 def test_a_stopped_instance_is_used_first_under_an_id_of_its_own(world: World) -> None:

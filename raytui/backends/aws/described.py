@@ -14,7 +14,8 @@ from raytui.model.lifecycle import InstanceStatus
 from raytui.model.spec import Market
 from raytui.model.state import Instance
 
-ALIVE = ("pending", "running")
+RUNNING = "running"
+ALIVE = ("pending", RUNNING)
 STOPPED = "stopped"
 GOING = ("shutting-down", "stopping")
 LISTED = (*ALIVE, *GOING, "terminated")

@@ -11,7 +11,15 @@ from msgspec.structs import replace
 
 from raytui.backends.aws import catalog, resources, tags
 from raytui.backends.aws.choices import Choice, choices, price_for, subnets_of
-from raytui.backends.aws.described import ALIVE, LISTED, Described, by_ids, describe, ec2_id
+from raytui.backends.aws.described import (
+    ALIVE,
+    LISTED,
+    RUNNING,
+    Described,
+    by_ids,
+    describe,
+    ec2_id,
+)
 from raytui.backends.aws.ending import end
 from raytui.backends.aws.journal import Journal
 from raytui.backends.aws.launching import Launching, keeps_stopped
@@ -136,19 +144,24 @@ class Ec2Machines:
         found = self._describe(by_ids(names)) if names else []
         given = self._listing.given(self._clock())
         known = [as_given(one, given.get(one.ec2_id)) for one in found]
-        running = [one.instance for one in known if one.state in ALIVE]
-        ending = {i.instance_id: i for i in (*running, *given.values()) if i.instance_id in asked}
-        keeps = keeps_stopped(self._spec)
-        unheard = end(self._session, list(ending.values()), keeps_stopped=keeps)
-        ended = [i for i in asked if ec2_id(i) not in unheard]
+        alive = [one.instance for one in known if one.state in ALIVE]
+        ending = {i.instance_id: i for i in (*alive, *given.values()) if i.instance_id in asked}
+        running = {one.ec2_id for one in known if one.state == RUNNING}
+        later = end(
+            self._session,
+            list(ending.values()),
+            keeps_stopped=keeps_stopped(self._spec),
+            starting={name for i in ending if (name := ec2_id(i)) not in running},
+        )
+        ended = [i for i in asked if ec2_id(i) not in later]
         self._journal.end(ended)
         self._listing.ended(ended)
         with self._lock:
             runners = [self._runners.pop(i) for i in asked if i in self._runners]
         for runner in runners:
             runner.close()
-        if unheard:
-            raise TransientError(f"EC2 does not know yet: {', '.join(sorted(unheard))}")
+        if later:
+            raise TransientError(f"EC2 cannot end it yet: {', '.join(sorted(later))}")
 
     def offerings(self, node_type: NodeType) -> tuple[Offering, ...]:
         """See NodeProvider: each instance type in each zone of its subnets, the cheapest first.
