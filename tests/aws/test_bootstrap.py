@@ -154,6 +154,18 @@ def test_a_profile_that_was_left_half_made_is_completed(account: AwsSession) -> 
     assert part(seen(account, spec()), "instance profile").state is State.FOUND
 
 
+def test_a_role_that_was_left_without_its_policy_gets_it(
+    ec2: Emulated, account: AwsSession
+) -> None:
+    ec2.fail("PutRolePolicy", "AccessDenied", status=403, times=1)
+    with pytest.raises(AuthError):
+        seen(account, spec()).make()
+    seen(account, spec()).make()
+    role = account.call("iam", "get_role", RoleName="ray-autoscaler-v1")["Role"]
+    kept = account.call("iam", "get_role_policy", RoleName=role["RoleName"], PolicyName="raytui")
+    assert kept["PolicyDocument"] == policy(role["Arn"])
+
+
 def test_a_launch_waits_for_a_profile_that_ec2_has_not_heard_of_yet(
     ec2: Emulated, account: AwsSession
 ) -> None:

@@ -139,6 +139,7 @@ def _make(aws: AwsSession, profile_too: bool) -> None:
             Description="Heads of Ray clusters: launching and ending their workers",
             Tags=made_by,
         )["Role"]
+    if tags.MADE_FOR in tags.read(role.get("Tags")):  # also one that an earlier call left bare
         document = json.dumps(policy(role["Arn"]))
         aws.call(
             "iam", "put_role_policy", RoleName=NAME, PolicyName=POLICY, PolicyDocument=document
