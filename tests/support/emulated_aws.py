@@ -74,6 +74,10 @@ class EmulatedAws(Laptop):
             if named.items() <= {tag["key"]: tag["value"] for tag in one.get_tags()}.items()
         }
 
+    def volumes(self) -> list[str]:
+        """All volumes that somebody pays for."""
+        return list(ec2_backends[DEFAULT_ACCOUNT_ID][REGION].volumes)
+
     def host(self, instance_id: str) -> Host:
         """The host behind an instance that runs; an id in a further life is one, too."""
         return self.instances.hosts[_ec2_id(instance_id)]
