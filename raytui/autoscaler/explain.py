@@ -133,6 +133,12 @@ def _taken_back(args: _Arguments, _now: float) -> str:
     return f"{args['by']} takes it back at {at}: spot interruption notice"
 
 
+def _drained(args: _Arguments, _now: float) -> str:
+    deadline = args.number("deadline")
+    until = f" until {clock_text(deadline)}" if deadline else ""
+    return f"Ray was told to drain it{until}, and not by raytui"
+
+
 def _draining(args: _Arguments, now: float) -> str:
     left = args.number("deadline") - now
     limit = f", at most {duration_text(left)} more" if left > 0 else ""
@@ -203,6 +209,7 @@ _WORDS: dict[Why, Callable[[_Arguments, float], str]] = {
     Why.ORPHAN_SWEPT: _orphan_swept,
     Why.BY_COMMAND: lambda a, _: f"ordered{_by(a)}",
     Why.TAKEN_BACK: _taken_back,
+    Why.DRAINED: _drained,
     Why.AT_RISK: lambda a, _: f"{a['by']} may take it back soon: rebalance recommendation",
     Why.DRAINING: _draining,
     Why.SETUP_FAILED: lambda a, _: f"set-up failed: {_short(a['message'])}",

@@ -9,6 +9,7 @@ from raytui.autoscaler.planning.avoided import scope_text
 from raytui.autoscaler.reason_codes import code_of
 from raytui.model.plan import LaunchFailure, Outcome
 from raytui.model.snapshot import Event, Row, Snapshot, TypeRow
+from raytui.model.state import Notice, NoticeKind
 
 _EVENTS = 20
 
@@ -175,11 +176,17 @@ def _node(row: Row, now: float) -> NodeReport:
         code=code_of(row.reason.why) if row.reason else "",
         held_by=row.hold.by if row.hold else "",
         orphan=instance is not None and instance.orphan,
-        at_risk=member.notice is not None,
-        taken_back_at=(member.notice.deadline or None) if member.notice else None,
+        at_risk=member.notice is not None and member.notice.kind is not NoticeKind.DRAINED,
+        taken_back_at=_taken_back_at(member.notice),
         launched_at=(instance.launched_at or None) if instance else None,
         price_per_hour=instance.price_per_hour if instance else None,
     )
+
+
+def _taken_back_at(notice: Notice | None) -> float | None:
+    if notice is None or notice.kind is not NoticeKind.INTERRUPTION:
+        return None
+    return notice.deadline or None
 
 
 def _node_type(row: TypeRow) -> NodeTypeReport:

@@ -68,6 +68,7 @@ class Why(StrEnum):
     BY_COMMAND = "by-command"  # by
     TAKEN_BACK = "taken-back"  # by, deadline
     AT_RISK = "at-risk"  # by
+    DRAINED = "drained"  # deadline (0: none): by somebody else
     DRAINING = "draining"  # cause, deadline
     SETUP_FAILED = "setup-failed"  # message
     LAUNCH_FAILED = "launch-failed"  # message

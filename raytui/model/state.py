@@ -98,6 +98,8 @@ class NoticeKind(StrEnum):
 
     REBALANCE = "rebalance"
     """It is at a higher risk than others: Amazon's rebalance recommendation."""
+    DRAINED = "drained"
+    """Its node drains, so that it will not come back to work, whoever told Ray to."""
     INTERRUPTION = "interruption"
     """It will be, at a time that is known."""
 
@@ -108,7 +110,7 @@ class Notice(Struct, frozen=True, omit_defaults=True):
     instance_id: str
     kind: NoticeKind
     by: str = ""
-    """Who takes it back: `AWS`."""
+    """Who takes it back: `AWS`; empty when nobody says."""
     at: float = 0.0
     """Unix seconds when it was given."""
     deadline: float = 0.0

@@ -1,4 +1,7 @@
-"""Reads the notices that nodes have left in GCS's key-value store (see tell_notice.py)."""
+"""Reads what GCS knows of machines that go: notices that nodes have left there, and drains.
+
+Notices are in its key-value store (see tell_notice.py).
+"""
 
 from __future__ import annotations
 
@@ -35,22 +38,30 @@ class NoticeReader:
         self._known: dict[bytes, Notice | None] = {}
         self._absent_since: dict[bytes, float] = {}
         self._read_at = float("-inf")
-        self._draining: frozenset[str] = frozenset()
+        self._deadlines: dict[str, float] = {}
+        """Of nodes that drain, by node id: unix seconds, or 0."""
 
     def read(self, gcs: Any, nodes: Collection[Node], timeout_s: float) -> tuple[Notice, ...]:
-        """The notices that stand; asked for every two seconds, and when a node begins to drain.
+        """The notices that stand, and one for each node that drains.
+
+        Asked for every two seconds, and when a node begins to drain.
 
         `gcs` is Ray's client, whose errors are raised.
         """
         now = time.monotonic()
-        draining = frozenset(n.node_id for n in nodes if n.status is NodeStatus.DRAINING)
-        if now - self._read_at >= _EVERY_S or not draining <= self._draining:
+        draining = {n.node_id: n.instance_id for n in nodes if n.status is NodeStatus.DRAINING}
+        if now - self._read_at >= _EVERY_S or not draining.keys() <= self._deadlines.keys():
             names = gcs.internal_kv_keys(PREFIX.encode(), NAMESPACE, timeout=timeout_s)
             self._known = {name: self._notice(gcs, name, timeout_s) for name in names}
             self._clear_away(gcs, {node.instance_id for node in nodes}, now, timeout_s)
+            deadlines = _deadlines(gcs, timeout_s) if draining else {}
+            self._deadlines = {node_id: deadlines.get(node_id, 0.0) for node_id in draining}
             self._read_at = now
-        self._draining = draining
-        return tuple(notice for notice in self._known.values() if notice is not None)
+        drained = [
+            Notice(name, NoticeKind.DRAINED, deadline=self._deadlines[node_id])
+            for node_id, name in draining.items()
+        ]
+        return (*filter(None, self._known.values()), *drained)
 
     def _notice(self, gcs: Any, name: bytes, timeout_s: float) -> Notice | None:
         if name in self._known:
@@ -72,3 +83,10 @@ class NoticeReader:
             if now - since >= _KEPT_S:
                 gcs.internal_kv_del(name, False, NAMESPACE, timeout=timeout_s)
                 del self._known[name]
+
+
+def _deadlines(gcs: Any, timeout_s: float) -> dict[str, float]:
+    """Until when nodes drain, by node id, in unix seconds; a Ray that does not tell knows none."""
+    ask = getattr(gcs, "get_draining_nodes", None)
+    found = {} if ask is None else ask(timeout=timeout_s)
+    return {node_id: at_ms / 1000 for node_id, at_ms in found.items()}

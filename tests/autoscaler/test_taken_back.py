@@ -125,6 +125,27 @@ def test_a_node_that_ray_no_longer_shows_was_taken_back_and_not_lost(tmp_path: P
     world.run_until(lambda s: s.types[1].running == 1, within=60)
 
 
+def test_one_that_somebody_else_drains_leaves_in_its_own_time(tmp_path: Path) -> None:
+    kinds = spec(kind("small", 0.2, CPU=4, min=1, max=3), idle_s=30)
+    world = World(kinds, tmp_path / "ledger.db", streams=[tasks(3, 1000, CPU=1)])
+    world.run_until(lambda s: s.types[1].running == 1 and s.used.get("CPU", 0) >= 1)
+    (name,) = world.workers()
+    node = next(n for n in world.ray.observe().nodes if n.instance_id == name)
+    world.ray.drain(node.node_id, idle_only=False, message="by hand", deadline=0.0)
+    row = world.run(2).row(name)
+    assert row is not None
+    assert row.member.status is InstanceStatus.DRAINING
+    assert row.reason is not None
+    assert explain(row.reason, world.now) == "Ray was told to drain it, and not by raytui"
+    world.run_until(lambda s: s.types[1].running == 1)
+    world.run(400)
+    assert name in world.workers()
+    assert world.snapshot.failures == ()
+    world.provider.lose(name, "exit code 0")
+    world.run_until(lambda s: s.row(name) is None, within=20)
+    assert [e for e in world.ledger.events(1000) if e.level is Level.ERROR] == []
+
+
 def test_where_the_file_wants_it_one_at_risk_leaves_when_its_work_has_room(tmp_path: Path) -> None:
     kinds = msgspec.structs.replace(spec(WORKER, idle_s=30), rebalance=RebalancePolicy.REPLACE)
     world = World(kinds, tmp_path / "ledger.db", streams=[tasks(3, 1000, CPU=1)])

@@ -51,8 +51,11 @@ def _calm_down(story: Story) -> None:
     story.calm()
     for task in story.truth.tasks:
         task.seconds = task.ends_at = math.inf  # what is there now is what has to be served
+    for node in list(story.truth.nodes.values()):
+        if node.draining and not node.drains_until:
+            story.cloud.die(node.machine, "dies")  # its work has no end, and who drains it ends it
     for machine in story.cloud.alive.values():
-        machine.dies_at = machine.noticed_at = math.inf
+        machine.dies_at = machine.noticed_at = machine.drained_at = math.inf
         machine.listed_from = min(machine.listed_from, story.clock.now)
     for machine in story.cloud.machines.values():
         if not machine.alive and machine.listed_until < math.inf:

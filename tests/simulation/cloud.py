@@ -57,6 +57,8 @@ class Machine:
     dies_at: float = _NEVER
     noticed_at: float = _NEVER
     """From when on it can know that it will be taken back."""
+    drained_at: float = _NEVER
+    """When somebody, not the loop, tells Ray to drain it."""
     at_risk_from: float = _NEVER
     """From when on it can know that it may be."""
     dies_how: str = ""
@@ -193,6 +195,8 @@ class Cloud:
 
         if weather.strikes(faults.AT_RISK):
             machine.at_risk_from = now + weather.between(faults.AT_RISK, 0.0, 120.0)
+        if weather.strikes(faults.DRAINED_BY_HAND):
+            machine.drained_at = now + boot_s + weather.between(faults.DRAINED_BY_HAND, 0.0, 90.0)
         if weather.strikes(faults.NOTICED):
             in_s = weather.between(faults.NOTICED, 0.0, 150.0)
             machine.noticed_at = now + in_s

@@ -77,6 +77,7 @@ SUSPENDED = Fault("suspended", 0.003, "a step: the daemon's machine sleeps for m
 # Notices; the last, so that the older faults strike in a seed as they always did.
 NOTICED = Fault("noticed", 0.15, "a machine: taken back, two minutes after a notice of it")
 AT_RISK = Fault("at-risk", 0.1, "a machine: a notice that it may be taken back")
+DRAINED_BY_HAND = Fault("drained-by-hand", 0.08, "a machine: somebody tells Ray to drain its node")
 DRAIN_UNTOLD = Fault("drain-untold", 0.2, "a notice: written down, but Ray was not told to drain")
 
 FAULTS: tuple[Fault, ...] = tuple(x for x in list(globals().values()) if isinstance(x, Fault))

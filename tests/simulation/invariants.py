@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 
+from raytui.autoscaler.planning.taken_back import WITHOUT_US
 from raytui.model.command import (
     HoldNodes,
     Pause,
@@ -79,7 +80,7 @@ def _may_cut(seen: Witness, removal: Removal, end: Ended) -> bool:
     by_person = removal.reason.why is Why.BY_COMMAND or (
         removal.reason.why in _OVER_LIMIT and seen.limits_lowered
     )
-    taken_back = removal.reason.why in (Why.TAKEN_BACK, Why.AT_RISK)
+    taken_back = removal.reason.why in WITHOUT_US
     over = end.wall >= removal.deadline or seen.clock_set or end.machine.id not in seen.ran
     return (by_person or taken_back) and bool(removal.deadline) and over
 
@@ -164,8 +165,8 @@ def orders_act_on_their_ids_alone(seen: Witness) -> Iterator[str]:
                 by = removal.reason.args.get("by")
                 if not any(removal.instance_id in _ended_by(o) for o in seen.orders if o.by == by):
                     yield f"{removal.instance_id} was ended in the name of {by}, who did not ask"
-            elif removal.reason.why is Why.TAKEN_BACK:
-                pass  # its owner asks nobody
+            elif removal.reason.why in (Why.TAKEN_BACK, Why.DRAINED):
+                pass  # who does that asks nobody here
             elif removal.instance_id in held:
                 yield f"{removal.instance_id} is held and was to be removed ({removal.reason.why})"
             elif paused:
@@ -211,13 +212,13 @@ def _paused(orders: list[Order]) -> bool:
 
 
 def notices_are_heeded(seen: Witness) -> Iterator[str]:
-    """A machine that will be taken back is on its way out soon after anybody could know."""
+    """A machine that will be taken back, or drains, is on its way out as soon as one could know."""
     shown, view = seen.snapshot, seen.gcs.shown
     if shown is None or view is None or shown.trouble or shown.paused_by:
         return
     if seen.gcs.showed_stale or seen.refused_writes or not all(s.ok for s in shown.sources):
         return
-    told = {n.instance_id for n in view.notices if n.kind is NoticeKind.INTERRUPTION}
+    told = {n.instance_id for n in view.notices if n.kind is not NoticeKind.REBALANCE}
     working = {
         name
         for name, row in seen.rows.items()

@@ -45,6 +45,8 @@ class RayNode:
     running: list[Work] = field(default_factory=list)
     idle_from: float = 0.0
     draining: bool = False
+    drains_until: float = 0.0
+    """Unix seconds; 0 when it may take as long as it takes."""
     leaves_at: float = _ENDLESS
     """When it, drained and idle, ends itself."""
     hidden_until: float = 0.0
@@ -55,8 +57,9 @@ class RayNode:
         """Its instance id."""
         return self.machine.id
 
-    def drain(self, now: float) -> None:
-        """Take no new work, and leave when there is none."""
+    def drain(self, now: float, until: float) -> None:
+        """Take no new work, and leave when there is none; what was said last of `until` counts."""
+        self.drains_until = until
         if not self.draining:
             self.draining = True
             if not self.running:
@@ -159,7 +162,11 @@ class RayTruth:
             wall = self._clock.wall()
             self._note(Notice(machine.id, NoticeKind.INTERRUPTION, "AWS", wall, until))
             if not self._weather.strikes(faults.DRAIN_UNTOLD):
-                node.drain(now)
+                node.drain(now, until)
+        if machine.drained_at <= now:
+            machine.drained_at = _ENDLESS
+            took_s = self._dice.choice((0.0, 5.0, 60.0))
+            node.drain(now, took_s and self._clock.wall() + took_s)
 
     def _note(self, notice: Notice) -> None:
         self.notices[notice.instance_id, notice.kind] = notice
@@ -265,6 +272,12 @@ class RayTruth:
         """Tasks and actors that wait."""
         return (task for task in self.tasks if task.node is None)
 
+    def _drained(self, now: float) -> Iterator[Notice]:
+        """GCS's list of nodes that drain."""
+        for node in self.nodes.values():
+            if node.draining and node.hidden_until <= now:
+                yield Notice(node.id, NoticeKind.DRAINED, deadline=node.drains_until)
+
     def view(self) -> RayView:
         """What GCS answers now."""
         now, wall = self._clock.now, self._clock.wall()
@@ -284,7 +297,7 @@ class RayTruth:
             ),
             constraints=(Constraint(bundles),) if bundles else (),
             session=f"session-{self.session}",
-            notices=tuple(self.notices.values()),
+            notices=(*self.notices.values(), *self._drained(now)),
         )
 
 
@@ -370,12 +383,12 @@ class GcsDoor:
         if self._weather.strikes(faults.DRAIN_REFUSED):
             return DrainAnswer(False, "The raylet does not want to.")
         self._say(f"drain {node.id} {'if idle' if idle_only else 'until its deadline'}")
-        if not node.draining:
-            node.drain(self._clock.now)
-            if self._weather.strikes(faults.DIES_DRAINING):
-                delay = self._weather.between(faults.DIES_DRAINING, 0.0, 20.0)
-                node.machine.dies_at = min(node.machine.dies_at, self._clock.now + delay)
-                node.machine.dies_how = "dies"
+        was_draining = node.draining
+        node.drain(self._clock.now, deadline)
+        if not was_draining and self._weather.strikes(faults.DIES_DRAINING):
+            delay = self._weather.between(faults.DIES_DRAINING, 0.0, 20.0)
+            node.machine.dies_at = min(node.machine.dies_at, self._clock.now + delay)
+            node.machine.dies_how = "dies"
         if self._weather.strikes(faults.DRAIN_REPLY_LOST):
             raise RayError("the answer to the drain was lost")
         return DrainAnswer(True)

@@ -17,6 +17,7 @@ from raytui.autoscaler.loop.remembered import Remembered
 from raytui.autoscaler.planning.removing import REFUSAL_S
 from raytui.model.lifecycle import InstanceStatus
 from raytui.model.plan import DrainUnderWay, FailureKind, Removal
+from raytui.model.reason import Why
 from raytui.model.snapshot import Level
 from raytui.model.state import Instance, Node, NodeStatus
 from raytui.model.text import duration_text, first_line
@@ -168,14 +169,15 @@ class Draining:
             gone_s = self._steady() - self._absent_since.setdefault(name, self._steady())
             return _Drain.DONE if gone_s >= _GONE_S else _Drain.UNDER_WAY
         self._absent_since.pop(name, None)
-        told_at = self._told.get(name)
         lost = node.status is not NodeStatus.DRAINING
-        if told_at is None or (lost and self._steady() - told_at >= _TELL_AGAIN_S):
-            refusal = self._tell(drain, node, now)
-            if refusal is not None:
-                return refusal
-        if not drain.deadline:
-            return _Drain.DONE
+        if drain.reason.why is not Why.DRAINED:  # which Ray knows, and gives its own time
+            told_at = self._told.get(name)
+            if told_at is None or (lost and self._steady() - told_at >= _TELL_AGAIN_S):
+                refusal = self._tell(drain, node, now)
+                if refusal is not None:
+                    return refusal
+            if not drain.deadline:
+                return _Drain.DONE
         if node.idle_since and not lost:  # a node that Ray does not drain may get work any moment
             text = f"{name} drained in {took}; terminating"
             self._journal.say(now, Level.INFO, text, instance_id=name)

@@ -37,6 +37,8 @@ class Noticing:
         `notices` are the gravest ones, by instance id.
         """
         for name, notice in notices.items():
+            if notice.kind not in _KINDS:
+                continue
             instance = self._fleet.get(name)
             key = (name, notice.kind)
             if instance is not None and instance.status in COUNTED and key not in self._said:

@@ -82,6 +82,8 @@ def end_overdue_drains(
             reason = because(Why.DRAINING, cause="taken up again", deadline=0.0)
             drains[name] = DrainUnderWay(name, now, 0.0, reason)
             continue
+        if drain.reason.why is Why.DRAINED and not drain.deadline:
+            continue
         allowed = limits.drain_s + max(0.0, drain.deadline - drain.since if drain.deadline else 0.0)
         if waits.since(name, "drain", drain.since, now) <= allowed:
             continue

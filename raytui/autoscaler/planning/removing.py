@@ -10,7 +10,7 @@ from raytui.autoscaler.planning.capacity import Capacity
 from raytui.autoscaler.planning.ceilings import about_limit
 from raytui.autoscaler.planning.orphans import why_orphan
 from raytui.autoscaler.planning.pace import Pace
-from raytui.autoscaler.planning.taken_back import taken_back_by, work_on
+from raytui.autoscaler.planning.taken_back import WITHOUT_US, why_taken_back, work_on
 from raytui.model.lifecycle import LEAVING, ON_ORDER, InstanceStatus
 from raytui.model.plan import Kept, Memory, Outcome, Removal, Request, Wait
 from raytui.model.reason import Reason, Why, because
@@ -46,13 +46,12 @@ class Removing:
         """Nodes that should leave, and why they may not yet."""
 
     def taken_back(self) -> tuple[Removal, ...]:
-        """Nodes that their owner takes back: no hold keeps them, and no rule slows that down."""
+        """Nodes that leave whatever we want: no hold keeps them, and no rule slows that down."""
         removals = []
         for member in self._capacity.staying.values():
-            notice = taken_back_by(member)
-            if notice is not None:
-                reason = because(Why.TAKEN_BACK, by=notice.by, deadline=notice.deadline)
-                removals.append(_removal(member, reason, notice.deadline))
+            reason = why_taken_back(member)
+            if reason is not None and member.notice is not None:
+                removals.append(_removal(member, reason, member.notice.deadline))
                 self._pace.note(reason.why)
         return tuple(removals)
 
@@ -200,7 +199,7 @@ class Removing:
             return because(Why.QUARANTINED, error=instance.quarantined)
         drain = self._capacity.draining.get(name)
         if drain is not None and instance.status is not InstanceStatus.TERMINATING:
-            if drain.reason.why in (Why.TAKEN_BACK, Why.AT_RISK):
+            if drain.reason.why in WITHOUT_US:
                 return drain.reason
             cause = drain.reason.why.value.replace("-", " ")
             return because(Why.DRAINING, cause=cause, deadline=drain.deadline)

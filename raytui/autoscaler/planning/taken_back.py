@@ -13,31 +13,34 @@ from collections.abc import Iterable
 from raytui.model.leaving import RebalancePolicy
 from raytui.model.lifecycle import ON_ORDER, InstanceStatus
 from raytui.model.plan import Memory
-from raytui.model.reason import Why
+from raytui.model.reason import Reason, Why, because
 from raytui.model.resources import EMPTY, Resources
 from raytui.model.spec import ClusterSpec
 from raytui.model.state import Demand, LabelSelector, Member, Notice, NoticeKind
 
-_NOT_ORDERED = frozenset({Why.TAKEN_BACK, Why.AT_RISK})
+WITHOUT_US = frozenset({Why.TAKEN_BACK, Why.AT_RISK, Why.DRAINED})
+"""Why nodes leave that nobody here has ordered to."""
+_GRAVITY = (NoticeKind.REBALANCE, NoticeKind.DRAINED, NoticeKind.INTERRUPTION)
 
 
 def gravest(notices: Iterable[Notice]) -> dict[str, Notice]:
     """The gravest notice of each instance, by its id."""
-    found: dict[str, Notice] = {}
-    for notice in notices:
-        known = found.get(notice.instance_id)
-        if known is None or notice.kind is NoticeKind.INTERRUPTION:
-            found[notice.instance_id] = notice
-    return found
+    ordered = sorted(notices, key=lambda notice: _GRAVITY.index(notice.kind))
+    return {notice.instance_id: notice for notice in ordered}
 
 
-def taken_back_by(member: Member) -> Notice | None:
-    """The notice that the machine of one of our workers will be taken back, if there is one.
+def why_taken_back(member: Member) -> Reason | None:
+    """Why one of our workers leaves whatever anybody wants, if it does.
 
     What was asked for and has not come cannot be given up; it is, once it has.
     """
+    if member.status in ON_ORDER:
+        return None
     notice = _notice(member, NoticeKind.INTERRUPTION)
-    return None if member.status in ON_ORDER else notice
+    if notice is not None:
+        return because(Why.TAKEN_BACK, by=notice.by, deadline=notice.deadline)
+    notice = _notice(member, NoticeKind.DRAINED)
+    return None if notice is None else because(Why.DRAINED, deadline=notice.deadline)
 
 
 def to_be_spared(
@@ -66,20 +69,25 @@ def _notice(member: Member, kind: NoticeKind) -> Notice | None:
 def work_to_replace(
     members: Iterable[Member], spec: ClusterSpec, memory: Memory, now: float
 ) -> tuple[Demand, ...]:
-    """What runs on nodes that leave by their owner's will, as a request for room: one for each.
+    """What runs on nodes that leave though nobody here wants it, as requests for room.
 
-    Nodes that leave by somebody's order are not replaced.
+    Nodes that leave by somebody's order to us are not replaced; nor are those that stay for as
+    long as their work takes.
     """
     members = tuple(members)
-    drains = {drain.instance_id: drain.reason.why for drain in memory.drains}
-    ordered = {name for name, why in drains.items() if why not in _NOT_ORDERED}
-    leaving = drains.keys() | to_be_spared(members, spec, memory, now)
-    return tuple(
-        work
-        for member in members
-        if member.id in leaving or taken_back_by(member) is not None
-        if member.id not in ordered and (work := work_on(member, spec)) is not None
-    )
+    leaving = {drain.instance_id: drain.reason for drain in memory.drains}
+    for member in members:
+        reason = why_taken_back(member)
+        if reason is not None:
+            leaving.setdefault(member.id, reason)
+    moving = {n for n, reason in leaving.items() if reason.why in WITHOUT_US and _ends(reason)}
+    moving |= to_be_spared(members, spec, memory, now).keys()
+    work = (work_on(member, spec) for member in members if member.id in moving)
+    return tuple(demand for demand in work if demand is not None)
+
+
+def _ends(reason: Reason) -> bool:
+    return reason.why is not Why.DRAINED or bool(reason.args["deadline"])
 
 
 def work_on(member: Member, spec: ClusterSpec) -> Demand | None:

@@ -6,7 +6,7 @@ import hashlib
 import heapq
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct
 
@@ -205,8 +205,13 @@ class SimulatedRay:
             ),
             constraints=constraints,
             session="simulated",
-            notices=tuple(self._notices),
+            notices=(*self._notices, *self._drained()),
         )
+
+    def _drained(self) -> Iterator[Notice]:
+        for host in self._hosts.values():
+            if host.draining:
+                yield Notice(host.instance.instance_id, NoticeKind.DRAINED)
 
     def _shown(self, host: _Host) -> Node:
         if host.node is None:

@@ -23,6 +23,10 @@ def noticed(member: Member, notice: NoticeKind = NoticeKind.INTERRUPTION) -> Mem
     return replace(member, notice=Notice(name, notice, "AWS", NOW - 1, UNTIL))
 
 
+def drained_without_end(member: Member) -> Member:
+    return replace(member, notice=Notice(member.id, NoticeKind.DRAINED))
+
+
 def leaving(name: str, used: dict[str, float] | None = None) -> Member:
     """One that has begun to drain for a notice."""
     member = noticed(worker(SMALL, name, used=used, status=InstanceStatus.DRAINING))
@@ -126,6 +130,35 @@ RULES = [
         state(leaving("a")),
         spec(SMALL),
         Memory(drains=(DrainUnderWay("a", NOW - 5, NOW + 60, because(Why.BY_COMMAND, by="ann")),)),
+        kept={"a": Why.DRAINING},
+    ),
+    Rule(
+        "one that somebody else drains leaves as well, and is replaced",
+        state(noticed(worker(SMALL, "a"), NoticeKind.DRAINED)),
+        spec(SMALL),
+        launches={"small": 1},
+        removals=("a",),
+        fates={ON_NEW: 1},
+        kept={"a": Why.DRAINED},
+    ),
+    Rule(
+        "where it has all the time that its work takes only its floor is",
+        state(drained_without_end(worker(SMALL, "a"))),
+        spec(kind("small", 0.2, CPU=4, min=1)),
+        launches={"small": 1},
+        removals=("a",),
+    ),
+    Rule(
+        "one that drains because it is idle is not replaced",
+        state(noticed(leaving("a"), NoticeKind.DRAINED)),
+        spec(SMALL),
+        Memory(
+            drains=(
+                DrainUnderWay(
+                    "a", NOW - 5, 0.0, because(Why.IDLE_TIMEOUT, idle_s=61, timeout_s=60)
+                ),
+            )
+        ),
         kept={"a": Why.DRAINING},
     ),
     Rule(
