@@ -139,6 +139,21 @@ def test_an_image_of_another_region_is_refused_before_anything_is_made(
     assert not ec2.calls["CreateSecurityGroup"]
 
 
+def test_a_parameter_of_the_file_is_resolved_here_so_that_the_head_need_not_read_any(
+    ec2: Emulated, account: AwsSession
+) -> None:
+    ec2.parameters["/team/image"] = IMAGE
+    given = MINIMAL.replace(
+        "InstanceType: m5.large", "InstanceType: m5.large, ImageId: 'resolve:ssm:/team/image'", 1
+    )
+    found = seen(account, spec(given))
+    head = found.filled().head.node_config
+    assert head["ImageId"] == IMAGE
+    assert head["BlockDeviceMappings"][0]["Ebs"]["Encrypted"]
+    told = [one.detail for one in found.parts if one.kind == "image"]
+    assert any("(/team/image)" in detail for detail in told)
+
+
 def test_types_of_two_architectures_need_images_of_their_own(account: AwsSession) -> None:
     text = MINIMAL.replace("{InstanceType: m5.large}", "{InstanceType: [m5.large, m6g.large]}")
     with pytest.raises(ConfigError, match="no one image fits"):

@@ -17,12 +17,16 @@ _WITH_DRIVERS = (
 _CANONICAL = {"x86_64": "amd64", "arm64": "arm64"}
 _RAYS_WORD = "latest_dlami"
 """Ray's word for its default image."""
-_RESOLVED_BY_EC2 = "resolve:ssm:"
+_BY_PARAMETER = "resolve:ssm:"
+"""EC2's own word for it. It is resolved here, since whoever lets EC2 do it must be allowed to read
+parameters: so would the head have to be, and everybody on it, secrets among them."""
 _UNKNOWN = ("InvalidAMIID.NotFound", "InvalidAMIID.Malformed", "InvalidAMIID.Unavailable")
 
 
 def images(draft: Draft, aws: AwsSession) -> Iterator[Part]:
     """Look up the newest Ubuntu 24.04 for types without an image: with drivers for GPU types.
+
+    An image that is given as `resolve:ssm:…` is the parameter's of now.
 
     Volumes are encrypted and the metadata service wants a session (IMDSv2) unless `node_config`
     says otherwise. Raises ConfigError for an image that is not in the region.
@@ -32,33 +36,37 @@ def images(draft: Draft, aws: AwsSession) -> Iterator[Part]:
         for name, config in draft.configs.items()
         if config.get("ImageId") in (None, "", _RAYS_WORD)
     }
-    looked_up = _looked_up(aws, without) if without else {}
-    for name, config in without.items():
-        config["ImageId"] = looked_up[name][0]
+    parameters = {
+        **(_parameters(aws, without) if without else {}),
+        **{
+            name: str(config["ImageId"]).removeprefix(_BY_PARAMETER)
+            for name, config in draft.configs.items()
+            if str(config.get("ImageId")).startswith(_BY_PARAMETER)
+        },
+    }
+    looked_up = {one: _value(aws, one) for one in sorted(set(parameters.values()))}
+    for name, parameter in parameters.items():
+        draft.configs[name]["ImageId"] = looked_up[parameter]
     ids = sorted({str(config["ImageId"]) for config in draft.configs.values()})
-    known = _described(aws, [one for one in ids if not one.startswith(_RESOLVED_BY_EC2)])
-    for image, parameter in sorted(set(looked_up.values())):
+    known = _described(aws, ids)
+    for parameter, image in looked_up.items():
         yield Part("image", image, State.FOUND, f"{known[image].get('Name', '')} ({parameter})")
     for image in ids:
-        if image not in {found for found, _ in looked_up.values()}:
-            detail = str(known[image].get("Name", "")) if image in known else "found by EC2"
-            yield Part("image", image, State.GIVEN, detail)
+        if image not in looked_up.values():
+            yield Part("image", image, State.GIVEN, str(known[image].get("Name", "")))
     for config in draft.configs.values():
-        _protect(config, known.get(str(config["ImageId"]), {}))
+        _protect(config, known[str(config["ImageId"])])
 
 
-def _looked_up(aws: AwsSession, without: dict[str, Config]) -> dict[str, tuple[str, str]]:
-    """Image and the parameter it is from, by node type."""
+def _parameters(aws: AwsSession, without: dict[str, Config]) -> dict[str, str]:
+    """The parameter that has the image of each node type."""
     wanted = {name: _instance_types(name, config) for name, config in without.items()}
     kinds = sorted({kind for those in wanted.values() for kind in those})
     found = {
         one["InstanceType"]: one
         for one in aws.pages("ec2", "describe_instance_types", "InstanceTypes", InstanceTypes=kinds)
     }
-    parameters = {
-        name: _parameter(name, [found[k] for k in those]) for name, those in wanted.items()
-    }
-    return {name: (_value(aws, parameter), parameter) for name, parameter in parameters.items()}
+    return {name: _parameter(name, [found[k] for k in those]) for name, those in wanted.items()}
 
 
 def _instance_types(name: str, config: Config) -> list[str]:
@@ -95,8 +103,6 @@ def _value(aws: AwsSession, parameter: str) -> str:
 
 
 def _described(aws: AwsSession, ids: list[str]) -> dict[str, dict[str, Any]]:
-    if not ids:
-        return {}
     try:
         answer = aws.call("ec2", "describe_images", ImageIds=ids)["Images"]
     except ConfigError as error:
