@@ -19,6 +19,7 @@ from raytui.model.resources import Resources
 from raytui.model.spec import ClusterSpec, NodeType, ProviderSpec
 from raytui.ray.base import AutoscalerReport, RayError, RayView
 from raytui.ray.gcs import GcsRay
+from raytui.ray.tell_notice import tell
 
 LOAD = """
 import ray, sys, time
@@ -92,14 +93,18 @@ def main() -> None:
         ray = GcsRay(address)
         stack.callback(ray.close)
         until(ray, lambda view: any(n.is_head for n in view.nodes))
-        worker = node(
-            temp,
-            *(f"--address={address}", "--num-cpus=2"),
-            RAY_CLOUD_INSTANCE_ID="cpu-0",
-            RAY_NODE_TYPE_NAME="cpu",
-        )
-        stack.callback(end, worker)
-        view = until(ray, lambda view: any(n.instance_id == "cpu-0" for n in view.nodes))
+
+        def with_worker(name: str) -> RayView:
+            worker = node(
+                temp,
+                *(f"--address={address}", "--num-cpus=2"),
+                RAY_CLOUD_INSTANCE_ID=name,
+                RAY_NODE_TYPE_NAME="cpu",
+            )
+            stack.callback(end, worker)
+            return until(ray, lambda view: any(n.instance_id == name for n in view.nodes))
+
+        view = with_worker("cpu-0")
         assert {n.node_type for n in view.nodes} == {"head", "cpu"}
 
         ray.take_over(spec)
@@ -122,6 +127,12 @@ def main() -> None:
         taken = ray.drain(idle_id, idle_only=True, message="t", deadline=time.time() + 60)
         assert taken.accepted, taken
         until(ray, lambda view: all(n.is_head for n in view.nodes))
+
+        with_worker("cpu-1")
+        notice = {"kind": "interruption", "by": "AWS", "at": 1.0, "deadline": time.time() + 60}
+        tell(address, "cpu-1", notice)
+        view = until(ray, lambda view: view.notices and all(n.is_head for n in view.nodes))
+        assert [n.instance_id for n in view.notices] == ["cpu-1"], view.notices
     print(f"Ray {package.__version__} serves all that raytui asks")
 
 

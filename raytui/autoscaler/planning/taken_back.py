@@ -78,8 +78,8 @@ def work_to_replace(
     leaving = {drain.instance_id: drain.reason for drain in memory.drains}
     for member in members:
         reason = why_taken_back(member)
-        if reason is not None:
-            leaving.setdefault(member.id, reason)
+        if reason is not None and leaving.get(member.id, reason).why in WITHOUT_US:
+            leaving[member.id] = reason
     moving = {n for n, reason in leaving.items() if reason.why in WITHOUT_US and _ends(reason)}
     moving |= to_be_spared(members, spec, memory, now).keys()
     work = (work_on(member, spec) for member in members if member.id in moving)
