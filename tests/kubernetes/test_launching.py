@@ -133,6 +133,34 @@ def test_pod_that_kuberay_makes_for_itself_belongs_to_no_request(
     assert sorted(i.request_id for i in listed if not i.is_head) == ["", "r1"]
 
 
+def test_pod_that_came_since_the_newest_listing_is_as_good_as_a_new_one(
+    world: World, kuberay: KubeRay
+) -> None:
+    """Who asks for a pod did not know of it: KubeRay has just made it to keep a floor."""
+    world.create(group("cpu"))
+    provider = world.provider()
+    provider.list_instances()
+    world.patch("/spec/workerGroupSpecs/0/minReplicas", 1)
+    (made,) = until(world.workers, "the floor")
+
+    (came,) = provider.launch(wish("r1", 1))
+
+    assert came.instance_id == made
+    assert world.workers() == [made]
+
+
+def test_launch_goes_above_the_floor_that_kuberay_keeps_by_itself(
+    world: World, kuberay: KubeRay
+) -> None:
+    world.create(group("cpu", replicas=0, minReplicas=2))
+    until(lambda: len(world.workers()) == 2, "the floor")
+
+    world.provider().launch(wish("r1", 1))
+
+    assert world.group()["replicas"] == 3
+    assert len(world.workers()) == 3
+
+
 def test_max_replicas_is_kept_and_said(world: World, kuberay: KubeRay) -> None:
     world.create(group("cpu", maxReplicas=2))
 

@@ -177,7 +177,9 @@ def test_pod_of_a_request_does_not_go_in_place_of_another(
 
     provider.terminate([dead])
 
-    assert wanted.instance_id in world.workers()
+    assert world.workers() == [wanted.instance_id]
+    assert world.group()["replicas"] == 1
+    assert "scaleStrategy" not in world.group()
 
 
 def test_pod_whose_end_was_asked_for_twice_takes_no_other_with_it(

@@ -78,6 +78,8 @@ class KubeRayProvider:
         self._waiting: set[str] = set()
         """Requests whose launch calls are under way."""
         self._head: Pod | None = None
+        self._listed: Mapping[str, Pod] | None = None
+        """The newest listing."""
         self._known: dict[str, Pod] = {}
         """Every pod that was seen, as it was last; the oldest are forgotten."""
         self._told: dict[str, None] = {}
@@ -94,6 +96,7 @@ class KubeRayProvider:
         self._remember(found)
         owners = self._hand_out(found)
         self._head = next((pod for pod in found.values() if pod.is_head), None)
+        self._listed = found
         return [_owned(pod, owners) for pod in found.values()]
 
     def launch(self, request: LaunchRequest) -> list[Instance]:
@@ -177,8 +180,13 @@ class KubeRayProvider:
         raise TransientError(f"KubeRay was not asked for {request.node_type}: {hindrance}")
 
     def _begin(self, request: LaunchRequest, world: World, group: Group) -> None:
-        """Note the request before anything is done for it; it may have pods from before."""
-        before = [pod.name for pod in world.pods.values() if pod.group == group.name]
+        """Note the request before anything is done for it; it may have pods from before.
+
+        A pod that has come since the newest listing was not known to whoever asks for more.
+        """
+        mine = [pod.name for pod in world.pods.values() if pod.group == group.name]
+        listed = self._listed
+        before = mine if listed is None else [name for name in mine if name in listed]
         count = math.ceil(request.count / group.hosts) * group.hosts
         self._wishes.begin(request.request_id, group.name, count, before)
         self._hand_out(world.pods)
