@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
+from raytui.backends.aws.bootstrap.instance_profile import policy
 from tests.aws.price_server import product, spot
 from tests.aws.world import A, B
 from tests.e2e.terminal import Terminal, lines_with
@@ -150,8 +151,7 @@ def test_rays_minimal_example(aws: EmulatedAws):
     # What it may do at EC2 is its profile's; the laptop's keys are nowhere on it.
     find = f"grep -rlF -e {KEY_ID} -e {SECRET} /home /tmp || true"
     assert aws.host(head).run("sh", "-c", find) == ""
-    own = {caller for caller in aws.ec2.callers if caller.startswith("ASIA")}
-    assert own == {aws.metadata(head).key_id}
+    assert aws.ec2.callers.keys() == {KEY_ID, aws.metadata(head).key_id}
 
     # Head and first worker have room for two of the guests, so another worker is bought.
     with met(aws, name, guests=3, nodes=3):
@@ -180,6 +180,10 @@ def test_capacity_a_dying_daemon_and_spot(aws: EmulatedAws, tmp_path: Path):
     _the_cheapest_there_is(aws, tmp_path)
     _no_more_and_no_less(aws, aws.host(head))
     _taken_back_by_amazon(aws)
+
+    allowed = {a for said in policy("")["Statement"] for a in said["Action"]}
+    done = aws.ec2.callers[aws.metadata(head).key_id]
+    assert done.keys() <= {action.partition(":")[2] for action in allowed}
 
     check(aws, "down", "mixed", "-y")
     assert aws.at_ec2("pending", "running", "stopping", "stopped") == {}
