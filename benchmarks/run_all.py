@@ -17,6 +17,7 @@ _PROGRAMS = (
     "reaction",
     "planner",
     "reconcile",
+    "aws_calls",
     "simulation",
     "launch",
     "watch",

@@ -15,7 +15,7 @@ from raytui.autoscaler.planning.orphans import ORPHAN_GRACE_S
 from raytui.autoscaler.simulation.inline import Inline
 from raytui.backends.aws import tags
 from raytui.backends.aws.session import AwsSession
-from raytui.model.command import SetFloor
+from raytui.model.command import SetFloor, Terminate
 from raytui.model.leaving import OrphanPolicy
 from raytui.model.lifecycle import InstanceStatus
 from raytui.model.snapshot import ClusterInfo, Level, Row
@@ -171,6 +171,24 @@ def test_an_orphan_is_swept_when_the_file_says_so(world: World) -> None:
 # How often EC2 is asked.
 
 
+def test_nodes_that_leave_one_after_the_other_are_not_each_asked_for(world: World) -> None:
+    looped = Looped(world, cpu=CPU)
+    looped.order(SetFloor("cpu", 6))
+    looped.run(20)
+    looped.order(SetFloor("cpu", 0))
+    first, *others = of_ours(looped)
+    looped.order(Terminate((first,)))
+    looped.run(4)
+    for name in others:
+        before = Counter(looped.ec2.calls)
+        looped.order(Terminate((name,)))
+        looped.run(4)
+        assert name not in of_ours(looped)
+        asked = Counter(looped.ec2.calls) - before
+        assert asked.pop("DescribeInstances") <= 3  # the listing, every two seconds
+        assert asked.total() <= 2
+
+
 @contextmanager
 def counted(looped: Looped, into: Counter[str]) -> Iterator[None]:
     before = Counter(looped.ec2.calls)
@@ -209,6 +227,7 @@ def test_no_call_is_made_for_each_instance(
     for idle in (few_idle, many_idle):  # one each half minute, or fewer where that takes long
         assert set(idle) == {"DescribeInstances"}
         assert idle.total() <= 21
-    assert 1 <= few.pop("CreateTags") <= 4
-    assert 1 <= many.pop("CreateTags") <= 8
+    for coming, tags_at_most in ((few, 4), (many, 8)):
+        assert 1 <= coming.pop("CreateTags") <= tags_at_most
+        assert coming.pop("DescribeInstances") <= 10
     assert few == many

@@ -17,7 +17,16 @@ import pytest
 from tests.support.needs import missing
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-PROGRAMS = ("launch", "planner", "reconcile", "screen", "simulation", "startup", "watch")
+PROGRAMS = (
+    "aws_calls",
+    "launch",
+    "planner",
+    "reconcile",
+    "screen",
+    "simulation",
+    "startup",
+    "watch",
+)
 
 
 @cache

@@ -23,7 +23,7 @@ from typing import Generic, TypeVar
 
 from msgspec.structs import replace
 
-from raytui.backends.aws.described import ALIVE, Described, ec2_id
+from raytui.backends.aws.described import ALIVE, RUNNING, Described, ec2_id
 from raytui.backends.base import ProviderError
 from raytui.backends.tags import RAY_STARTED
 from raytui.model.lifecycle import InstanceStatus
@@ -34,6 +34,9 @@ UNLISTED_S = 60.0
 _ENDED_KNOWN_S = 3600.0
 """How long EC2 lists what has ended."""
 
+_NOW_S = 10.0
+"""How old an answer may be for ends: nodes that become idle one by one are not each asked for."""
+
 MOVING_S = 2.0
 SETTLED_S = 30.0
 """Between two questions."""
@@ -41,7 +44,7 @@ _MOVING_SHARE = 1 / 20
 _SETTLED_SHARE = 1 / 200
 """Of a core: where an answer takes long to read, questions are further apart."""
 _LONGEST_MOVING_S = 30.0
-_LONGEST_SETTLED_S = 300.0
+_LONGEST_SETTLED_S = 120.0
 _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 30.0
 """After questions that failed, twice as long each time; meanwhile the failure is the answer."""
@@ -117,6 +120,12 @@ class Listing:
             return found.instance
         given = self.given(self._clock())
         return next((i for i in given.values() if i.instance_id == instance_id), None)
+
+    def running_now(self) -> dict[str, Described]:
+        """What EC2 said within the last seconds to be running, by our ids."""
+        if self._told_steady is None or self.age_s > _NOW_S:
+            return {}
+        return {name: one for name, one in self._all_known().items() if one.state == RUNNING}
 
     def given(self, at: float) -> dict[str, Instance]:
         """By EC2's id: what it had given so lately at that moment that it might not tell of it."""

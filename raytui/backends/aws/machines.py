@@ -140,10 +140,12 @@ class Ec2Machines:
     def terminate(self, instance_ids: Sequence[str]) -> None:
         """See NodeProvider. On-demand instances are stopped instead where those are kept."""
         asked = set(instance_ids)
-        names = sorted({name for one in asked if (name := ec2_id(one))})
+        told = [one for i, one in self._listing.running_now().items() if i in asked]
+        known_so = {one.instance.instance_id for one in told}
+        names = sorted({name for one in asked - known_so if (name := ec2_id(one))})
         found = self._describe(by_ids(names)) if names else []
         given = self._listing.given(self._clock())
-        known = [as_given(one, given.get(one.ec2_id)) for one in found]
+        known = [*told, *(as_given(one, given.get(one.ec2_id)) for one in found)]
         alive = [one.instance for one in known if one.state in ALIVE]
         ending = {i.instance_id: i for i in (*alive, *given.values()) if i.instance_id in asked}
         running = {one.ec2_id for one in known if one.state == RUNNING}
