@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from raytui.backends.abilities import look_again
 from raytui.backends.base import Machines, ProviderError, ThrottledError, TransientError
 from raytui.backends.cloud import Cloud
 from raytui.config.launched import forget
@@ -19,6 +20,7 @@ from raytui.launcher.at_the_head import alone, at_the_head
 from raytui.launcher.by_the_head import down_by_the_head, tidy_up
 from raytui.launcher.head_place import (
     forget_head,
+    head_request,
     heads_in,
     note_place,
     noted_place,
@@ -65,10 +67,14 @@ def _down(
     options: DownOptions,
 ) -> None:
     machines = machines_for(spec, paths)
+    # An `up` that was cut off may have been given a head that nothing tells of yet.
+    is_buying = head_request(paths).exists()
     with step(on_step, "find the machines") as progress:
         found = _there(machines)
         if found:
             progress.say(_words(found))
+        elif is_buying:
+            progress.say("none yet, but an `up` was cut off while it bought the head")
         else:
             progress.skip(f"none is there ({cloud.whose})")
     heads = heads_in(found, noted_place(paths))
@@ -81,9 +87,9 @@ def _down(
         if why:
             raise LaunchError(f"{spec.cluster_name}: its workers were not ended: {why}")
         return
-    if found:
+    if found or is_buying:
         with step(on_step, "terminate the machines") as progress:
-            _end_all(machines, progress, options, in_order=not why)
+            _end_all(machines, progress, options, in_order=not why and not is_buying)
     if options.shared_parts:
         _remove_parts(cloud, on_step)
     forget(paths)
@@ -111,7 +117,7 @@ def _end_all(
     """End what is there until nothing comes after it; raises LaunchError when it does not end.
 
     A head that may still buy goes first, and then a while has to pass in which nothing appears:
-    what it had asked for last is listed only some seconds later.
+    what it, or an `up` that was cut off, had asked for last is listed only some seconds later.
     """
     end = time.monotonic() + _WITHIN_S
     last = time.monotonic()
@@ -159,6 +165,7 @@ def _terminate(machines: Machines, going: Sequence[Instance], progress: Progress
 
 def _there(machines: Machines) -> list[Instance]:
     """All that has not ended; what ended by itself is no longer there."""
+    look_again(machines)
     gone = (InstanceStatus.TERMINATED, InstanceStatus.LOST)
     return [one for one in machines.list_instances() if one.status not in gone]
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from raytui.backends.aws.bootstrap import look_up
@@ -9,10 +12,11 @@ from raytui.backends.base import LaunchRequest
 from raytui.backends.cloud import State
 from raytui.config.launched import recall
 from raytui.config.locations import ClusterPaths
-from raytui.launcher.head_place import noted_place
+from raytui.launcher.head_place import head_request, noted_place
 from raytui.model.step import LaunchError, Step, StepStatus
 from raytui.provisioning.registry import cloud_for, machines_for
 from tests.aws.laptop import Laptop, tags_of
+from tests.aws.test_up import UP
 from tests.aws.world import IMAGE
 
 
@@ -59,6 +63,25 @@ def test_what_such_a_head_had_just_bought_ends_too(cluster: Laptop):
 
     cluster.down(on_step=tell_later, settle_s=2.0)
     assert not cluster.at_ec2()
+
+
+def test_a_head_ends_that_an_up_had_just_bought_when_it_was_cut_off(laptop: Laptop):
+    laptop.options["cache_stopped_nodes"] = False
+    laptop.ec2.lag_behind = True
+    held = laptop.ec2.hold_reply("RunInstances")
+    with subprocess.Popen([sys.executable, "-c", UP]) as child:
+        assert held.wait(60)
+        child.kill()
+    assert head_request(laptop.paths).exists()
+
+    def tell_later(step: Step) -> None:
+        if step.name == "terminate the machines":
+            laptop.ec2.catch_up()
+
+    laptop.down(on_step=tell_later, settle_s=3.0)
+    assert len(laptop.at_ec2("terminated")) == 1
+    assert not laptop.at_ec2()
+    assert not head_request(laptop.paths).exists()
 
 
 def test_twice_does_no_harm(cluster: Laptop):
