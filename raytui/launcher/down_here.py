@@ -25,6 +25,8 @@ from raytui.model.text import count_text
 from raytui.provisioning.progress import step
 from raytui.provisioning.registry import provider_for
 
+_GOING = (InstanceStatus.TERMINATING, InstanceStatus.TERMINATED)
+
 _TRIES = 3
 """A launch that the provider had begun may finish while we terminate; then look again."""
 
@@ -132,7 +134,7 @@ def _floors(spec: ClusterSpec) -> dict[str, int]:
 
 
 def _close_ledger(paths: ClusterPaths, provider: HeadProvider, *, workers_only: bool) -> None:
-    """Give every instance that is gone its last state, so that the next start finds none lost."""
+    """Note of every instance that is gone, or going, that it is: the next start finds none lost."""
     if not paths.ledger.exists():
         return
     now = time.time()
@@ -142,10 +144,12 @@ def _close_ledger(paths: ClusterPaths, provider: HeadProvider, *, workers_only: 
         return  # The machines are gone, which is what matters; `up` will tell of the ledger.
     try:
         if workers_only:
-            alive = {i.instance_id for i in provider.list_instances()}
+            listed = {i.instance_id: i.status for i in provider.list_instances()}
             for instance in ledger.open_instances():
-                if instance.instance_id not in alive:
-                    ledger.put(_terminated(instance, now), now, "all workers were taken down")
+                status = listed.get(instance.instance_id, InstanceStatus.TERMINATED)
+                if status in _GOING and status is not instance.status:
+                    gone = msgspec.structs.replace(instance, status=status, status_since=now)
+                    ledger.put(gone, now, "all workers were taken down")
         else:
             ledger.close_all(now, "the cluster was taken down")
             # Floors, holds and a pause belong to the life that ends here.
@@ -154,7 +158,3 @@ def _close_ledger(paths: ClusterPaths, provider: HeadProvider, *, workers_only: 
         return  # As above: a full disk, or a damaged file.
     finally:
         ledger.close()
-
-
-def _terminated(instance: Instance, now: float) -> Instance:
-    return msgspec.structs.replace(instance, status=InstanceStatus.TERMINATED, status_since=now)
