@@ -105,7 +105,10 @@ def cost_lines(market: Market) -> Iterator[str]:
         count = min(left, kind.max_workers)
         left, total = left - count, total + count * (cost or 0)
     workers = count_text(spec.max_workers - left, "worker")
-    yield f"price at full size: at most {_price(total)}, for the head and {workers}"
+    yield (
+        f"price at full size: {_price(total)} for the head and {workers}, each bought where it is "
+        "cheapest now"
+    )
 
 
 def shortage_lines(market: Market) -> list[str]:

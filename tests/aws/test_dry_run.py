@@ -64,7 +64,10 @@ def test_each_way_to_buy_has_its_price_and_the_cheapest_is_first(priced: Laptop)
 def test_the_price_of_the_whole_is_that_of_its_full_size(priced: Laptop):
     lines = told(priced)
     assert "price of the head: $0.096 an hour" in lines
-    assert "price at full size: at most $0.156 an hour, for the head and 2 workers" in lines
+    assert (
+        "price at full size: $0.156 an hour for the head and 2 workers, each bought where it is "
+        "cheapest now" in lines
+    )
 
 
 def test_what_nobody_tells_is_unknown_and_not_nothing(laptop: Laptop):
