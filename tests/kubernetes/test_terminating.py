@@ -200,6 +200,26 @@ def test_pod_whose_end_was_asked_for_twice_takes_no_other_with_it(
     assert world.group()["replicas"] == 1
 
 
+def test_pod_that_a_daemon_before_had_told_to_go_takes_no_other_with_it(
+    world: World, kuberay: KubeRay, kubelet: Kubelet
+) -> None:
+    (leaving,) = _up(world, 1)
+    kubelet.run(leaving)
+    world.provider().terminate([leaving])
+    until(lambda: _is_leaving(world, leaving), "the worker is on its way out")
+    provider = world.provider()
+    provider.list_instances()
+    kubelet.end(leaving)
+    until(lambda: not world.workers(), "the worker is gone")
+    world.patch("/spec/workerGroupSpecs/0/replicas", 1)
+    (other,) = until(world.workers, "a worker that a person has asked for")
+
+    provider.terminate([leaving])
+
+    assert world.workers() == [other]
+    assert world.group()["replicas"] == 1
+
+
 def test_termination_waits_for_kuberay_to_clear_away_what_has_ended(
     world: World, kuberay: KubeRay, kubelet: Kubelet
 ) -> None:

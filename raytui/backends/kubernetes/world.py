@@ -61,10 +61,10 @@ def deletions(
     for name in sorted({pod.group for pod in (*leaving, *gone)}):
         try:
             group = world.cluster.scalable(name)
-            told = [pod for pod in leaving if pod.group == name and pod.name not in group.to_delete]
-            lost = [pod for pod in gone if pod.group == name]
-            ending = frozenset(pod.name for pod in told if not pod.is_there)
-            names = _whole_replicas(world, group, [pod for pod in told if pod.is_there])
+            untold = [pod for pod in leaving if _is_untold(pod, group)]
+            lost = [pod for pod in gone if _is_untold(pod, group)]
+            ending = frozenset(pod.name for pod in untold if not pod.is_there)
+            names = _whole_replicas(world, group, [pod for pod in untold if pod.is_there])
             others = _in_place_of(world, group, lost, {*asked, *owned})
             pending = world.pending_deletes(group)
             if (names or others) and pending:
@@ -78,6 +78,11 @@ def deletions(
         except (ConfigError, TransientError) as error:
             refused.append(error)
     return Deletions(tuple(scalings), waiting, tuple(refused), replaced)
+
+
+def _is_untold(pod: Pod, group: Group) -> bool:
+    """Whether it is one of the group that KubeRay was not told to delete."""
+    return pod.group == group.name and pod.name not in group.to_delete
 
 
 def _without(group: Group, names: Collection[str]) -> Scaling:
