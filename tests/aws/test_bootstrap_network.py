@@ -10,7 +10,7 @@ from raytui.backends.aws import tags
 from raytui.backends.aws.bootstrap import State, look_up
 from raytui.backends.aws.session import AwsSession
 from raytui.backends.base import ConfigError, LaunchRequest, TransientError
-from raytui.model.spec import Market
+from raytui.model.spec import Market, Offering
 from tests.aws.bootstrapping import HERE, MINIMAL, WITH_DRIVERS, configs, part, seen, spec
 from tests.aws.emulated import Emulated
 from tests.aws.world import IMAGE, World
@@ -202,6 +202,35 @@ def test_a_launch_template_counts_where_the_file_is_silent(account: AwsSession) 
     assert config["LaunchTemplate"] == {"LaunchTemplateName": "ours", "Version": "1"}
     assert "UserData" not in config
     assert {offering.market for offering in filled.head.offerings} == {Market.SPOT}
+
+
+def test_a_template_for_spot_is_said_in_full_where_on_demand_is_to_be_fallen_back_on(
+    ec2: Emulated, account: AwsSession
+) -> None:
+    data = {"InstanceMarketOptions": {"MarketType": "spot"}, "KeyName": "ours"}
+    account.call(
+        "ec2", "create_launch_template", LaunchTemplateName="ours", LaunchTemplateData=data
+    )
+    text = MINIMAL.replace(
+        "      InstanceMarketOptions: {MarketType: spot}",
+        "      LaunchTemplate: {LaunchTemplateName: ours}",
+    )
+    text += """
+metadata:
+  raytui:
+    node_types:
+      ray.worker.default: {offerings: [{market: spot}, {market: on-demand}]}
+"""
+    filled = seen(account, spec(text)).make()
+    worker = filled.node_types["ray.worker.default"]
+    assert "LaunchTemplate" not in worker.node_config
+    assert worker.node_config["KeyName"] == "ours"
+    assert [o.market for o in worker.offerings] == [Market.SPOT, Market.ON_DEMAND]
+    machines = World(ec2, account).again(filled)
+    for market in Market:
+        asked = Offering("m5.large", "us-west-2a", market)
+        (one,) = machines.launch(LaunchRequest(market.value, "ray.worker.default", 1, asked))
+        assert one.market is market
 
 
 def test_a_launch_template_that_is_not_there_is_refused(account: AwsSession) -> None:

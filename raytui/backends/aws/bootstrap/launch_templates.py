@@ -6,9 +6,10 @@ import base64
 from collections.abc import Iterator
 from typing import Any
 
-from raytui.backends.aws.bootstrap.parts import Config, Draft, Part, State
+from raytui.backends.aws.bootstrap.parts import Config, Draft, Part, State, is_spot
 from raytui.backends.aws.session import AwsSession
 from raytui.backends.base import ConfigError
+from raytui.model.spec import Market
 
 _LOOKED_AT = (
     "BlockDeviceMappings",
@@ -28,7 +29,7 @@ its user data, for one, would be encoded twice."""
 
 def launch_templates(draft: Draft, aws: AwsSession) -> Iterator[Part]:
     """Read the templates of all node types; raises ConfigError for one that is not there."""
-    for config in draft.configs.values():
+    for name, config in draft.configs.items():
         named = config.get("LaunchTemplate")
         if not named:
             continue
@@ -40,6 +41,9 @@ def launch_templates(draft: Draft, aws: AwsSession) -> Iterator[Part]:
         if "InstanceRequirements" in data:
             _spell_out(config, data)
             words += ", said in full since RunInstances takes no requirements"
+        elif is_spot(data) and Market.ON_DEMAND in draft.markets_of(name):
+            _spell_out(config, data)
+            words += ", said in full since it is for spot and on-demand is wanted, too"
         else:
             config.update({k: data[k] for k in _LOOKED_AT if k in data and k not in config})
             config["LaunchTemplate"] = {**which, "Version": number}
@@ -51,7 +55,7 @@ def _spell_out(config: Config, data: dict[str, Any]) -> None:
     del config["LaunchTemplate"]
     told = dict(data)
     if config.get("InstanceType"):
-        del told["InstanceRequirements"]
+        told.pop("InstanceRequirements", None)
     if "UserData" in told:  # boto3 encodes it when it is asked for
         told["UserData"] = base64.b64decode(told["UserData"]).decode()
     if "MetadataOptions" in told:

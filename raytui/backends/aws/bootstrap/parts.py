@@ -53,6 +53,12 @@ class Draft:
             written.setdefault("auth", {})["ssh_private_key"] = self.auth.ssh_private_key
         return replace(self.spec, node_types=types, auth=self.auth, written=written)
 
+    def markets_of(self, name: str) -> set[Market]:
+        """The markets that `metadata.raytui` names for a type; none where `node_config` decides."""
+        ours = self.spec.metadata.get("raytui", {}).get("node_types", {}).get(name, {})
+        named = ours.get("offerings") and self.spec.node_types[name].offerings
+        return {offering.market for offering in named or ()}
+
     def log_in_with(self, private_key: str) -> None:
         """Use this key file for all machines."""
         self.auth = replace(self.auth, ssh_private_key=private_key)
@@ -60,10 +66,12 @@ class Draft:
     def _filled(self, node_type: NodeType) -> NodeType:
         config = self.configs[node_type.name]
         offerings = node_type.offerings
-        if _is_spot(config) and not _is_spot(node_type.node_config):  # by its launch template
+        by_template = is_spot(config) and not is_spot(node_type.node_config)
+        if by_template and not self.markets_of(node_type.name):
             offerings = tuple(replace(offering, market=Market.SPOT) for offering in offerings)
         return replace(node_type, node_config=config, offerings=offerings)
 
 
-def _is_spot(config: Config) -> bool:
+def is_spot(config: Config) -> bool:
+    """Whether a `node_config`, or what a launch template says in its place, asks for spot."""
     return (config.get("InstanceMarketOptions") or {}).get("MarketType") == "spot"
