@@ -146,6 +146,24 @@ def test_one_that_somebody_else_drains_leaves_in_its_own_time(tmp_path: Path) ->
     assert [e for e in world.ledger.events(1000) if e.level is Level.ERROR] == []
 
 
+def test_one_that_leaves_in_its_own_time_has_less_when_it_is_taken_back(world: World) -> None:
+    (name,) = world.workers()
+    node = next(n for n in world.ray.observe().nodes if n.instance_id == name)
+    world.ray.drain(node.node_id, idle_only=False, message="by hand", deadline=0.0)
+    world.run(5)
+    assert world.workers() == [name]
+    warn(world)
+    row = world.run(2).row(name)
+    assert row is not None
+    assert row.reason is not None
+    assert row.reason.why is Why.TAKEN_BACK
+    assert len(world.workers()) == 2
+    assert [f.kind for f in world.snapshot.failures] == [FailureKind.INTERRUPTED]
+    world.run(110)
+    assert name in world.workers()
+    world.run_until(lambda s: s.row(name) is None, within=30)
+
+
 def test_where_the_file_wants_it_one_at_risk_leaves_when_its_work_has_room(tmp_path: Path) -> None:
     kinds = msgspec.structs.replace(spec(WORKER, idle_s=30), rebalance=RebalancePolicy.REPLACE)
     world = World(kinds, tmp_path / "ledger.db", streams=[tasks(3, 1000, CPU=1)])

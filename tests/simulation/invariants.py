@@ -81,8 +81,12 @@ def _may_cut(seen: Witness, removal: Removal, end: Ended) -> bool:
         removal.reason.why in _OVER_LIMIT and seen.limits_lowered
     )
     taken_back = removal.reason.why in WITHOUT_US
-    over = end.wall >= removal.deadline or seen.clock_set or end.machine.id not in seen.ran
-    return (by_person or taken_back) and bool(removal.deadline) and over
+    deadline = removal.deadline
+    notice = seen.truth.notices.get((end.machine.id, NoticeKind.INTERRUPTION))
+    if taken_back and notice is not None:
+        deadline = notice.deadline
+    over = end.wall >= deadline or seen.clock_set or end.machine.id not in seen.ran
+    return (by_person or taken_back) and bool(deadline) and over
 
 
 def every_instance_has_a_row(seen: Witness) -> Iterator[str]:

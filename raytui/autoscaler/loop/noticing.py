@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
 from raytui.autoscaler.loop import failures
 from raytui.autoscaler.loop.fleet import Fleet
 from raytui.autoscaler.loop.journal import Journal
 from raytui.autoscaler.loop.remembered import Remembered
+from raytui.autoscaler.planning.taken_back import WITHOUT_US
 from raytui.backends.base import ProviderError
 from raytui.model.lifecycle import COUNTED
-from raytui.model.plan import FailureKind
+from raytui.model.plan import DrainUnderWay, FailureKind, Memory
+from raytui.model.reason import Why, because
 from raytui.model.snapshot import Level
 from raytui.model.spec import Offering
 from raytui.model.state import Instance, Notice, NoticeKind
@@ -34,18 +38,29 @@ class Noticing:
     def look(self, notices: Mapping[str, Notice], now: float) -> None:
         """Say what is new of machines that work for us, and prefer other ways to buy for a while.
 
-        `notices` are the gravest ones, by instance id.
+        `notices` are the gravest ones, by instance id. What leaves already in a softer way gets
+        their deadline.
         """
+        hastened = self._hasten(notices)
         for name, notice in notices.items():
-            if notice.kind not in _KINDS:
+            instance, key = self._fleet.get(name), (name, notice.kind)
+            if instance is None or notice.kind not in _KINDS or key in self._said:
                 continue
-            instance = self._fleet.get(name)
-            key = (name, notice.kind)
-            if instance is not None and instance.status in COUNTED and key not in self._said:
+            if instance.status in COUNTED or name in hastened:
                 self._said.add(key)
                 self._say(instance, notice, now)
                 self._remember(instance, notice, now)
         self._said = {key for key in self._said if key[0] in notices}
+
+    def _hasten(self, notices: Mapping[str, Notice]) -> set[str]:
+        before = self._memory.drains
+        drains = tuple(_hastened(drain, notices.get(drain.instance_id)) for drain in before)
+        self._remembered.change(drains=drains)
+        return {drain.instance_id for drain in drains if drain not in before}
+
+    @property
+    def _memory(self) -> Memory:
+        return self._remembered.memory
 
     def _say(self, instance: Instance, notice: Notice, now: float) -> None:
         what = "will take it back"
@@ -62,7 +77,7 @@ class Noticing:
         error.kind = FailureKind.INTERRUPTED
         offering = Offering(instance.instance_type, instance.zone, instance.market)
         known = failures.remember(
-            self._remembered.memory.failures,
+            self._memory.failures,
             instance.node_type,
             offering,
             error,
@@ -70,3 +85,13 @@ class Noticing:
             now,
         )
         self._remembered.change(failures=known)
+
+
+def _hastened(drain: DrainUnderWay, notice: Notice | None) -> DrainUnderWay:
+    """A drain that nobody here has ordered, with the deadline of an interruption."""
+    if notice is None or notice.kind is not NoticeKind.INTERRUPTION:
+        return drain
+    if drain.reason.why not in WITHOUT_US or drain.reason.why is Why.TAKEN_BACK:
+        return drain
+    reason = because(Why.TAKEN_BACK, by=notice.by, deadline=notice.deadline)
+    return replace(drain, deadline=notice.deadline, reason=reason)
