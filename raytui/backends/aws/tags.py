@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from raytui.backends import tags as made
+
 CLUSTER = "ray-cluster-name"
 KIND = "ray-node-type"
 TYPE = "ray-user-node-type"
-STATUS = "ray-node-status"
+STATUS = made.STATUS
 REQUEST = "ray-launch-request"
 """The ledger's request id."""
 NAME = "Name"
