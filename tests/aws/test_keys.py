@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from raytui.backends.aws.choices import Choice, run_arguments
 from raytui.backends.aws.keys import unheeded
 from raytui.backends.aws.run_words import in_ec2s_words
 from raytui.backends.aws.session import AwsSession
@@ -14,6 +15,7 @@ from raytui.backends.base import ConfigError
 from raytui.cli.plan import plan
 from raytui.launcher.dry_run import what_up_would_do
 from raytui.launcher.options import UpOptions
+from raytui.model.spec import Market, Offering
 from raytui.model.step import StepStatus
 from tests.aws.bootstrapping import MINIMAL, configs, seen, spec
 from tests.aws.emulated import Emulated
@@ -73,6 +75,18 @@ def test_what_stands_elsewhere_and_is_not_heeded_is_named_too() -> None:
 def with_cloudwatch(ec2: Emulated, account: AwsSession) -> tuple[Laptop, Any]:
     laptop = Laptop(ec2, account)
     return laptop, laptop.cluster(cloudwatch=AGENT)
+
+
+def test_a_spot_request_that_persists_would_launch_what_nobody_owns(account: AwsSession) -> None:
+    options = "{SpotInstanceType: persistent, InstanceInterruptionBehavior: stop, MaxPrice: 0.04}"
+    text = MINIMAL.replace("spot}", f"spot, SpotOptions: {options}}}")
+    (told,) = notes(text)
+    assert told.startswith("ray.worker.default: SpotInstanceType persistent is not heeded")
+    _, worker = configs(seen(account, spec(text)).make())
+    way = Choice(Offering("m5.large", market=Market.SPOT))
+    asked = run_arguments(worker, way, least=1, most=1, written={}, token="request-1")
+    market = asked["InstanceMarketOptions"]
+    assert market["SpotOptions"] == {"SpotInstanceType": "one-time", "MaxPrice": "0.04"}
 
 
 def test_up_tells_it_as_a_step_before_anything_is_made(ec2: Emulated, account: AwsSession) -> None:

@@ -21,6 +21,9 @@ _OURS = frozenset({"SubnetIds", "SubnetId", "MinCount", "MaxCount", "ClientToken
 
 
 _ONLY = "capacity-reservations-only"
+PERSISTENT = "persistent"
+"""A kind of spot request, and what is only said of that kind:"""
+_ONLY_PERSISTENT = frozenset({"InstanceInterruptionBehavior", "ValidUntil"})
 
 
 class Choice(Struct, frozen=True):
@@ -108,7 +111,7 @@ def run_arguments(
         arguments["InstanceType"] = offering.instance_type
     market = dict(arguments.pop("InstanceMarketOptions", None) or {})
     if offering.market is Market.SPOT:
-        arguments["InstanceMarketOptions"] = {**market, "MarketType": "spot"}
+        arguments["InstanceMarketOptions"] = _spot(market)
     elif market.get("MarketType", "spot") != "spot":  # a capacity block
         arguments["InstanceMarketOptions"] = market
     if choice.subnet and "NetworkInterfaces" in arguments:
@@ -123,6 +126,19 @@ def run_arguments(
         arguments.get("TagSpecifications") or (), written, spot=offering.market is Market.SPOT
     )
     return {**arguments, "MinCount": least, "MaxCount": most, "ClientToken": token}
+
+
+def _spot(market: Mapping[str, Any]) -> dict[str, Any]:
+    """Spot in the file's words, but asked for once.
+
+    For a request that persists EC2 launches another instance whenever we end one, and nobody would
+    know of it.
+    """
+    options = dict(market.get("SpotOptions") or {})
+    if options.get("SpotInstanceType") == PERSISTENT:
+        options = {key: value for key, value in options.items() if key not in _ONLY_PERSISTENT}
+        options["SpotInstanceType"] = "one-time"
+    return {**market, "MarketType": "spot", **({"SpotOptions": options} if options else {})}
 
 
 def _with_ours(

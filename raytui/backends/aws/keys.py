@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from raytui.backends.aws.choices import PERSISTENT
 from raytui.model.spec import ClusterSpec
 
 _HEEDED = frozenset(
@@ -59,3 +60,11 @@ def _in_config(name: str, config: dict[str, Any]) -> Iterator[str]:
     for key in _SAID_BY_US:
         if key in config:
             yield f"{name}: node_config.{key} is not heeded: it is said anew for each launch"
+    market = config.get("InstanceMarketOptions")
+    spot = market.get("SpotOptions") if isinstance(market, dict) else None
+    if isinstance(spot, dict) and spot.get("SpotInstanceType") == PERSISTENT:
+        yield (
+            f"{name}: SpotInstanceType {PERSISTENT} is not heeded, nor what goes with it: EC2 "
+            "would launch another instance for each that is ended. The autoscaler replaces what is "
+            "taken back"
+        )
