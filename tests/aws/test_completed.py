@@ -61,6 +61,16 @@ def test_what_was_asked_once_is_known_to_the_next_process(world: World, told: Pr
     }
 
 
+def test_a_file_that_is_completed_again_and_again_is_asked_about_once(world: World) -> None:
+    world.ec2.prices = PriceServer(refuses="AccessDeniedException")
+    world.ec2.fail("DescribeInstanceTypes", "UnauthorizedOperation")
+    world.ec2.fail("DescribeSubnets", "UnauthorizedOperation")
+    filled = world.machines.fill(world.spec)
+    before = world.ec2.calls.total()
+    assert world.machines.fill(world.spec) == filled
+    assert world.ec2.calls.total() == before
+
+
 def test_without_an_answer_the_catalog_tells(world: World, told: PriceServer) -> None:
     world.ec2.fail("DescribeInstanceTypes", "UnauthorizedOperation")
     assert world.machines.fill(world.spec).node_types["worker"].resources.amount("CPU") == 2

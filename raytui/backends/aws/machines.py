@@ -84,6 +84,8 @@ class Ec2Machines:
         self._prices = PriceWatch(spec, session, paths.dir, clock)
         self._quotas = QuotaCheck(spec, paths.dir, clock)
         self._lock = threading.Lock()
+        self._filled: tuple[ClusterSpec | None, ClusterSpec | None] = (None, None)
+        """The newest cluster file, and that completed."""
         self._runners: dict[str, CommandRunner] = {}
         self._offered: dict[str, tuple[object, tuple[Offering, ...]]] = {}
         """By node type: what its offerings were made from, and they."""
@@ -198,8 +200,12 @@ class Ec2Machines:
         """The spec with the resources that its file leaves open, by the catalog of EC2.
 
         What was asked once is on disk. Prices and zones are looked up on the way, for `offerings`.
-        Raises ConfigError for an instance type that the region does not have.
+        The same file is completed once: a daemon has that done every half minute. Raises
+        ConfigError for an instance type that the region does not have.
         """
+        of, known = self._filled
+        if known is not None and of == spec:
+            return known
         for kind in spec.node_types.values():
             self._zones.try_to_look_up(subnets_of(kind.node_config))
         types = resources.types_of_cluster(
@@ -211,6 +217,7 @@ class Ec2Machines:
         if spec.on_head:  # who scales a cluster is to know; others ask with `up --dry-run`
             ways = {kind.name: self.offerings(kind) for kind in filled.node_types.values()}
             self._quotas.compare(filled, ways, _QUOTAS_S)
+        self._filled = (spec, filled)
         return filled
 
     def notices(self) -> list[str]:
