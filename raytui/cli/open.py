@@ -92,11 +92,15 @@ def running(spec: ClusterSpec, paths: ClusterPaths) -> bool:
 
 def description(spec: ClusterSpec) -> str:
     """What would be launched, for a person who decides whether to."""
+    from raytui.provisioning.registry import cloud_for
+
     lines = [f"{spec.cluster_name} · {spec.provider.type} · {spec.source}"]
     lines.append(f"head: {spec.head_node_type}, at most {spec.max_workers} workers")
     lines += [
         f"{t.name}: {_resources(t)}, {t.min_workers} to {t.max_workers}" for t in spec.worker_types
     ]
+    if cloud_for(spec):
+        lines.append(f"what would be bought, and its price: raytui up {spec.source} --dry-run")
     return "\n".join(lines)
 
 
