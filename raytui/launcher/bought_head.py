@@ -25,6 +25,7 @@ from raytui.launcher.head_place import (
     HeadPlace,
     head_request,
     heads_in,
+    is_as_written,
     note_place,
     noted_place,
     place_of,
@@ -35,7 +36,7 @@ from raytui.model.spec import ClusterSpec
 from raytui.model.state import Instance
 from raytui.model.step import LaunchError, StepSink
 from raytui.model.text import duration_text, first_line
-from raytui.provisioning.node_setup import launch_hash_of, with_hashes_of
+from raytui.provisioning.node_setup import with_hashes_of
 from raytui.provisioning.progress import Progress, step
 from raytui.provisioning.registry import machines_for
 
@@ -153,9 +154,8 @@ class _Buying:
 
     def _fits(self, head: Instance, machines: Machines) -> bool:
         """Whether it is taken as it is; raises LaunchError when nobody wants it or another."""
-        known = machines.tags(head.instance_id).get(tags.LAUNCH, "")
-        wanted = launch_hash_of(self._spec, self._spec.head)
-        if head.node_type == self._spec.head_node_type and known in ("", wanted):
+        made_from = machines.tags(head.instance_id).get(tags.LAUNCH, "")
+        if is_as_written(head, made_from, self._spec):
             return True
         name = self._spec.cluster_name
         other = f"{head.instance_id} was made from another node_config or auth than the file's"

@@ -10,11 +10,11 @@ from raytui.backends.abilities import filled as filled_by
 from raytui.backends.base import Machines
 from raytui.backends.cloud import Cloud, Needs
 from raytui.config.locations import ClusterPaths
-from raytui.launcher.head_place import HeadPlace, heads_in, noted_place, place_of
+from raytui.launcher.head_place import HeadPlace, heads_in, is_as_written, noted_place, place_of
 from raytui.model.spec import ClusterSpec, NodeType, Offering
 from raytui.model.state import Instance
 from raytui.model.text import count_text
-from raytui.provisioning.node_setup import launch_hash_of, with_hashes_of
+from raytui.provisioning.node_setup import with_hashes_of
 from raytui.provisioning.node_tags import hashes_in
 from raytui.provisioning.registry import machines_for
 
@@ -64,11 +64,7 @@ def head_line(market: Market) -> str:
     if head is None:
         return f"head {written.head_node_type}: to be launched"
     words = f"head {written.head_node_type}: {head.instance_id}, {head.instance_type} {head.zone}"
-    known = hashes_in(market.machines.tags(head.instance_id)).launch
-    if head.node_type == written.head_node_type and known in (
-        "",
-        launch_hash_of(written, written.head),
-    ):
+    if is_as_written(head, hashes_in(market.machines.tags(head.instance_id)).launch, written):
         return words
     return f"{words}, made from another node_config or auth (up asks whether to launch another)"
 

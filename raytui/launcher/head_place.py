@@ -21,6 +21,7 @@ from raytui.model.codec import decode, encode
 from raytui.model.lifecycle import LEAVING
 from raytui.model.spec import AuthSpec, ClusterSpec
 from raytui.model.state import Instance
+from raytui.provisioning.node_setup import launch_hash_of
 from raytui.provisioning.registry import cloud_for, machines_for
 
 _FILE = "head.json"
@@ -108,6 +109,17 @@ def heads_in(instances: Iterable[Instance], noted: HeadPlace | None = None) -> l
     ours = noted.instance_id if noted else ""
     heads = [one for one in instances if one.is_head and one.status not in LEAVING]
     return sorted(heads, key=lambda one: (one.instance_id != ours, one.launched_at))
+
+
+def is_as_written(head: Instance, made_from: str, spec: ClusterSpec) -> bool:
+    """Whether a head's machine is what the cluster file wants, as far as its tags tell.
+
+    `made_from` is its launch hash; `spec` is as a person wrote it. Ray's own heads, which have no
+    request of ours, carry a hash of the file as Ray completed it, which says nothing about ours.
+    """
+    is_told = bool(made_from and head.request_id)
+    same = not is_told or made_from == launch_hash_of(spec, spec.head)
+    return head.node_type == spec.head_node_type and same
 
 
 def place_of(head: Instance, cloud: Cloud, private_key: str) -> HeadPlace:

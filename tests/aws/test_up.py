@@ -198,6 +198,16 @@ def test_where_nobody_is_asked_it_stays_and_that_is_said(
     assert "left as it is" in laptop.steps["compare the head with the file"].detail
 
 
+def test_a_head_of_rays_is_not_ended_for_its_hash_which_is_of_another_file(laptop: Laptop):
+    laptop.up()
+    (head,) = laptop.heads()
+    rays = {"ray-launch-config": "of-the-file-as-ray-fills-it-in", "ray-launch-request": ""}
+    pairs = [{"Key": key, "Value": value} for key, value in rays.items()]
+    laptop.aws.call("ec2", "create_tags", Resources=[head], Tags=pairs)
+    laptop.up(relaunch=lambda _: True)
+    assert laptop.heads() == [head]
+
+
 def test_a_newer_image_does_not_make_another_head(laptop: Laptop):
     laptop.up()
     (head,) = laptop.heads()
