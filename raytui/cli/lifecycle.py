@@ -105,7 +105,8 @@ def up(
 @click.option(
     "--shared-parts",
     is_flag=True,
-    help="In a cloud: also remove what up has made beside machines and nothing else uses.",
+    help="In a cloud: also terminate machines that are only stopped, and remove what up has made "
+    "beside machines and nothing else uses.",
 )
 @click.option("--keep-head", is_flag=True, hidden=True)
 @_json
@@ -144,7 +145,8 @@ def down(
     if not yes and sys.stdin.isatty():
         what = "all workers" if workers_only else "all nodes"
         but = " but those it has at least" if keep_min_workers else ""
-        too = " and remove what up has made beside them" if shared_parts else ""
+        more = " with its stopped machines, and remove what up has made beside them"
+        too = more if shared_parts else ""
         click.confirm(f"Terminate {what} of {name}{but}{too}?", abort=True, err=True)
     options = DownOptions(workers_only, keep_min_workers, keep_head, shared_parts)
     with printer(as_json) as on_step:

@@ -47,7 +47,8 @@ class DownOptions(Struct, frozen=True):
     """The machine of the head stays, since somebody else ends it: who asks from there for an end of
     all else."""
     shared_parts: bool = False
-    """What `up` has made beside machines goes, too, where nothing else uses it."""
+    """Stopped machines end, too, and what `up` has made beside machines goes where nothing else
+    uses it."""
     login_within_s: float = 30.0
     settle_s: float = 10.0
     """How long nothing may appear before a cloud is believed that nothing is left, where a head

@@ -92,11 +92,28 @@ def test_it_all_goes_once_the_instances_are_terminated(running: World, account: 
     assert set(removed(account).values()) == {""}
 
 
-def test_stopped_instances_still_use_what_they_were_made_with(
+def test_stopped_instances_go_first_since_they_are_of_no_use_without_the_rest(
     running: World, account: AwsSession
 ) -> None:
     running.machines.terminate(ids(running.machines.list_instances()))
-    assert removed(account)["key pair"] == "used by 1 instance of cluster mine (1 stopped)"
+    stopped = running.at_ec2("stopped")
+    assert stopped
+    part = next(iter(made_parts("mine", account)))
+    assert part.kind == "stopped instances"
+    assert part.name == ", ".join(stopped)
+    assert part.remove() == ""
+    assert running.at_ec2() == {}
+    running.ec2.let_go()
+    assert set(removed(account).values()) == {""}
+
+
+def test_stopped_instances_of_another_cluster_need_what_they_were_made_with(
+    running: World, account: AwsSession
+) -> None:
+    running.machines.terminate(ids(running.machines.list_instances()))
+    stopped = running.at_ec2("stopped")
+    assert "used by 1 instance of cluster mine (1 stopped)" in removed(account, "theirs").values()
+    assert running.at_ec2("stopped") == stopped
 
 
 def test_what_clusters_share_stays_for_another_cluster(running: World, account: AwsSession) -> None:

@@ -1,4 +1,4 @@
-"""Removing what `up` made beside instances: only what it marked, and only what nothing uses."""
+"""Removing what `up` made beside instances that run: only what it marked, and nothing uses."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from raytui.backends.aws import tags
 from raytui.backends.aws.bootstrap.instance_profile import NAME as PROFILE
 from raytui.backends.aws.bootstrap.instance_profile import POLICY
 from raytui.backends.aws.bootstrap.key_pair import file_of
+from raytui.backends.aws.described import batched
 from raytui.backends.aws.errors import code_of
 from raytui.backends.aws.session import AwsSession
 from raytui.backends.base import AuthError, ConfigError, ProviderError
@@ -25,7 +26,8 @@ LETS_GO_WITHIN_S = 180.0
 """How long instances that end may keep their network interfaces."""
 
 _LOOK_EVERY_S = 3.0
-_THERE = ("pending", "running", "stopping", "stopped")
+_STOPPED = ("stopping", "stopped")
+_THERE = ("pending", "running", *_STOPPED)
 _REGIONS_AT_ONCE = 8
 _TOLD = 3
 _NOT_OURS = "raytui has not made it"
@@ -44,6 +46,7 @@ def made_parts(
     before. Raises ProviderError.
     """
     return [
+        *_stopped_instances(cluster, aws),
         *_security_groups(cluster, aws, lets_go_within_s),
         *_key_pairs(aws),
         *_instance_profile(aws),
@@ -63,7 +66,7 @@ def _used_by(instances: Iterable[Mapping[str, Any]]) -> str:
     """Who uses something, by cluster; empty when nobody does."""
     found = list(instances)
     clusters = Counter(tags.read(one.get("Tags")).get(tags.CLUSTER, "") for one in found)
-    stopped = sum(one["State"]["Name"] in ("stopping", "stopped") for one in found)
+    stopped = sum(one["State"]["Name"] in _STOPPED for one in found)
     names = [
         f"{count_text(count, 'instance')} of {f'cluster {name}' if name else 'no cluster'}"
         for name, count in sorted(clusters.items())
@@ -78,6 +81,26 @@ def _instances(aws: AwsSession, **filters: Iterable[str]) -> Iterator[dict[str, 
     wanted = tags.filters(instance_state_name=_THERE, **filters)
     for reservation in aws.pages("ec2", "describe_instances", "Reservations", Filters=wanted):
         yield from reservation["Instances"]
+
+
+# Instances that wait for the next `up`; it would not get them going without the rest.
+
+
+def _stopped_instances(cluster: str, aws: AwsSession) -> Iterator[MadePart]:
+    names = [
+        str(one["InstanceId"])
+        for one in _instances(aws, **{f"tag:{tags.CLUSTER}": [cluster]})
+        if one["State"]["Name"] in _STOPPED
+    ]
+    if names:
+        told = ", ".join(names[:_TOLD]) + (", …" if len(names) > _TOLD else "")
+        yield MadePart("stopped instances", told, partial(_terminate, aws, names))
+
+
+def _terminate(aws: AwsSession, names: list[str]) -> str:
+    for batch in batched(names):
+        aws.call("ec2", "terminate_instances", InstanceIds=batch)
+    return ""
 
 
 # Security groups.
