@@ -164,6 +164,7 @@ def test_rays_minimal_example(aws: EmulatedAws):
     assert {head, first} <= set(aws.at_ec2("stopping", "stopped"))
 
 
+@pytest.mark.tmux
 def test_capacity_a_dying_daemon_and_spot(aws: EmulatedAws, tmp_path: Path):
     now = datetime.now(UTC).isoformat()
     assert aws.ec2.prices is not None
