@@ -77,10 +77,8 @@ def test_a_busy_node_is_drained_and_may_finish_its_work(
         assert "watching for notices of interruption" in watch(service.url, name, tmp_path)
         deadline = round(time.time() + 120)
         here.taken_back = ("terminate", deadline)
-        view = cluster.until(
-            lambda _: cluster.node(name).status is NodeStatus.DRAINING, within_s=30
-        )
-        (notice,) = [n for n in view.notices if n.instance_id == name]
+        cluster.until(lambda _: cluster.node(name).status is NodeStatus.DRAINING, within_s=30)
+        notice, _drained = [n for n in cluster.ray.observe().notices if n.instance_id == name]
         assert (notice.kind, notice.by) == (NoticeKind.INTERRUPTION, "AWS")
         assert notice.deadline == deadline
         assert time.time() - 30 < notice.at < time.time()

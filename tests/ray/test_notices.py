@@ -19,8 +19,9 @@ def test_a_node_that_drains_is_told_of_with_its_deadline(cluster: LocalCluster) 
         assert driver.stdout.readline() == "there\n"
         deadline = round(time.time() + 100)
         cluster.ray.drain(node_id, idle_only=False, message="by hand", deadline=deadline)
-        view = cluster.until(lambda _: cluster.node("drained-0").status is NodeStatus.DRAINING)
+        view = cluster.until(lambda view: view.notices, within_s=10)
         assert view.notices == (Notice("drained-0", NoticeKind.DRAINED, deadline=deadline),)
+        assert cluster.node("drained-0").status is NodeStatus.DRAINING
     cluster.until(lambda view: "drained-0" not in {n.instance_id for n in view.nodes})
     cluster.provider.terminate(["drained-0"])
 
