@@ -6,8 +6,8 @@ a round, as if somebody watched, so that a loop that nobody watches asks less.
 
 Kinds of cases:
 
-- `idle`: N nodes at rest. More than a thousand instances (the head is one) are two pages, and two
-  requests.
+- `idle`: N nodes at rest. The emulated EC2 tells of a thousand nodes and the head in one page; the
+  real one makes two of them, which is twice the requests.
 - `come`: N nodes are asked for at once (`raytui scale --min`), until all are running and settled.
   Set-ups that end in the same moment are written down in one request; real ones end in different
   moments, which makes up to two `CreateTags` a second, and never more than one for each node.

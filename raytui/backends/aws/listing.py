@@ -1,6 +1,6 @@
 """What EC2 tells of a cluster's instances: asked for when something may be new, else as it was.
 
-A listing of a thousand instances is megabytes of XML and half a second of a core, and the loop
+A listing of a thousand instances is megabytes of XML and a third of a second of a core; the loop
 wants one a second. So the newest answer is kept. It is asked for anew every two seconds while
 anything is on its way (given and not listed yet, pending, ending, not what it was a listing
 before), and every half minute when all is settled; more rarely where that would take more than a
