@@ -12,8 +12,9 @@ import pytest
 
 from raytui import __version__
 from raytui.backends.local_runner import LocalRunner
+from raytui.config.cluster import parse_cluster
 from raytui.provisioning.own_install import install_command, probe_command
-from raytui.provisioning.own_wheel import PROGRAM, write_wheels
+from raytui.provisioning.own_wheel import PROGRAM, extras_for, write_wheels
 
 ROOT = Path(__file__).parents[2]
 
@@ -110,3 +111,12 @@ def test_a_python_that_is_too_old_is_named(tmp_path: Path):
     assert "raytui needs Python 3.11 or newer; the one that Ray has here is Python 3.9.2" in (
         done.output
     )
+
+
+def test_a_head_on_aws_gets_what_talks_to_aws(tmp_path: Path):
+    on_aws = parse_cluster("{cluster_name: c, provider: {type: aws, region: us-west-2}}", "c.yaml")
+    extras = extras_for(on_aws)
+    names = {wheel.name.split("-")[0] for wheel in write_wheels(tmp_path, extras)}
+    assert {"boto3", "botocore", "s3transfer"} <= names
+    assert "boto3" in install_command("", extras)
+    assert "boto3" not in install_command()
