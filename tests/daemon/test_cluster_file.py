@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from raytui.autoscaler.daemon.cluster_file import ClusterFile
+from raytui.backends.base import ConfigError
 from raytui.config.cluster import load_cluster
 from raytui.config.launched import recall, remember
 from raytui.config.locations import ClusterPaths
@@ -156,3 +157,26 @@ def test_what_becomes_known_of_the_machines_counts_as_a_change(
     assert recall(paths) == spec, "what is remembered is what the file says"
     assert not followed.changed()
     assert "nothing changed" in followed.reload(world.reconciler).text
+
+
+def test_a_file_that_no_machines_fit_is_refused_and_the_one_before_stays(
+    file: Path, paths: ClusterPaths, world: World, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("raytui.autoscaler.daemon.cluster_file._FILL_EVERY_S", 0.0)
+    refuses: list[str] = []
+
+    def fill(spec: ClusterSpec) -> ClusterSpec:
+        if refuses:
+            raise ConfigError(refuses[0])
+        return spec
+
+    followed = ClusterFile(str(file), paths, str(file), fill=fill)
+    spec = load_cluster(file)
+    followed.fill(spec)
+    remember(paths, spec)
+    refuses.append("m5.lagre is not known")
+    ack = followed.reload(world.reconciler)
+    assert (ack.ok, ack.text) == (False, "nothing was changed: m5.lagre is not known")
+    assert recall(paths) == spec
+    refuses.clear()
+    assert not followed.changed()
