@@ -168,6 +168,19 @@ def test_an_orphan_is_swept_when_the_file_says_so(world: World) -> None:
     assert looped.row() is None
 
 
+def test_when_ray_loses_a_node_ec2_is_asked_at_once_what_became_of_it(world: World) -> None:
+    looped = Strayed(world, cpu=CPU)
+    looped.order(SetFloor("cpu", 2))
+    looped.run(100)
+    taken, _ = of_ours(looped)
+    looped.ec2.take_back(taken, "Server.InternalError", "the hardware failed")
+    looped.run(3)  # all is settled: nobody asks
+    assert not any("hardware" in text for text in complaints(looped))
+    looped.stray = taken
+    looped.run(3)
+    assert any("the hardware failed" in text for text in complaints(looped))
+
+
 # How often EC2 is asked.
 
 
