@@ -70,6 +70,13 @@ class Cloud(Protocol):
         """Whose machines these are, and where: `profile default in us-west-2`."""
         ...
 
+    def account(self) -> str:
+        """Who pays for the machines, as the credentials of this machine have it.
+
+        Raises ProviderError.
+        """
+        ...
+
     def look_up(self) -> Needs:
         """See what there is of what the cluster needs. Raises ProviderError."""
         ...

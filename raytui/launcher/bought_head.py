@@ -23,6 +23,7 @@ from raytui.config.launched import remember
 from raytui.config.locations import ClusterPaths
 from raytui.launcher.head_place import (
     HeadPlace,
+    check_account,
     head_request,
     heads_in,
     is_as_written,
@@ -97,6 +98,7 @@ class _Buying:
 
     def go(self) -> BoughtHead:
         """See `bought_head`."""
+        check_account(self._spec, self._paths, self._cloud)
         filled = self._prepared()
         machines = machines_for(filled, self._paths)
         # Where it is, too: nobody is to look for it later where other settings lead.

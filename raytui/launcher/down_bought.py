@@ -19,6 +19,7 @@ from raytui.config.locations import ClusterPaths
 from raytui.launcher.at_the_head import alone, at_the_head
 from raytui.launcher.by_the_head import down_by_the_head, tidy_up
 from raytui.launcher.head_place import (
+    check_account,
     forget_head,
     head_request,
     heads_in,
@@ -66,6 +67,7 @@ def _down(
     on_step: StepSink,
     options: DownOptions,
 ) -> None:
+    check_account(spec, paths, cloud)
     machines = machines_for(spec, paths)
     # An `up` that was cut off may have been given a head that nothing tells of yet.
     is_buying = head_request(paths).exists()

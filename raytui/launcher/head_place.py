@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from raytui.backends.base import ConfigError, ProviderError
+from raytui.backends.base import AuthError, ConfigError, ProviderError
 from raytui.backends.cloud import Cloud
 from raytui.config.durable import write_durably
 from raytui.config.locations import ClusterPaths
@@ -39,6 +39,8 @@ class HeadPlace(Struct, frozen=True, omit_defaults=True):
     """Its name in known_hosts where its address is only lent; its key is ours to learn."""
     private_key: str = ""
     """The key file that it was launched with, where the cluster file names none."""
+    account: str = ""
+    """Who pays for it, where it was bought."""
 
     def auth(self, spec: ClusterSpec) -> AuthSpec:
         """How to log in to the machines of the cluster."""
@@ -77,6 +79,7 @@ def find_head_place(spec: ClusterSpec, paths: ClusterPaths) -> HeadPlace:
             "yet; aws, local (hosts reached by SSH) and fake_multinode (real Ray nodes on this "
             "machine) can"
         )
+    check_account(spec, paths, cloud)
     noted = noted_place(paths)
     heads = heads_in(machines_for(spec, paths).list_instances(), noted)
     if not heads:
@@ -125,7 +128,23 @@ def is_as_written(head: Instance, made_from: str, spec: ClusterSpec) -> bool:
 def place_of(head: Instance, cloud: Cloud, private_key: str) -> HeadPlace:
     """The place of a head that has an address."""
     key = str(Path(private_key).expanduser()) if private_key else ""
-    return HeadPlace(head.instance_id, head.ip, cloud.machine_of(head.instance_id), key)
+    machine = cloud.machine_of(head.instance_id)
+    return HeadPlace(head.instance_id, head.ip, machine, key, cloud.account())
+
+
+def check_account(spec: ClusterSpec, paths: ClusterPaths, cloud: Cloud) -> None:
+    """Raises AuthError where the noted head was bought in another account.
+
+    It would not be found, and its machines would go on unseen.
+    """
+    noted = noted_place(paths)
+    if noted is None or not noted.account or noted.account == (account := cloud.account()):
+        return
+    raise AuthError(
+        f"{spec.cluster_name} was launched in account {noted.account}, and {cloud.whose} is of "
+        f"account {account}: use the credentials it was launched with; where nothing of it is left "
+        f"there, raytui down {spec.cluster_name} --forget"
+    )
 
 
 def note_place(paths: ClusterPaths, place: HeadPlace) -> HeadPlace:

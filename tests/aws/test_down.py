@@ -104,6 +104,22 @@ def test_other_clusters_stay(cluster: Laptop):
     assert [tags_of(one)["ray-cluster-name"] for one in cluster.at_ec2()] == ["mine-2"]
 
 
+def test_with_the_keys_of_another_account_nothing_is_forgotten(
+    cluster: Laptop, monkeypatch: pytest.MonkeyPatch
+):
+    role = "arn:aws:iam::222222222222:role/visitor"
+    answer = cluster.aws.call("sts", "assume_role", RoleArn=role, RoleSessionName="visit")
+    with monkeypatch.context() as other:
+        other.setenv("AWS_ACCESS_KEY_ID", answer["Credentials"]["AccessKeyId"])
+        with pytest.raises(LaunchError, match=r"account 123456789012, and .* 222222222"):
+            cluster.down()
+        assert "account 222222222222" in cluster.up()
+    assert recall(cluster.paths) is not None
+    assert len(cluster.at_ec2()) == 3
+    cluster.down()
+    assert not cluster.at_ec2()
+
+
 def test_kept_machines_are_stopped_and_used_by_the_next_up(laptop: Laptop):
     laptop.up()
     (head,) = laptop.heads()

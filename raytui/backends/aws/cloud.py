@@ -38,6 +38,10 @@ class Aws:
         """See Cloud."""
         return self._session.tried
 
+    def account(self) -> str:
+        """See Cloud: the number of the AWS account, which everybody may ask for."""
+        return str(self._session.call("sts", "get_caller_identity")["Account"])
+
     def look_up(self) -> Ec2Needs:
         """See Cloud."""
         found = look_up(self._spec, self._session, self._callers_range)
