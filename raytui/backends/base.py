@@ -65,6 +65,14 @@ class ConfigError(ProviderError):
     kind = FailureKind.CONFIG
 
 
+class ProtectedError(ConfigError):
+    """Somebody protects machines from being ended: they stay, and all others were ended."""
+
+    def __init__(self, message: str, instance_ids: Sequence[str]) -> None:
+        super().__init__(message)
+        self.instance_ids = frozenset(instance_ids)
+
+
 class ThrottledError(ProviderError):
     """Too many calls; ask later."""
 

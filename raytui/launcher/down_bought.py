@@ -12,7 +12,13 @@ from collections.abc import Sequence
 import msgspec
 
 from raytui.backends.abilities import look_again
-from raytui.backends.base import Machines, ProviderError, ThrottledError, TransientError
+from raytui.backends.base import (
+    Machines,
+    ProtectedError,
+    ProviderError,
+    ThrottledError,
+    TransientError,
+)
 from raytui.backends.cloud import Cloud
 from raytui.config.launched import forget
 from raytui.config.locations import ClusterPaths
@@ -120,23 +126,34 @@ def _end_all(
 
     A head that may still buy goes first, and then a while has to pass in which nothing appears:
     what it, or an `up` that was cut off, had asked for last is listed only some seconds later.
+    What somebody protects stays, and is named when all else has ended.
     """
+    protected: dict[str, ProtectedError] = {}
     end = time.monotonic() + _WITHIN_S
     last = time.monotonic()
     while time.monotonic() < end:
         found = [one for one in _there(machines) if one.is_head or not options.keep_min_workers]
+        found = [one for one in found if one.instance_id not in protected]
         staying = [one for one in found if one.status not in _GOING]
         heads = [one for one in staying if one.is_head]
         if staying:
             last = time.monotonic()
-            _terminate(machines, staying if in_order else heads or staying, progress)
+            going = staying if in_order else heads or staying
+            try:
+                _terminate(machines, going, progress)
+            except ProtectedError as error:
+                protected |= dict.fromkeys(error.instance_ids, error)
+                continue
         else:
             buys = not in_order and any(one.is_head for one in found)
             if in_order or (not buys and time.monotonic() - last >= options.settle_s):
-                return
+                break
         time.sleep(min(_LOOK_EVERY_S, options.settle_s))
-    left = ", ".join(one.instance_id for one in _there(machines))
-    raise LaunchError(f"still there after {duration_text(_WITHIN_S)}: {left}")
+    else:
+        left = ", ".join(one.instance_id for one in _there(machines))
+        raise LaunchError(f"still there after {duration_text(_WITHIN_S)}: {left}")
+    if protected:
+        raise LaunchError("; ".join(dict.fromkeys(map(str, protected.values()))))
 
 
 def _remove_parts(cloud: Cloud, on_step: StepSink) -> None:

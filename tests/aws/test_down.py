@@ -90,6 +90,20 @@ def test_twice_does_no_harm(cluster: Laptop):
     assert cluster.how()["find the machines"] is StepStatus.SKIPPED
 
 
+def test_a_head_that_is_protected_is_named_when_all_others_have_ended(cluster: Laptop):
+    (head,) = cluster.heads()
+    cluster.ec2.fail(
+        "TerminateInstances",
+        "OperationNotPermitted",
+        message=f"The instance '{head}' may not be terminated.",
+        when=lambda fields: head in fields.values(),
+    )
+    with pytest.raises(LaunchError, match=f"'{head}' may not be terminated.*To lift that: aws"):
+        cluster.down()
+    assert [one["InstanceId"] for one in cluster.at_ec2()] == [head]
+    assert recall(cluster.paths) is not None
+
+
 def test_other_clusters_stay(cluster: Laptop):
     named = [{"Key": "ray-cluster-name", "Value": "mine-2"}]
     cluster.aws.call(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from raytui.backends.base import CapacityError, LaunchRequest, TransientError
+from raytui.backends.base import CapacityError, LaunchRequest, ProtectedError, TransientError
 from raytui.model.lifecycle import InstanceStatus
 from raytui.model.spec import Offering
 from tests.aws.world import SPOT, A, World, ids
@@ -73,6 +73,27 @@ def test_when_ec2_does_not_know_one_yet_the_others_end_and_that_one_is_asked_for
         ending.machines.terminate(ids([one, two]))
     assert list(ending.at_ec2()) == [one.instance_id]
     assert InstanceStatus.ALLOCATED in {i.status for i in ending.machines.list_instances()}
+
+
+@pytest.mark.parametrize(
+    ("kept", "action", "lifted_by"),
+    [
+        (False, "TerminateInstances", "--no-disable-api-termination"),
+        (True, "StopInstances", "--no-disable-api-stop"),
+    ],
+)
+def test_what_somebody_protects_stays_and_all_others_end(
+    world: World, kept: bool, action: str, lifted_by: str
+) -> None:
+    world.machines = world.again(world.cluster(cache_stopped_nodes=kept))
+    launched = world.launch("request-1", 5)
+    protected = launched[2].instance_id
+    words = f"The instance '{protected}' is protected."
+    held = {"message": words, "when": lambda fields: protected in fields.values()}
+    world.ec2.fail(action, "OperationNotPermitted", **held)
+    with pytest.raises(ProtectedError, match=rf"{words} .* --instance-id {protected} {lifted_by}"):
+        world.machines.terminate(ids(launched))
+    assert list(world.at_ec2("pending", "running")) == [protected]
 
 
 def test_on_demand_instances_are_stopped_and_spot_ones_terminated(world: World) -> None:

@@ -34,6 +34,7 @@ from raytui.backends.base import (
         ("InvalidAMIID.NotFound", ConfigError),
         ("InvalidSubnetID.NotFound", ConfigError),
         ("MissingParameter", ConfigError),
+        ("OperationNotPermitted", ConfigError),
         ("RequestLimitExceeded", ThrottledError),
         ("Throttling", ThrottledError),
         ("InternalError", TransientError),

@@ -80,6 +80,8 @@ _CODES: dict[type[ProviderError], tuple[str, ...]] = {
         "IncorrectInstanceState",
         "IncorrectState",
         "NoSuchEntity",
+        # Somebody protects the instance from being stopped or terminated.
+        "OperationNotPermitted",
         "ParameterNotFound",
         "UnknownParameter",
         "UnsupportedOperation",

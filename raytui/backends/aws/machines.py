@@ -29,7 +29,13 @@ from raytui.backends.aws.quota_check import QuotaCheck
 from raytui.backends.aws.session import AwsSession
 from raytui.backends.aws.tagging import Tagging
 from raytui.backends.aws.zones import Zones
-from raytui.backends.base import CommandRunner, ConfigError, LaunchRequest, TransientError
+from raytui.backends.base import (
+    CommandRunner,
+    ConfigError,
+    LaunchRequest,
+    ProtectedError,
+    TransientError,
+)
 from raytui.config.locations import ClusterPaths
 from raytui.model.spec import ClusterSpec, NodeType, Offering
 from raytui.model.state import Instance
@@ -151,21 +157,24 @@ class Ec2Machines:
         alive = [one.instance for one in known if one.state in ALIVE]
         ending = {i.instance_id: i for i in (*alive, *given.values()) if i.instance_id in asked}
         running = {one.ec2_id for one in known if one.state == RUNNING}
-        later = end(
+        left = end(
             self._session,
             list(ending.values()),
             keeps_stopped=keeps_stopped(self._spec),
             starting={name for i in ending if (name := ec2_id(i)) not in running},
         )
-        ended = [i for i in asked if ec2_id(i) not in later]
+        ended = [i for i in asked if ec2_id(i) not in left.later | left.protected.keys()]
         self._journal.end(ended)
         self._listing.ended(ended)
         with self._lock:
             runners = [self._runners.pop(i) for i in asked if i in self._runners]
         for runner in runners:
             runner.close()
-        if later:
-            raise TransientError(f"EC2 cannot end it yet: {', '.join(sorted(later))}")
+        if left.protected:
+            words = "; ".join(left.protected[name] for name in sorted(left.protected))
+            raise ProtectedError(words, [i for i in asked if ec2_id(i) in left.protected])
+        if left.later:
+            raise TransientError(f"EC2 cannot end it yet: {', '.join(sorted(left.later))}")
 
     def offerings(self, node_type: NodeType) -> tuple[Offering, ...]:
         """See NodeProvider: each instance type in each zone of its subnets, the cheapest first.
