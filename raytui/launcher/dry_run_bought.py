@@ -84,7 +84,7 @@ def cost_lines(market: Market) -> Iterator[str]:
     """What the head costs, and the cluster at its full size, each node bought the cheapest way."""
     spec = market.filled
     head = _cheapest(market.machines.offerings(spec.node_types[spec.head_node_type]))
-    yield f"price of the head: {_price(head)}"
+    yield f"the head: {_price(head)}"
     costs = [
         (_cheapest(market.machines.offerings(kind)), kind)
         for kind in spec.worker_types
@@ -93,7 +93,7 @@ def cost_lines(market: Market) -> Iterator[str]:
     unknown = [kind.name for cost, kind in costs if cost is None]
     if head is None or unknown:
         names = ", ".join([*(["the head"] if head is None else []), *unknown])
-        yield f"price at full size: unknown, since that of {names} is"
+        yield f"at full size: price unknown, because nobody tells that of {names}"
         return
     left, total = spec.max_workers, head
     # Of limits that cannot all be reached, those of the dearest nodes.
@@ -102,7 +102,7 @@ def cost_lines(market: Market) -> Iterator[str]:
         left, total = left - count, total + count * (cost or 0)
     workers = count_text(spec.max_workers - left, "worker")
     yield (
-        f"price at full size: {_price(total)} for the head and {workers}, each bought where it is "
+        f"at full size: {_price(total)} for the head and {workers}, each bought where it is "
         "cheapest now"
     )
 

@@ -63,9 +63,9 @@ def test_each_way_to_buy_has_its_price_and_the_cheapest_is_first(priced: Laptop)
 
 def test_the_price_of_the_whole_is_that_of_its_full_size(priced: Laptop):
     lines = told(priced)
-    assert "price of the head: $0.096 an hour" in lines
+    assert "the head: $0.096 an hour" in lines
     assert (
-        "price at full size: $0.156 an hour for the head and 2 workers, each bought where it is "
+        "at full size: $0.156 an hour for the head and 2 workers, each bought where it is "
         "cheapest now" in lines
     )
 
@@ -74,7 +74,7 @@ def test_what_nobody_tells_is_unknown_and_not_nothing(laptop: Laptop):
     laptop.ec2.prices = PriceServer([ON_DEMAND])
     lines = told(laptop)
     assert f"m5.large {A} spot: price unknown" in after(lines, "workers ray.worker.default")
-    assert "price at full size: unknown, since that of ray.worker.default is" in lines
+    assert "at full size: price unknown, because nobody tells that of ray.worker.default" in lines
 
 
 def test_the_steps_of_the_set_up_follow(priced: Laptop):
