@@ -127,8 +127,9 @@ def _ec2(folder: str) -> Iterator[tuple[ClusterSpec, NodeProvider]]:
     from raytui.config.locations import ClusterPaths
     from raytui.provisioning.node_setup import launch_hash_of
     from raytui.provisioning.provisioner import Provisioner
+    from tests.aws.emulated import REGION
     from tests.aws.obedient import ObedientMachines
-    from tests.aws.world import IMAGE, REGION
+    from tests.aws.world import IMAGE
 
     here, there = multiprocessing.Pipe()
     server = multiprocessing.get_context("spawn").Process(
