@@ -71,6 +71,20 @@ def test_a_file_that_is_completed_again_and_again_is_asked_about_once(world: Wor
     assert world.ec2.calls.total() == before
 
 
+@pytest.mark.parametrize("action", ["DescribeInstanceTypes", "DescribeSubnets"])
+def test_what_ec2_could_not_be_asked_is_asked_again_after_a_while(
+    world: World, told: PriceServer, action: str
+) -> None:
+    world.ec2.fail(action, "UnauthorizedOperation")
+    world.machines.fill(world.spec)
+    world.ec2.faults.clear()
+    before = world.ec2.calls[action]
+    for later, asked in ((200, 0), (200, 1), (10**6, 1)):
+        world.now += later
+        world.machines.fill(world.spec)
+        assert world.ec2.calls[action] == before + asked
+
+
 def test_without_an_answer_the_catalog_tells(world: World, told: PriceServer) -> None:
     world.ec2.fail("DescribeInstanceTypes", "UnauthorizedOperation")
     assert world.machines.fill(world.spec).node_types["worker"].resources.amount("CPU") == 2

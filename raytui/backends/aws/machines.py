@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -45,6 +46,8 @@ _FIRST_PRICES_S = 10.0
 """How long the cluster file waits to be completed for prices that nobody has told yet."""
 _QUOTAS_S = 5.0
 """How long it waits for the account's quotas."""
+_UNTOLD_FOR_S = 300.0
+"""How long a completion is good for which EC2 could not be asked."""
 
 
 class Ec2Machines:
@@ -92,6 +95,8 @@ class Ec2Machines:
         self._lock = threading.Lock()
         self._filled: tuple[ClusterSpec | None, ClusterSpec | None] = (None, None)
         """The newest cluster file, and that completed."""
+        self._asked_again_at = 0.0
+        """When that is completed once more; unix seconds."""
         self._runners: dict[str, CommandRunner] = {}
         self._offered: dict[str, tuple[object, tuple[Offering, ...]]] = {}
         """By node type: what its offerings were made from, and they."""
@@ -209,11 +214,12 @@ class Ec2Machines:
         """The spec with the resources that its file leaves open, by the catalog of EC2.
 
         What was asked once is on disk. Prices and zones are looked up on the way, for `offerings`.
-        The same file is completed once: a daemon has that done every half minute. Raises
-        ConfigError for an instance type that the region does not have.
+        The same file is completed once, as a daemon has that done every half minute; where EC2 did
+        not tell of its types and subnets, once in five minutes. Raises ConfigError for an instance
+        type that the region does not have.
         """
         of, known = self._filled
-        if known is not None and of == spec:
+        if known is not None and of == spec and self._clock() < self._asked_again_at:
             return known
         for kind in spec.node_types.values():
             self._zones.try_to_look_up(subnets_of(kind.node_config))
@@ -226,6 +232,9 @@ class Ec2Machines:
         if spec.on_head:  # who scales a cluster is to know; others ask with `up --dry-run`
             ways = {kind.name: self.offerings(kind) for kind in filled.node_types.values()}
             self._quotas.compare(filled, ways, _QUOTAS_S)
+        subnets = [one for kind in spec.node_types.values() for one in subnets_of(kind.node_config)]
+        is_told = self._zones.are_told(subnets) and resources.are_told(spec, types)
+        self._asked_again_at = math.inf if is_told else self._clock() + _UNTOLD_FOR_S
         self._filled = (spec, filled)
         return filled
 

@@ -107,6 +107,13 @@ def types_of_cluster(
     return {name: known[name] for name in sorted(wanted & known.keys())}
 
 
+def are_told(spec: ClusterSpec, types: Mapping[str, InstanceType]) -> bool:
+    """Whether these are EC2's own words on the cluster's types: the catalog has many others, too."""
+    return types.keys() == {
+        name for one in spec.node_types.values() for name in instance_types_of(one)
+    }
+
+
 def _stated(spec: ClusterSpec, name: str) -> Mapping[str, float]:
     """The resources that the file states for a type; a spec made in code has no zeros."""
     own: Any = spec.written.get("available_node_types", {}).get(name, {}).get("resources")

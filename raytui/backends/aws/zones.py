@@ -44,6 +44,10 @@ class Zones:
         except ProviderError as error:
             self._trouble = str(error)
 
+    def are_told(self, subnets: Iterable[str]) -> bool:
+        """Whether EC2 has said of each where it is, or that it is nowhere."""
+        return all(subnet in self.known or subnet in self._missing for subnet in subnets)
+
     def of(self, subnets: Iterable[str]) -> dict[str, str]:
         """The zones of those that are known, in their order."""
         return {subnet: self.known[subnet] for subnet in subnets if subnet in self.known}
