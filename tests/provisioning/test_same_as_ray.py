@@ -89,7 +89,7 @@ class Machine:
 
 
 def ours(setup: NodeSetup, known: NodeHashes, restarts: Restarts, waits: bool) -> list[Note]:
-    """What our steps do, in the words of the notes; we also end what an earlier start left."""
+    """What our steps do, in the words of the notes, but for what Ray has no steps for."""
     work = decide(
         known,
         setup.hashes,
@@ -101,7 +101,7 @@ def ours(setup: NodeSetup, known: NodeHashes, restarts: Restarts, waits: bool) -
     notes: list[Note] = []
     for step in setup.steps(work):
         match step.action:
-            case RunCommand() if step.name == "end the old Ray":
+            case RunCommand() if step.name in ("end the old Ray", "watch for interruption"):
                 continue
             case RunCommand(text, env, on_host):
                 notes.append(("run", text, on_host, env))
