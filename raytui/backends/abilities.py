@@ -66,8 +66,8 @@ class KeepsItsListing(Protocol):
         """Seconds since the machines were asked for what a listing tells now."""
         ...
 
-    def look_again(self) -> None:
-        """Ask again soon: something may have happened to machines."""
+    def look_again(self, *, at_once: bool = False) -> None:
+        """Ask again soon, or with the next listing: something may have happened to machines."""
         ...
 
 
@@ -108,7 +108,7 @@ def listing_age_s(provider: NodeProvider) -> float:
     return provider.listing_age_s() if isinstance(provider, KeepsItsListing) else 0.0
 
 
-def look_again(provider: NodeProvider) -> None:
-    """Have a provider that keeps its listing ask for a new one soon."""
+def look_again(provider: NodeProvider, *, at_once: bool = False) -> None:
+    """Have a provider that keeps its listing ask for a new one soon, or with the next listing."""
     if isinstance(provider, KeepsItsListing):
-        provider.look_again()
+        provider.look_again(at_once=at_once)

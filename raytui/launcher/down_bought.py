@@ -184,7 +184,7 @@ def _terminate(machines: Machines, going: Sequence[Instance], progress: Progress
 
 def _there(machines: Machines) -> list[Instance]:
     """All that has not ended; what ended by itself is no longer there."""
-    look_again(machines)
+    look_again(machines, at_once=True)
     gone = (InstanceStatus.TERMINATED, InstanceStatus.LOST)
     return [one for one in machines.list_instances() if one.status not in gone]
 

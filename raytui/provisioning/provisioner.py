@@ -176,9 +176,9 @@ class Provisioner:
         """See KeepsItsListing."""
         return listing_age_s(self._machines)
 
-    def look_again(self) -> None:
+    def look_again(self, *, at_once: bool = False) -> None:
         """See KeepsItsListing."""
-        look_again(self._machines)
+        look_again(self._machines, at_once=at_once)
 
     # HeadProvider.
 

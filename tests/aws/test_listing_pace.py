@@ -118,6 +118,15 @@ def test_who_has_heard_something_has_it_asked_for_soon(world: World, watch: Watc
     assert world.machines.listing_age_s() == 0
 
 
+def test_who_must_know_now_waits_for_nothing(world: World, watch: Watch) -> None:
+    (one, two) = settled(world, watch)
+    world.ec2.unlisted.add(one.instance_id)
+    world.machines.look_again()
+    assert len(world.machines.list_instances()) == 2
+    world.machines.look_again(at_once=True)
+    assert ids(world.machines.list_instances()) == [two.instance_id]
+
+
 def test_a_failure_is_the_answer_until_it_is_asked_again_ever_more_rarely(
     world: World, watch: Watch
 ) -> None:

@@ -4,7 +4,7 @@ A listing of a thousand instances is megabytes of XML and a third of a second of
 wants one a second. So the newest answer is kept. It is asked for anew every two seconds while
 anything is on its way (given and not listed yet, pending, ending, not what it was a listing
 before), and every half minute when all is settled; more rarely where that would take more than a
-small share of a core. `look_again` makes the next listing one of those that are due soon.
+small share of a core. `look_again` makes the next question due soon, or at once.
 
 What may be old is known to be (`age_s`), and what happened through us since is laid over it: what
 EC2 gave is listed, what was told to end is ending. So the loop's decisions need a fresh listing
@@ -82,6 +82,7 @@ class Listing:
         self._cost_s = 0.0
         self._moves = True
         self._again = False
+        self._at_once = False
         self._failure: ProviderError | None = None
         self._failures = 0
         self._alive: set[str] = set()
@@ -147,9 +148,10 @@ class Listing:
         """Seconds since EC2 was asked for what is told now; 0 when nothing is told yet."""
         return 0.0 if self._told_steady is None else self._steady() - self._told_steady
 
-    def look_again(self) -> None:
-        """Something may be new: ask soon."""
+    def look_again(self, *, at_once: bool = False) -> None:
+        """Something may be new: ask soon, or with the next listing, whatever that costs."""
         self._again = True
+        self._at_once = self._at_once or at_once
 
     # When to ask.
 
@@ -164,6 +166,8 @@ class Listing:
         return self._steady() - self._tried_steady
 
     def _every_s(self) -> float:
+        if self._at_once:
+            return 0.0
         if self._moves or self._again:
             return min(max(MOVING_S, self._cost_s / _MOVING_SHARE), _LONGEST_MOVING_S)
         return min(max(SETTLED_S, self._cost_s / _SETTLED_SHARE), _LONGEST_SETTLED_S)
@@ -174,7 +178,7 @@ class Listing:
     def _look(self) -> None:
         """Ask EC2, whatever it told before."""
         began, at, cpu = self._steady(), self._clock(), self._cpu()
-        self._tried_steady, self._again = began, False
+        self._tried_steady, self._again, self._at_once = began, False, False
         try:
             found = self._ask()
         except ProviderError as error:

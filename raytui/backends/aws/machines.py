@@ -204,9 +204,9 @@ class Ec2Machines:
         """See KeepsItsListing."""
         return self._listing.age_s
 
-    def look_again(self) -> None:
+    def look_again(self, *, at_once: bool = False) -> None:
         """See KeepsItsListing."""
-        self._listing.look_again()
+        self._listing.look_again(at_once=at_once)
 
     # KnowsItsMachines.
 
