@@ -31,7 +31,7 @@ from raytui.launcher.head_place import (
     noted_place,
     place_of,
 )
-from raytui.launcher.options import UpOptions
+from raytui.launcher.options import Question, UpOptions, agree
 from raytui.model.lifecycle import LEAVING
 from raytui.model.spec import ClusterSpec
 from raytui.model.state import Instance
@@ -161,16 +161,30 @@ class _Buying:
             return True
         name = self._spec.cluster_name
         other = f"{head.instance_id} was made from another node_config or auth than the file's"
-        if self._options.restarts.no_restart or self._options.relaunch is None:
+        relaunch, why = self._question_about(head)
+        if relaunch is None:
             with step(self._on_step, "compare the head with the file") as progress:
-                progress.skip(f"{other}; it is left as it is")
+                progress.skip(f"{other}; it is left as it is, {why}")
             return True
-        if not self._options.relaunch(
+        if not relaunch(
             f"The head of {name}, {other}. Its machine ends with all jobs and all that is on it, "
             "and another one is launched."
         ):
             raise LaunchError(f"{name} was left as it was")
         return False
+
+    def _question_about(self, head: Instance) -> tuple[Question | None, str]:
+        """Who is asked for another head; None, and why, where nobody may be."""
+        relaunch = self._options.relaunch
+        if self._options.restarts.no_restart:
+            return None, "as --no-restart says"
+        if relaunch is None:
+            return None, "since nobody can be asked"
+        noted = noted_place(self._paths)
+        if relaunch is agree and (noted is None or noted.instance_id != head.instance_id):
+            # It may be another person's, of the same name: all that is known of it is its tags.
+            return None, "since this machine does not know it: without -y you are asked"
+        return relaunch, ""
 
     def _end(self, head: Instance, machines: Machines) -> None:
         with step(self._on_step, "end the old head") as progress:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from raytui.config.launched import recall
 from raytui.launcher.head_place import head_place, noted_place
+from raytui.launcher.options import agree
 from raytui.model.step import Step, StepStatus
 from raytui.provisioning.deciding import Restarts
 from tests.aws.bootstrapping import MINIMAL
@@ -196,6 +197,21 @@ def test_where_nobody_is_asked_it_stays_and_that_is_said(
     laptop.up(laptop.cluster(OTHER), **options)
     assert laptop.heads() == [head]
     assert "left as it is" in laptop.steps["compare the head with the file"].detail
+
+
+def test_a_head_that_this_machine_does_not_know_is_not_ended_unasked(
+    laptop: Laptop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    laptop.up()
+    (head,) = laptop.heads()
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("XDG_STATE_HOME", str(tmp_path / "elsewhere"))
+        other = Laptop(laptop.ec2, laptop.aws)
+        other.up(other.cluster(OTHER), relaunch=agree)
+        assert other.heads() == [head]
+        assert "without -y" in other.steps["compare the head with the file"].detail
+    laptop.up(laptop.cluster(OTHER), relaunch=agree)
+    assert head not in laptop.heads()
 
 
 def test_a_head_of_rays_is_not_ended_for_its_hash_which_is_of_another_file(laptop: Laptop):

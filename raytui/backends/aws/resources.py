@@ -108,7 +108,7 @@ def types_of_cluster(
 
 
 def are_told(spec: ClusterSpec, types: Mapping[str, InstanceType]) -> bool:
-    """Whether these are EC2's own words on the cluster's types: the catalog has many others, too."""
+    """Whether these are EC2's own words on the cluster's types: the catalog has others, too."""
     return types.keys() == {
         name for one in spec.node_types.values() for name in instance_types_of(one)
     }

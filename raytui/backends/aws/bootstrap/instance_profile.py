@@ -17,6 +17,8 @@ NAME = "ray-autoscaler-v1"
 POLICY = "raytui"
 _NONE = "NoSuchEntity"
 
+_EC2 = ("ec2.amazonaws.com", "ec2.amazonaws.com.cn")
+"""The service's name, everywhere else and in China."""
 _INSTANCES = "arn:*:ec2:*:*:instance/*"
 _LOOKS = [
     "ec2:DescribeImages",
@@ -78,7 +80,7 @@ def policy(role_arn: str) -> dict[str, Any]:
                 "HandOnItsRole",
                 ["iam:PassRole"],
                 Resource=role_arn,
-                Condition={"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}},
+                Condition={"StringEquals": {"iam:PassedToService": list(_EC2)}},
             ),
             _allowed(
                 "FirstSpotOfTheAccount",
