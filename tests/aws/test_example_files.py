@@ -111,7 +111,10 @@ def _security_groups(written: dict[str, Any], asked: dict[str, Any]) -> dict[str
 
 
 NOTED = {
-    "cloudwatch": ["provider.cloudwatch is not done: start the agent with setup_commands"],
+    "cloudwatch": [
+        "provider.cloudwatch is not done: start the agent with setup_commands",
+        "ray.worker.default: the head's role ray-autoscaler-v1 may not hand on the role of",
+    ],
 }
 
 

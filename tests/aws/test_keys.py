@@ -69,6 +69,24 @@ def test_what_stands_elsewhere_and_is_not_heeded_is_named_too() -> None:
     ]
 
 
+def test_what_ends_badly_later_is_told_too() -> None:
+    on_spot = MINIMAL.replace("{InstanceType: m5.large}", "{InstanceType: m5.large, MARKET}", 1)
+    (note,) = notes(on_spot.replace("MARKET", "InstanceMarketOptions: {MarketType: spot}"))
+    assert note.startswith("ray.head.default: nobody heeds the notice that a head on spot")
+    own = MINIMAL.replace("{MarketType: spot}", "{MarketType: spot}\n      IamInstanceProfile: {P}")
+    (note,) = notes(own.replace("P}", "Name: jobs}"))
+    assert note.startswith("ray.worker.default: the head's role ray-autoscaler-v1 may not hand on")
+    assert note.endswith("the instance profile jobs: allow it iam:PassRole for that")
+    # A head with a profile of its own has what its owner allows.
+    assert not notes(
+        own.replace("P}", "Name: jobs}").replace(
+            "{InstanceType: m5.large}",
+            "{InstanceType: m5.large, IamInstanceProfile: {Name: own}}",
+            1,
+        )
+    )
+
+
 # Where it is told.
 
 

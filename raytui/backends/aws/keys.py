@@ -1,7 +1,7 @@
 """Keys of a cluster file that are good for Ray and mean nothing to a cluster on EC2 here.
 
 `node_config` is read by EC2's own words (run_words.py). What a person wrote and nobody heeds is
-told, each with what to do instead.
+told, each with what to do instead, and what only ends badly later.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from raytui.backends.aws.bootstrap.instance_profile import NAME as PROFILE
 from raytui.backends.aws.choices import PERSISTENT
-from raytui.model.spec import ClusterSpec
+from raytui.model.spec import ClusterSpec, Market
 
 _HEEDED = frozenset(
     {
@@ -54,6 +55,21 @@ def unheeded(spec: ClusterSpec) -> Iterator[str]:
         yield "min_workers is not heeded, as by Ray: say it in available_node_types"
     for name, kind in spec.node_types.items():
         yield from _in_config(name, kind.node_config)
+    head = spec.head
+    if any(way.market is Market.SPOT for way in head.offerings):
+        yield (
+            f"{head.name}: nobody heeds the notice that a head on spot is taken back, and the "
+            "cluster ends with it: take it on demand"
+        )
+    if not head.node_config.get("IamInstanceProfile"):
+        for kind in spec.worker_types:
+            profile = kind.node_config.get("IamInstanceProfile")
+            if isinstance(profile, dict):
+                named = profile.get("Name") or profile.get("Arn")
+                yield (
+                    f"{kind.name}: the head's role {PROFILE} may not hand on the role of the "
+                    f"instance profile {named}: allow it iam:PassRole for that"
+                )
 
 
 def _in_config(name: str, config: dict[str, Any]) -> Iterator[str]:
