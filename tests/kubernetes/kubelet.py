@@ -51,6 +51,11 @@ class Kubelet:
         waits = {"waiting": {"reason": reason, "message": message}}
         self.tell(name, phase="Pending", containerStatuses=[_container(waits)])
 
+    def evict(self, name: str, message: str = "low on memory") -> None:
+        """The machine has no room left for it, and says so."""
+        self.bind(name)
+        self.tell(name, phase="Failed", reason="Evicted", message=message)
+
     def end(self, name: str) -> None:
         """A pod that was to be deleted has ended what it ran."""
         self._session.delete(f"{self._pods}/{name}", gracePeriodSeconds=0)

@@ -128,8 +128,7 @@ def test_evicted_pod_is_lost_with_kubernetes_words(
     world: World, kuberay: KubeRay, worker: str, kubelet: Kubelet
 ) -> None:
     kuberay.working.clear()
-    kubelet.bind(worker)
-    kubelet.tell(worker, phase="Failed", reason="Evicted", message="The node was low on memory.")
+    kubelet.evict(worker, "The node was low on memory.")
 
     found = _listed(world, worker)
 

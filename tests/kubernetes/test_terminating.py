@@ -153,8 +153,7 @@ def test_pod_in_the_place_of_another_stays_when_ray_runs_on_it(
     (dead,) = _up(world, 1)
     provider = world.provider()
     provider.list_instances()
-    kubelet.bind(dead)
-    kubelet.tell(dead, phase="Failed", reason="Evicted", message="low on memory")
+    kubelet.evict(dead)
     (new,) = until(lambda: [name for name in world.workers() if name != dead], "another one")
     kubelet.run(new)
     until(lambda: world.workers() == [new], "the dead one is gone")
@@ -171,8 +170,7 @@ def test_pod_of_a_request_does_not_go_in_place_of_another(
     (dead,) = _up(world, 1)
     provider = world.provider()
     provider.list_instances()
-    kubelet.bind(dead)
-    kubelet.tell(dead, phase="Failed", reason="Evicted", message="low on memory")
+    kubelet.evict(dead)
     (wanted,) = provider.launch(wish("r1", 1))
 
     provider.terminate([dead])
@@ -225,8 +223,7 @@ def test_termination_waits_for_kuberay_to_clear_away_what_has_ended(
 ) -> None:
     (dead,) = _up(world, 1)
     kuberay.working.clear()
-    kubelet.bind(dead)
-    kubelet.tell(dead, phase="Failed", reason="Evicted", message="low on memory")
+    kubelet.evict(dead)
 
     with pytest.raises(TransientError, match=f"has not deleted yet: {dead}"):
         world.provider(patience=SHORT).terminate([dead])
