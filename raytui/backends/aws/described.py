@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -17,6 +17,7 @@ from raytui.model.state import Instance
 RUNNING = "running"
 ALIVE = ("pending", RUNNING)
 STOPPED = "stopped"
+STOPS = ("stopping", STOPPED)
 GOING = ("shutting-down", "stopping")
 LISTED = (*ALIVE, *GOING, "terminated")
 """States that a listing asks for; `terminated` for an hour, to tell why an instance is gone."""
@@ -73,7 +74,7 @@ def described(found: Mapping[str, Any], *, private: bool) -> Described:
             is_head=written.get(tags.KIND) == tags.HEAD,
             zone=str(found.get("Placement", {}).get("AvailabilityZone", "")),
             instance_type=str(found.get("InstanceType", "")),
-            market=Market.SPOT if found.get("InstanceLifecycle") == "spot" else Market.ON_DEMAND,
+            market=market_of(found),
             ip=str(found.get(address) or ""),
             launched_at=launched_at,
             status_since=launched_at,
@@ -85,7 +86,12 @@ def described(found: Mapping[str, Any], *, private: bool) -> Described:
 def describe(
     session: AwsSession, filters: Sequence[Mapping[str, Any]], *, private: bool
 ) -> list[Described]:
-    """The instances that pass all filters: one call for each thousand."""
+    """The instances that pass all filters, as `entries` has them."""
+    return [described(one, private=private) for one in entries(session, filters)]
+
+
+def entries(session: AwsSession, filters: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """EC2's own words on each instance that passes all filters: one call for each thousand."""
     reservations = session.pages(
         "ec2",
         "describe_instances",
@@ -93,7 +99,13 @@ def describe(
         Filters=list(filters),
         PaginationConfig={"PageSize": AT_ONCE},
     )
-    return [described(i, private=private) for r in reservations for i in r["Instances"]]
+    for reservation in reservations:
+        yield from reservation["Instances"]
+
+
+def market_of(found: Mapping[str, Any]) -> Market:
+    """The market on which an instance was bought."""
+    return Market.SPOT if found.get("InstanceLifecycle") == "spot" else Market.ON_DEMAND
 
 
 def by_ids(names: Sequence[str]) -> list[dict[str, Any]]:

@@ -18,12 +18,11 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from operator import is_
-from typing import Generic, TypeVar
 
 from msgspec.structs import replace
 
 from raytui.backends.aws.described import ALIVE, RUNNING, Described, ec2_id
+from raytui.backends.aws.newest_result import NewestResult
 from raytui.backends.base import ProviderError
 from raytui.backends.tags import RAY_STARTED
 from raytui.model.lifecycle import InstanceStatus
@@ -89,8 +88,8 @@ class Listing:
         """What was alive in an answer or given: should it be gone, EC2's reason is of interest."""
         self._ended: dict[str, float] = {}
         """What was told to end, and when; EC2 may go on listing it as running for a while."""
-        self._known = _Memo[dict[str, Described]]()
-        self._shown = _Memo[tuple[Instance, ...]]()
+        self._known = NewestResult[dict[str, Described]]()
+        self._shown = NewestResult[tuple[Instance, ...]]()
 
     def instances(self) -> tuple[Instance, ...]:
         """All that are not gone; the same object while nothing has changed.
@@ -242,24 +241,6 @@ class Listing:
         if one.died and name in self._alive:
             return replace(instance, status=InstanceStatus.LOST, detail=one.died)
         return None if one.state == "terminated" else instance
-
-
-_T = TypeVar("_T")
-
-
-class _Memo(Generic[_T]):
-    """The newest result, as long as it was made from the very same objects."""
-
-    def __init__(self) -> None:
-        self._made_from: tuple[object, ...] = ()
-        self._result: _T | None = None
-
-    def of(self, made_from: tuple[object, ...], make: Callable[[], _T]) -> _T:
-        same = len(made_from) == len(self._made_from) and all(map(is_, made_from, self._made_from))
-        if not same or self._result is None:
-            self._result = make()
-            self._made_from = made_from
-        return self._result
 
 
 def _states(told: Mapping[str, Described]) -> dict[str, str]:

@@ -25,6 +25,7 @@ from raytui.backends.aws.ending import end
 from raytui.backends.aws.journal import Journal
 from raytui.backends.aws.launching import Launching, keeps_stopped
 from raytui.backends.aws.listing import Listing, as_given
+from raytui.backends.aws.newest_result import NewestResult
 from raytui.backends.aws.price_watch import PriceWatch
 from raytui.backends.aws.quota_check import QuotaCheck
 from raytui.backends.aws.session import AwsSession
@@ -100,8 +101,7 @@ class Ec2Machines:
         self._runners: dict[str, CommandRunner] = {}
         self._offered: dict[str, tuple[object, tuple[Offering, ...]]] = {}
         """By node type: what its offerings were made from, and they."""
-        self._priced: tuple[tuple[object, ...], list[Instance]] = ((), [])
-        """What the newest listing was made from, and it."""
+        self._priced = NewestResult[list[Instance]]()
 
     # The life of it.
 
@@ -126,13 +126,7 @@ class Ec2Machines:
         """
         listed = self._listing.instances()
         made_from = (listed, self._spec, self._prices.newest)
-        with self._lock:
-            before, priced = self._priced
-        if not all(old is new for old, new in zip(before, made_from, strict=False)) or not before:
-            priced = [self._with_price(instance) for instance in listed]
-            with self._lock:
-                self._priced = (made_from, priced)
-        return list(priced)
+        return list(self._priced.of(made_from, lambda: [self._with_price(one) for one in listed]))
 
     def launch(self, request: LaunchRequest) -> list[Instance]:
         """See NodeProvider. Tries each way to buy that the request allows, the cheapest first.

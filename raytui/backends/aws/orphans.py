@@ -12,13 +12,12 @@ from msgspec.structs import replace
 
 from raytui.backends.aws import tags
 from raytui.backends.aws.choices import PriceOf
-from raytui.backends.aws.described import ALIVE, AT_ONCE, STOPPED, batched
+from raytui.backends.aws.described import ALIVE, STOPS, batched, entries, market_of
 from raytui.backends.aws.session import AwsSession
 from raytui.backends.base import ProviderError
 from raytui.model.plan import FailureKind
 from raytui.model.spec import Market
 
-_STOPS = ("stopping", STOPPED)
 _UNATTACHED = "available"
 
 
@@ -108,17 +107,10 @@ def look(aws: AwsSession, known_heads: Collection[str] = ()) -> Seen:
     `known_heads` are heads that somebody goes by: where a cluster has several, such a one is right.
     """
     tagged = [{"Name": "tag-key", "Values": [tags.CLUSTER]}]
-    states = tags.filters(instance_state_name=(*ALIVE, *_STOPS))
-    reservations = aws.pages(
-        "ec2",
-        "describe_instances",
-        "Reservations",
-        Filters=[*tagged, *states],
-        PaginationConfig={"PageSize": AT_ONCE},
-    )
+    states = tags.filters(instance_state_name=(*ALIVE, *STOPS))
+    instances = list(entries(aws, [*tagged, *states]))
     loose = tags.filters(status=[_UNATTACHED])
     volumes = aws.pages("ec2", "describe_volumes", "Volumes", Filters=[*tagged, *loose])
-    instances = [one for r in reservations for one in r["Instances"]]
     orphans = [
         *_orphaned(instances, aws.region, known_heads),
         *(_volume(one, aws.region) for one in volumes),
@@ -194,7 +186,7 @@ def _instance(one: Mapping[str, Any], region: str, why: Why) -> Orphan:
         state=_state(one),
         since=one["LaunchTime"].timestamp(),
         node_type=written.get(tags.TYPE, ""),
-        market=Market.SPOT if one.get("InstanceLifecycle") == "spot" else Market.ON_DEMAND,
+        market=market_of(one),
     )
 
 

@@ -19,7 +19,7 @@ from msgspec import Struct
 from raytui.backends.aws import tags
 from raytui.backends.aws.buckets import bucket_of
 from raytui.backends.aws.catalog import InstanceType, load
-from raytui.backends.aws.described import ALIVE, AT_ONCE
+from raytui.backends.aws.described import ALIVE, entries, market_of
 from raytui.backends.aws.session import AwsSession
 from raytui.backends.base import ProviderError
 from raytui.config.durable import write_durably
@@ -147,14 +147,7 @@ def used_by_others(
 
     Raises ProviderError.
     """
-    reservations = aws.pages(
-        "ec2",
-        "describe_instances",
-        "Reservations",
-        Filters=tags.filters(instance_state_name=ALIVE),
-        PaginationConfig={"PageSize": AT_ONCE},
-    )
-    return counted((one for r in reservations for one in r["Instances"]), cluster, types)
+    return counted(entries(aws, tags.filters(instance_state_name=ALIVE)), cluster, types)
 
 
 def counted(
@@ -166,9 +159,8 @@ def counted(
         lifecycle = str(one.get("InstanceLifecycle") or "")
         apart = lifecycle in _APART or (one.get("Placement") or {}).get("Tenancy") in _APART
         if not apart and tags.read(one.get("Tags")).get(tags.CLUSTER) != cluster:
-            market = Market.SPOT if lifecycle == "spot" else Market.ON_DEMAND
             kind = str(one["InstanceType"])
-            used[bucket_of(kind), market] += _vcpus_of(one, types.get(kind))
+            used[bucket_of(kind), market_of(one)] += _vcpus_of(one, types.get(kind))
     return used
 
 

@@ -15,7 +15,7 @@ from raytui.backends.aws import tags
 from raytui.backends.aws.bootstrap.instance_profile import NAME as PROFILE
 from raytui.backends.aws.bootstrap.instance_profile import POLICY
 from raytui.backends.aws.bootstrap.key_pair import file_of
-from raytui.backends.aws.described import batched
+from raytui.backends.aws.described import ALIVE, STOPS, batched, entries
 from raytui.backends.aws.errors import code_of
 from raytui.backends.aws.session import AwsSession
 from raytui.backends.base import AuthError, ConfigError, ProviderError
@@ -26,8 +26,7 @@ LETS_GO_WITHIN_S = 180.0
 """How long instances that end may keep their network interfaces."""
 
 _LOOK_EVERY_S = 3.0
-_STOPPED = ("stopping", "stopped")
-_THERE = ("pending", "running", *_STOPPED)
+_THERE = (*ALIVE, *STOPS)
 _REGIONS_AT_ONCE = 8
 _TOLD = 3
 _NOT_OURS = "raytui has not made it"
@@ -66,7 +65,7 @@ def _used_by(instances: Iterable[Mapping[str, Any]]) -> str:
     """Who uses something, by cluster; empty when nobody does."""
     found = list(instances)
     clusters = Counter(tags.read(one.get("Tags")).get(tags.CLUSTER, "") for one in found)
-    stopped = sum(one["State"]["Name"] in _STOPPED for one in found)
+    stopped = sum(one["State"]["Name"] in STOPS for one in found)
     names = [
         f"{count_text(count, 'instance')} of {f'cluster {name}' if name else 'no cluster'}"
         for name, count in sorted(clusters.items())
@@ -79,8 +78,7 @@ def _used_by(instances: Iterable[Mapping[str, Any]]) -> str:
 def _instances(aws: AwsSession, **filters: Iterable[str]) -> Iterator[dict[str, Any]]:
     """The instances that are not gone and pass."""
     wanted = tags.filters(instance_state_name=_THERE, **filters)
-    for reservation in aws.pages("ec2", "describe_instances", "Reservations", Filters=wanted):
-        yield from reservation["Instances"]
+    return entries(aws, wanted)
 
 
 # Instances that wait for the next `up`; it would not get them going without the rest.
@@ -90,7 +88,7 @@ def _stopped_instances(cluster: str, aws: AwsSession) -> Iterator[MadePart]:
     names = [
         str(one["InstanceId"])
         for one in _instances(aws, **{f"tag:{tags.CLUSTER}": [cluster]})
-        if one["State"]["Name"] in _STOPPED
+        if one["State"]["Name"] in STOPS
     ]
     if names:
         told = ", ".join(names[:_TOLD]) + (", …" if len(names) > _TOLD else "")
