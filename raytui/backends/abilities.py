@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 
 from raytui.backends.base import NodeProvider
 from raytui.model.spec import ClusterSpec
+from raytui.model.state import Instance
 from raytui.model.step import Step
 
 
@@ -72,6 +73,15 @@ class KeepsItsListing(Protocol):
 
 
 @runtime_checkable
+class OwnsItsInstances(Protocol):
+    """A provider whose instances somebody else may make, too, and that are ours all the same."""
+
+    def is_ours(self, instance: Instance) -> bool:
+        """Whether an instance that no launch brought is a node of this cluster: it is taken in."""
+        ...
+
+
+@runtime_checkable
 class SetsUpNodes(Protocol):
     """What a provider can tell besides when it sets its machines up."""
 
@@ -112,3 +122,8 @@ def look_again(provider: NodeProvider, *, at_once: bool = False) -> None:
     """Have a provider that keeps its listing ask for a new one soon, or with the next listing."""
     if isinstance(provider, KeepsItsListing):
         provider.look_again(at_once=at_once)
+
+
+def is_ours(provider: NodeProvider, instance: Instance) -> bool:
+    """Whether an instance that no launch brought is a node of the cluster, whoever made it."""
+    return isinstance(provider, OwnsItsInstances) and provider.is_ours(instance)

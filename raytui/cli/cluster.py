@@ -36,7 +36,7 @@ cluster_option: Callable[[F], F] = click.option(
 
 def target_of(cluster: str | None) -> str:
     """What the user named, or the default."""
-    from raytui.config.target import default_target
+    from raytui.provisioning.target import default_target
 
     return cluster or default_target()
 
@@ -54,7 +54,7 @@ def meant(cluster: str | None) -> Meant:
     """The cluster as it was launched, or as its file says; raises as `cluster_of`."""
     from raytui.config.launched import recall
     from raytui.config.locations import ClusterPaths
-    from raytui.config.target import cluster_of, name_of
+    from raytui.provisioning.target import cluster_of, name_of
 
     target = target_of(cluster)
     paths = ClusterPaths(name_of(target))
@@ -67,8 +67,8 @@ def meant_elsewhere(cluster: str | None) -> Meant | None:
 
     None also for a name of which only a log or a ledger is left here.
     """
-    from raytui.config.target import UnknownClusterError
     from raytui.launcher.reach import is_remote
+    from raytui.provisioning.target import UnknownClusterError
 
     try:
         found = meant(cluster)

@@ -54,7 +54,7 @@ def start(file: str, watch_only: bool, as_json: bool) -> None:
     with printer(as_json) as on_step:
         start_daemon_anew(
             spec,
-            ClusterPaths(spec.cluster_name),
+            ClusterPaths(spec.state_name),
             on_step,
             watch_only=watch_only,
         )
@@ -69,8 +69,8 @@ def keep(cluster: str, log_only: bool) -> int:
     It ends when the autoscaler is stopped in order, or by SIGTERM.
     """
     from raytui.config.locations import ClusterPaths
-    from raytui.config.target import name_of
     from raytui.launcher import keeper
+    from raytui.provisioning.target import name_of
 
     return keeper.keep(cluster, ClusterPaths(name_of(cluster)).make())
 
@@ -85,8 +85,8 @@ def follow_setup(cluster: str | None, as_json: bool) -> None:
     """
     from raytui.cli.steps import printer
     from raytui.config.locations import ClusterPaths
-    from raytui.config.target import name_of
     from raytui.launcher.first_nodes import SET_UP_WAIT_S, wait_for_first_nodes
+    from raytui.provisioning.target import name_of
 
     paths = ClusterPaths(name_of(target_of(cluster)))
     with printer(as_json) as on_step:
@@ -103,7 +103,7 @@ def connect(stdio: bool, cluster: str | None) -> None:
     """
     from raytui.cli.bridge import bridge
     from raytui.config.locations import ClusterPaths
-    from raytui.config.target import name_of
+    from raytui.provisioning.target import name_of
 
     bridge(ClusterPaths(name_of(target_of(cluster))).socket)
 
@@ -138,7 +138,7 @@ def status(cluster: str | None, as_json: bool) -> int:
     from raytui.cli import daemon_status as told
     from raytui.cli.on_head import run_on_head
     from raytui.config.locations import ClusterPaths
-    from raytui.config.target import name_of
+    from raytui.provisioning.target import name_of
 
     there = meant_elsewhere(cluster)
     if there is not None:

@@ -33,9 +33,9 @@ def as_failure(error: Exception) -> CommandFailed | None:
     from raytui.backends.ssh.errors import SshError, SyncError
     from raytui.client.base import ClientError, ReadOnlyError
     from raytui.config.problems import ConfigErrors
-    from raytui.config.target import UnknownClusterError
     from raytui.launcher.head_place import HeadNotFoundError
     from raytui.model.step import LaunchError
+    from raytui.provisioning.target import UnknownClusterError
     from raytui.ray.base import RayError
 
     codes: tuple[tuple[type[Exception] | tuple[type[Exception], ...], ExitCode], ...] = (

@@ -36,7 +36,7 @@ def rsync_up(cluster: str, source: str | None, target: str | None, all_nodes: bo
     rsync's rules: a `/` at the end of SOURCE means what is in it, and `rsync_exclude` and
     `rsync_filter` of the cluster file count. In docker mode TARGET is in the container.
     """
-    from raytui.config.target import cluster_of
+    from raytui.provisioning.target import cluster_of
 
     if (source is None) != (target is None):
         raise click.UsageError("either SOURCE and TARGET, or neither")

@@ -127,9 +127,9 @@ def down(
     from raytui.cli.steps import printer
     from raytui.config.launched import recall
     from raytui.config.locations import ClusterPaths
-    from raytui.config.target import cluster_of, name_of
     from raytui.launcher import down as take_down
     from raytui.launcher.options import DownOptions
+    from raytui.provisioning.target import cluster_of, name_of
 
     target = target_of(cluster)
     if target.startswith("~"):
@@ -167,8 +167,8 @@ def trust(cluster: str | None, yes: bool) -> None:
     from raytui.cli.failures import CommandFailed
     from raytui.cli.steps import printer
     from raytui.config.locations import ClusterPaths
-    from raytui.config.target import cluster_of
     from raytui.launcher.worker_keys import trust_workers
+    from raytui.provisioning.target import cluster_of
 
     spec = cluster_of(target_of(cluster))
     asks = not yes and sys.stdin.isatty()
@@ -177,7 +177,7 @@ def trust(cluster: str | None, yes: bool) -> None:
     with printer() as on_step:
         trust_workers(
             spec,
-            ClusterPaths(spec.cluster_name),
+            ClusterPaths(spec.state_name),
             on_step,
             _asked(on_step) if asks else _told(on_step),
         )
@@ -191,7 +191,7 @@ def _forget(spec: ClusterSpec) -> None:
 
     if not is_remote(spec):
         raise click.UsageError("--forget is for clusters on other machines")
-    paths = ClusterPaths(spec.cluster_name)
+    paths = ClusterPaths(spec.state_name)
     forget(paths)
     forget_head(paths)
     click.echo(f"{spec.cluster_name} is forgotten here; nothing was taken down", err=True)
@@ -203,7 +203,7 @@ def _forget(spec: ClusterSpec) -> None:
 
 def _spec(target: str, instead: dict[str, Any]) -> ClusterSpec:
     from raytui.config.cluster import load_cluster
-    from raytui.config.target import cluster_of
+    from raytui.provisioning.target import cluster_of
 
     spec = cluster_of(target)
     if not instead:

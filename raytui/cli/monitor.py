@@ -41,7 +41,7 @@ def monitor(cluster: str | None, lines: int, follow: bool, as_json: bool, until_
 def _lines(cluster: str | None, lines: int, follow: bool, until_eof: bool) -> Iterator[str]:
     from raytui.cli.log_lines import last_lines, new_lines
     from raytui.config.locations import ClusterPaths
-    from raytui.config.target import name_of
+    from raytui.provisioning.target import name_of
 
     found = meant_elsewhere(cluster)
     if found is not None:

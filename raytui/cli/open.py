@@ -47,8 +47,8 @@ def _show(target: str, *, read_only: bool, theme: str | None, mouse: bool) -> in
     from raytui.app import RaytuiApp
     from raytui.cli.launching import LaunchHere
     from raytui.client.reached import client_for
-    from raytui.config.target import cluster_of
     from raytui.launcher import up
+    from raytui.provisioning.target import cluster_of
 
     spec, paths, _ = meant(target)
     if running(spec, paths):

@@ -48,8 +48,8 @@ def plan(
     JSON, `-` for stdin; then neither Ray nor a cluster is needed. docs/plan.md tells more.
     """
     from raytui.autoscaler.planning.planner import plan as plan_for
-    from raytui.config.target import cluster_of
     from raytui.provisioning.registry import unheeded
+    from raytui.provisioning.target import cluster_of
 
     if cluster and config:
         raise click.UsageError("name the cluster once: CLUSTER or --config CLUSTER")
@@ -88,7 +88,7 @@ def _plan_there(
 ) -> int:
     """Of a cluster elsewhere the head knows more: its state, and what its machines have."""
     from raytui.cli.on_head import run_on_head
-    from raytui.config.target import cluster_of
+    from raytui.provisioning.target import cluster_of
 
     name = found.spec.cluster_name
     if found.launched and cluster_of(target) != found.spec:
@@ -139,7 +139,7 @@ def _live(target: str, spec: ClusterSpec, now: float) -> tuple[ClusterSpec, Clus
     from raytui.config.locations import ClusterPaths
     from raytui.ray.base import RayError
 
-    paths = ClusterPaths(spec.cluster_name)
+    paths = ClusterPaths(spec.state_name)
     launched = recall(paths)
     if launched is None:
         raise unreachable(f"{spec.cluster_name} is not running; start it: raytui up {target}")

@@ -31,7 +31,7 @@ def up(spec: ClusterSpec, on_step: StepSink = _unseen, options: UpOptions | None
     from raytui.launcher.up_there import up_there
 
     bring_up = up_there if is_remote(spec) else up_here
-    bring_up(spec, ClusterPaths(spec.cluster_name), on_step, options or UpOptions())
+    bring_up(spec, ClusterPaths(spec.state_name), on_step, options or UpOptions())
 
 
 def down(
@@ -49,7 +49,7 @@ def down(
     from raytui.launcher.reach import is_remote
     from raytui.provisioning.registry import cloud_for
 
-    paths, options = ClusterPaths(spec.cluster_name), options or DownOptions()
+    paths, options = ClusterPaths(spec.state_name), options or DownOptions()
     cloud = cloud_for(spec) if is_remote(spec) else None
     if options.shared_parts and cloud is None:
         raise LaunchError(

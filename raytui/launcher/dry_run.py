@@ -63,7 +63,7 @@ def what_up_would_do(spec: ClusterSpec, options: UpOptions) -> Iterator[str]:
         yield f"head: {spec.head_node_type}, on this machine"
         yield from _workers(spec)
         return
-    paths = ClusterPaths(spec.cluster_name)
+    paths = ClusterPaths(spec.state_name)
     cloud = cloud_for(spec)
     try:
         if cloud:

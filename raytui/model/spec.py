@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from enum import StrEnum
 from typing import Any
 
@@ -188,6 +190,20 @@ class ClusterSpec(Struct, frozen=True):
     code."""
 
     @property
+    def state_name(self) -> str:
+        """What its files are kept under: its name, unless others may have the same one.
+
+        On Kubernetes `NAMESPACE.NAME`, and from outside the context before it: no namespace has a
+        dot.
+        """
+        if self.provider.type != "kuberay":
+            return self.cluster_name
+        options = self.provider.options
+        name = f"{options.get('namespace') or 'default'}.{self.cluster_name}"
+        context = str(options.get("context") or "")
+        return f"{_file_name(context)}.{name}" if context else name
+
+    @property
     def head(self) -> NodeType:
         """The node type of the head, as it holds for the head."""
         return self.head_itself or self.node_types[self.head_node_type]
@@ -203,3 +219,9 @@ class ClusterSpec(Struct, frozen=True):
         """Seconds a node of this type may idle before it is removed; the type's own value wins."""
         own = self.node_types[node_type].idle_timeout_s if node_type in self.node_types else None
         return self.idle_timeout_s if own is None else own
+
+
+def _file_name(text: str) -> str:
+    """A text as part of a file name: what is unusual in one becomes `-`, and a digest says what."""
+    usual = re.sub(r"[^A-Za-z0-9_-]", "-", text)
+    return usual if usual == text else f"{usual}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"

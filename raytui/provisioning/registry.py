@@ -8,8 +8,6 @@ from raytui.backends.cloud import Cloud
 from raytui.config.locations import ClusterPaths
 from raytui.model.spec import ClusterSpec
 
-_PLANNED = ("kuberay",)
-
 
 def unheeded(spec: ClusterSpec) -> list[str]:
     """What the cluster file says and nobody here heeds, each in a sentence with what to do."""
@@ -25,7 +23,7 @@ def completed_offline(spec: ClusterSpec, now: float) -> ClusterSpec:
     if spec.provider.type == "aws":
         from raytui.backends.aws.offline import completed
 
-        return completed(spec, ClusterPaths(spec.cluster_name).dir, now)
+        return completed(spec, ClusterPaths(spec.state_name).dir, now)
     return spec
 
 
@@ -56,9 +54,8 @@ def machines_for(spec: ClusterSpec, paths: ClusterPaths) -> Machines:
 
         session = AwsSession(spec.provider.options)
         return Ec2Machines(spec, paths, session, launch_hash_of)
-    later = " yet" if kind in _PLANNED else ""
     raise ConfigError(
-        f"raytui {spec.cluster_name}: provider type {kind} cannot be launched{later}; aws, local "
+        f"raytui {spec.cluster_name}: provider type {kind} cannot be launched; aws, local "
         "(hosts reached by SSH) and fake_multinode (real Ray nodes on this machine) can"
     )
 
@@ -73,6 +70,12 @@ def provider_for(spec: ClusterSpec, paths: ClusterPaths) -> HeadProvider:
         from raytui.backends.local import LocalProvider
 
         return LocalProvider(spec, paths)
+    if spec.provider.type == "kuberay":
+        from raytui.backends.kubernetes.named import access_of
+        from raytui.backends.kubernetes.provider import KubeRayProvider
+        from raytui.backends.kubernetes.session import KubeSession
+
+        return KubeRayProvider(spec, paths, KubeSession(access_of(spec)))
     machines = machines_for(spec, paths)
     if not spec.on_head:
         raise ConfigError(

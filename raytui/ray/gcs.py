@@ -45,14 +45,21 @@ T = TypeVar("T")
 
 
 class GcsRay:
-    """Implements RayCluster for the GCS at `gcs_address`. Calls may come from several threads.
+    """Implements RayCluster for the GCS of one cluster. Calls may come from several threads.
 
     Nothing is connected before the first call. A call that fails lets go of the connection, and
     the next one makes it anew, so a restarted head is found again without anybody's help.
     """
 
-    def __init__(self, gcs_address: str, clock: Callable[[], float] = time.time) -> None:
-        self._address = gcs_address
+    def __init__(
+        self, address: str | Callable[[], str], clock: Callable[[], float] = time.time
+    ) -> None:
+        """`address` is `ip:port`, or who tells it at each connection, since heads may move.
+
+        What is told may be empty while there is no head.
+        """
+        self._where = address if callable(address) else lambda: address
+        self._address = self._where()
         self._clock = clock
         self._client: Any = None
         self._opening: Future[Any] | None = None
@@ -260,6 +267,9 @@ class GcsRay:
         with self._connecting:
             if self._client is None:
                 if self._opening is None:
+                    self._address = self._where()
+                    if not self._address:
+                        raise RayError("there is no head: nothing says where its GCS is")
                     self._probe()
                     self._opening = _in_background(self._new_client)
                 try:

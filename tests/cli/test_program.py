@@ -141,7 +141,7 @@ def test_a_provider_without_a_backend_is_one_sentence(tmp_path: Path):
     )
     done = raytui("up", str(file))
     assert done.returncode == ExitCode.FAILED
-    assert "provider type gcp cannot be launched yet" in done.stderr
+    assert "provider type gcp cannot be launched" in done.stderr
     assert not (ClusterPaths("far").dir / "launched.json").exists()
 
 

@@ -14,11 +14,11 @@ from raytui.backends.base import ProviderError
 from raytui.config.launched import recall, remember
 from raytui.config.locations import ClusterPaths
 from raytui.config.problems import ConfigErrors
-from raytui.config.target import UnknownClusterError, cluster_of
 from raytui.model.command import Ack
 from raytui.model.snapshot import Level
 from raytui.model.spec import ClusterSpec
 from raytui.model.text import count_text, first_line
+from raytui.provisioning.target import UnknownClusterError, cluster_of
 
 
 def _as_it_is(spec: ClusterSpec) -> ClusterSpec:

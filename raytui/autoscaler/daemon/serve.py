@@ -14,10 +14,10 @@ from raytui.autoscaler.metrics.monitor import Monitor
 from raytui.backends.abilities import HeadProvider, WorksInBackground, filled, notices_of
 from raytui.config.launched import remember
 from raytui.config.locations import ClusterPaths
-from raytui.config.target import cluster_of
 from raytui.model.snapshot import ClusterInfo, Level
 from raytui.model.spec import ClusterSpec
 from raytui.provisioning.registry import provider_for
+from raytui.provisioning.target import cluster_of
 
 
 class NoHeadError(Exception):
@@ -31,7 +31,7 @@ def serve(target: str, *, on_stderr: bool = True) -> None:
     TooManyFailuresError, and the typed errors of provider, Ray and ledger when they cannot be used.
     """
     spec = cluster_of(target)
-    paths = ClusterPaths(spec.cluster_name).make()
+    paths = ClusterPaths(spec.state_name).make()
     provider = provider_for(spec, paths)
     if not provider.head_address():
         raise NoHeadError(

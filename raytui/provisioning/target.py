@@ -1,4 +1,7 @@
-"""Which cluster a person means by a word: a cluster file, or the name of a known cluster."""
+"""Which cluster a person means by a word: a file, the name of a known cluster, or an address.
+
+An address is of a RayCluster on Kubernetes (config/kube_address.py), where it is read.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import re
 from pathlib import Path
 
 from raytui.config.cluster import load_cluster
+from raytui.config.kube_address import is_address
 from raytui.config.launched import launched_clusters, recall
 from raytui.config.locations import ClusterPaths, packaged
 from raytui.model.spec import ClusterSpec
@@ -31,9 +35,15 @@ def default_target() -> str:
 def cluster_of(target: str) -> ClusterSpec:
     """The cluster that `target` means.
 
-    A path is read; a name is a launched cluster as it was launched, or a packaged example.
-    Raises ConfigErrors for a bad file and UnknownClusterError.
+    A path is read, be it a cluster file or a RayCluster manifest; a name is a launched cluster as
+    it was launched, or a packaged example; an address is asked for on Kubernetes. Raises
+    ConfigErrors for a bad file, UnknownClusterError, and ProviderError for what Kubernetes does
+    not tell.
     """
+    if is_address(target):
+        from raytui.backends.kubernetes.named import cluster_at
+
+        return cluster_at(target)
     if os.sep in target or target.endswith(_SUFFIXES) or Path(target).is_file():
         return load_cluster(target)
     if _NAME.fullmatch(target):
