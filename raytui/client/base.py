@@ -9,6 +9,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from raytui.model.command import Ack, Command, Impact
+from raytui.model.happening import Happening
 from raytui.model.plan import Decision
 from raytui.model.snapshot import Snapshot
 from raytui.model.step import Step
@@ -76,6 +77,13 @@ class ClusterClient(Protocol):
 
     async def log_tail(self, instance_id: str, lines: int = 200) -> list[str]:
         """The last lines of an instance's log (start-up output, or what its provider has)."""
+        ...
+
+    async def happenings(self, instance_id: str = "") -> Sequence[Happening]:
+        """What the provider's control plane said of an instance, or of the cluster; newest last.
+
+        Empty where there is none. Raises ClientError.
+        """
         ...
 
     async def setup_steps(self) -> Sequence[Step]:

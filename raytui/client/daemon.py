@@ -20,6 +20,7 @@ from raytui.client.transport import (
 )
 from raytui.model import wire
 from raytui.model.command import Ack, Command, Impact, Stop
+from raytui.model.happening import Happening
 from raytui.model.plan import Decision
 from raytui.model.snapshot import Snapshot
 from raytui.model.step import Step
@@ -130,6 +131,10 @@ class DaemonClient:
         """The last lines of an instance's log."""
         question = wire.LogTail(next(self._ids), instance_id, lines)
         return list((await self._ask(question, wire.LogIs)).lines)
+
+    async def happenings(self, instance_id: str = "") -> Sequence[Happening]:
+        """See ClusterClient."""
+        return ()
 
     async def setup_steps(self) -> Sequence[Step]:
         """How far the set-up of nodes is."""

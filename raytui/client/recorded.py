@@ -13,6 +13,7 @@ from msgspec import Struct
 from raytui.client.base import ClientError, Link, LinkState, ReadOnlyError
 from raytui.model import codec
 from raytui.model.command import Ack, Command, Impact
+from raytui.model.happening import Happening
 from raytui.model.plan import Decision
 from raytui.model.snapshot import Snapshot
 from raytui.model.step import Step
@@ -146,6 +147,10 @@ class RecordedClient:
         row = self._newest.row(instance_id) if self._newest is not None else None
         instance = row.member.instance if row is not None else None
         return instance.detail.splitlines()[-lines:] if instance is not None else []
+
+    async def happenings(self, instance_id: str = "") -> Sequence[Happening]:
+        """See ClusterClient."""
+        return ()
 
     async def setup_steps(self) -> Sequence[Step]:
         """The recorded steps."""

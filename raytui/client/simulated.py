@@ -11,6 +11,7 @@ from raytui.autoscaler.engine import Engine
 from raytui.autoscaler.simulation.showcase import showcase
 from raytui.client.base import Link, LinkState, ReadOnlyError
 from raytui.model.command import Ack, Command, Impact
+from raytui.model.happening import Happening
 from raytui.model.plan import Decision
 from raytui.model.snapshot import Snapshot
 from raytui.model.step import Step
@@ -79,6 +80,10 @@ class SimulatedClient:
     async def log_tail(self, instance_id: str, lines: int = 200) -> list[str]:
         """See ClusterClient."""
         return ["a simulated node writes no log"]
+
+    async def happenings(self, instance_id: str = "") -> Sequence[Happening]:
+        """See ClusterClient."""
+        return ()
 
     async def setup_steps(self) -> Sequence[Step]:
         """See ClusterClient."""
