@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from raytui.backends.kubernetes.marks import CREATED_BY, TEMPLATE_HASH
 from raytui.backends.kubernetes.session import Json
 from raytui.model.lifecycle import InstanceStatus
 from raytui.model.state import Instance
@@ -35,6 +36,15 @@ class Pod(Struct, frozen=True):
     """Its containers have, for good; KubeRay deletes it and makes another one."""
     replica: str
     instance: Instance
+    namespace: str = ""
+    cluster: str = ""
+    uid: str = ""
+    created_by: str = ""
+    """`marks.KUBERAY`, `marks.OPERATOR`, or what else its label says."""
+    template_hash: str = ""
+    """Of what its group said when raytui's operator made it."""
+    is_ready: bool = False
+    """Its readiness probes say so."""
 
     @property
     def is_there(self) -> bool:
@@ -77,7 +87,18 @@ def pod_of(resource: Mapping[str, Any]) -> Pod:
         has_ended=has_ended,
         replica=labels.get(REPLICA, ""),
         instance=instance,
+        namespace=meta.get("namespace", ""),
+        cluster=labels.get(CLUSTER, ""),
+        uid=meta.get("uid", ""),
+        created_by=labels.get(CREATED_BY, ""),
+        template_hash=(meta.get("annotations") or {}).get(TEMPLATE_HASH, ""),
+        is_ready=not is_leaving and _is_ready(status),
     )
+
+
+def _is_ready(status: Mapping[str, Any]) -> bool:
+    conditions = status.get("conditions") or ()
+    return any(one.get("type") == "Ready" and one.get("status") == "True" for one in conditions)
 
 
 def unix_seconds(text: str | None) -> float:
