@@ -174,6 +174,7 @@ _WORDS: dict[Why, Callable[[_Arguments, float], str]] = {
         f"{a['source']} has not answered for {duration_text(now - a.number('since'))}"
     ),
     Why.DOUBTED: lambda a, _: f"{a['source']} is not believed yet: {a['doubt']}",
+    Why.WATCHED: lambda a, _: f"raytui only watches: {a['cause']}",
     Why.MIN_WORKERS: lambda a, _: f"min_workers of {a['node_type']} is {a['floor']}",
     Why.USER_FLOOR: lambda a, _: f"the floor of {a['node_type']} is {a['floor']}",
     Why.FOR_DEMAND: lambda a, _: f"{a['count']} × {a['shape']} found no room",

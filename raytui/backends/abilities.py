@@ -82,6 +82,27 @@ class OwnsItsInstances(Protocol):
 
 
 @runtime_checkable
+class ReplacesInstances(Protocol):
+    """A provider behind which a controller keeps the number of nodes."""
+
+    def is_replaced(self, instance: Instance) -> bool:
+        """Whether an instance that ends by itself is cleared away, and another one is made."""
+        ...
+
+
+@runtime_checkable
+class MayBeScaledByOthers(Protocol):
+    """A provider whose nodes are, now and then, for somebody else to launch and to end."""
+
+    def why_only_watched(self) -> str:
+        """Why nothing may be done now, and what to do about it; empty when raytui may act.
+
+        Asked in every round of the loop: from what is known, without asking anybody.
+        """
+        ...
+
+
+@runtime_checkable
 class SetsUpNodes(Protocol):
     """What a provider can tell besides when it sets its machines up."""
 
@@ -127,3 +148,15 @@ def look_again(provider: NodeProvider, *, at_once: bool = False) -> None:
 def is_ours(provider: NodeProvider, instance: Instance) -> bool:
     """Whether an instance that no launch brought is a node of the cluster, whoever made it."""
     return isinstance(provider, OwnsItsInstances) and provider.is_ours(instance)
+
+
+def is_replaced(provider: NodeProvider, instance: Instance) -> bool:
+    """Whether somebody makes another instance in place of one that ends by itself."""
+    return isinstance(provider, ReplacesInstances) and provider.is_replaced(instance)
+
+
+def why_only_watched(provider: NodeProvider) -> str:
+    """Why nothing may be done to the provider's nodes now; empty when raytui may act."""
+    if isinstance(provider, MayBeScaledByOthers):
+        return provider.why_only_watched()
+    return ""

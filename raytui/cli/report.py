@@ -21,6 +21,7 @@ class AutoscalerReport(Struct, frozen=True):
     pid: int | None
     paused_by: str
     trouble: str
+    watch_only: str
 
 
 class SourceReport(Struct, frozen=True):
@@ -140,7 +141,11 @@ def report_of(snapshot: Snapshot) -> StatusReport:
         dashboard_url=info.dashboard_url,
         taken_at=now,
         autoscaler=AutoscalerReport(
-            running, info.daemon_pid or None, snapshot.paused_by, snapshot.trouble
+            running,
+            info.daemon_pid or None,
+            snapshot.paused_by,
+            snapshot.trouble,
+            snapshot.watch_only,
         ),
         sources=tuple(
             SourceReport(s.name, s.ok, s.last_ok_at or None, s.error or s.doubt, s.warning)

@@ -55,6 +55,8 @@ def _head(snapshot: Snapshot) -> Iterable[str]:
     yield " · ".join(facts)
     if any(source.name == "daemon" and not source.ok for source in snapshot.sources):
         state = "○ autoscaler not running"
+    elif snapshot.watch_only:
+        state = "◉ watching only"
     elif snapshot.paused_by:
         state = f"⏸ autoscaler paused by {snapshot.paused_by}"
     else:
@@ -65,6 +67,8 @@ def _head(snapshot: Snapshot) -> Iterable[str]:
     yield f"{state} · {clock_text(snapshot.taken_at)}"
     if snapshot.trouble:
         yield f"✕ {snapshot.trouble}"
+    if snapshot.watch_only:
+        yield f"◉ {snapshot.watch_only}"
     for source in snapshot.sources:
         if source.doubt:
             yield f"✕ {source.name} is not believed yet: {source.doubt}"

@@ -26,6 +26,7 @@ class Why(StrEnum):
     PAUSED = "paused"  # by
     NOT_OBSERVED = "not-observed"  # source, since
     DOUBTED = "doubted"  # source, doubt
+    WATCHED = "watched"  # cause
 
     # Why a node is launched.
     MIN_WORKERS = "min-workers"  # node_type, floor

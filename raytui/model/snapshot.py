@@ -144,6 +144,9 @@ class Snapshot(Struct, frozen=True):
     paused_by: str = ""
     trouble: str = ""
     """Why the autoscaler does not act (another autoscaler, a full disk); empty when it does."""
+    watch_only: str = ""
+    """Why raytui only watches this cluster, and what to do for it to act; no trouble, since
+    somebody else scales it, or nobody is to. Every command is refused with these words."""
     tick_ms: float = 0.0
     plan_ms: float = 0.0
     """The part of `tick_ms` that went into the plan."""

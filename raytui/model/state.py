@@ -240,6 +240,8 @@ class ClusterState(Struct, frozen=True):
     sources: tuple[SourceHealth, ...] = ()
     version: int = 0
     """GCS's cluster_resource_state_version."""
+    watch_only: str = ""
+    """Why nothing may be done, and what to do about it; empty while the autoscaler acts."""
 
     @property
     def complete(self) -> bool:

@@ -79,6 +79,7 @@ class Picture:
             priced=any(price is not None for price in prices),
             paused_by=memory.paused_by,
             trouble=trouble,
+            watch_only=state.watch_only,
             tick_ms=tick_ms,
             plan_ms=plan_ms,
             session=session,

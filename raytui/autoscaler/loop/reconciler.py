@@ -37,6 +37,7 @@ from raytui.autoscaler.loop.remembered import Remembered
 from raytui.autoscaler.loop.syncing import Sync
 from raytui.autoscaler.loop.telling import Telling
 from raytui.autoscaler.loop.waits import Waits
+from raytui.autoscaler.loop.watching import UNHURRIED, Watching
 from raytui.autoscaler.planning.planner import DEFAULT_BUDGET, plan
 from raytui.backends.abilities import SetsUpNodes
 from raytui.backends.base import NodeProvider, ProviderError
@@ -71,8 +72,13 @@ class Reconciler:
         steady: Callable[[], float] = time.monotonic,
         new_id: Callable[[], str] = lambda: secrets.token_hex(3),
         budget: int = DEFAULT_BUDGET,
+        watch_only: str = "",
     ) -> None:
-        """`clock` tells unix seconds; `steady` seconds that nobody can set, to measure waits by."""
+        """`clock` tells unix seconds; `steady` seconds that nobody can set, to measure waits by.
+
+        `watch_only`, a sentence that says why and what to do, makes it observe and explain, and
+        nothing else: neither the provider nor Ray is told anything, and commands are refused.
+        """
         self.spec = spec
         self._budget = budget
         self._provider = provider
@@ -92,6 +98,7 @@ class Reconciler:
         self._waits = Waits(steady)
         self._picture = Picture(info)
         self.state = ClusterState(observed_at=clock())
+        self._watching = Watching(provider, watch_only)
         self._troubles: dict[str, str] = {}
         """Why nothing is done, by cause: the ledger, another autoscaler, a dead head."""
         self._telling = Telling(ray)
@@ -131,8 +138,23 @@ class Reconciler:
 
     def _begin(self, now: float) -> None:
         """Say that it goes on, and repeat what was under way; as after a restart when it broke."""
-        if self._begun and self._broken is None:
-            return
+        turned = self._watching.look()
+        if not self._begun or self._broken is not None:
+            self._begin_anew(now)
+        if turned:
+            self._say_who_acts(now)
+        if turned and not self._watching.why:
+            self._launching.resume(now)
+
+    def _say_who_acts(self, now: float) -> None:
+        why = self._watching.why
+        self._telling.session = ""
+        if why:
+            self.journal.say(now, Level.WARNING, f"only watching: {why}")
+        else:
+            self.journal.say(now, Level.INFO, "acting again: nobody else scales this cluster")
+
+    def _begin_anew(self, now: float) -> None:
         level, text, detail = Level.INFO, "the autoscaler starts", ""
         if self._broken is not None:
             broken = self._broken
@@ -144,7 +166,8 @@ class Reconciler:
             self._read_ledger()
         self._remembered.take_up(now)
         self.journal.say(now, level, text, detail=detail)
-        self._launching.resume(now)
+        if not self._watching.why:
+            self._launching.resume(now)
         self._begun, self._broken = True, None
         self._set_trouble("ledger", "")
 
@@ -245,6 +268,8 @@ class Reconciler:
 
     def _ordered(self, command: Command, by: str, command_id: str, now: float) -> Ack:
         try:
+            if self._watching.why:
+                raise CommandRefused(self._watching.why)
             with self._ledger.transaction():
                 answer = Ack(True, carry_out(self, command, by, now))
                 if command_id:
@@ -347,25 +372,29 @@ class Reconciler:
     # -- observe --------------------------------------------------------------------------------
 
     def _observe(self, now: float) -> None:
-        steady, limits, observer = self._steady(), self.spec.timeouts, self._observer
+        steady, observer, acts = self._steady(), self._observer, not self._watching.why
+        limits = self.spec.timeouts if acts else UNHURRIED
         self._collect(now, steady)
-        self._asking.look(limits, now, steady)
+        if acts:
+            self._asking.look(limits, now, steady)
         observer.observe()
         believed = self._believing.weigh(observer, self._fleet, now, steady)
         if believed.jump_s:
             self._remembered.shift(believed.jump_s)
-        if observer.gcs.ok and observer.view:
+        if acts and observer.gcs.ok and observer.view:
             refusal = self._telling.take_over(observer.view.session, self.spec, steady)
             self._set_trouble("ray", refusal)
         with self._ledger.transaction():  # one write to disk, however many nodes have moved
-            self._sync.run(believed, self._draining.ended, limits, now)
+            self._sync.run(believed, self._draining.ended, limits, now, acts=acts)
             self._launching.learn(self._sync.started, self._sync.failed, now)
             self._noticing.look(observer.notices, now)
         if believed.nodes is not None:
             self._nodes = believed.nodes
-        self._draining.carry_out(believed.nodes, now)
-        end_overdue_drains(self._fleet, self._remembered, self.journal, limits, self._waits, now)
-        self._draining.terminate(self._sync.clear)
+        if acts:
+            self._draining.carry_out(believed.nodes, now)
+            drains = (self._fleet, self._remembered, self.journal)
+            end_overdue_drains(*drains, limits, self._waits, now)
+            self._draining.terminate(self._sync.clear)
         if believed.listing is not None:
             self._orphans = orphans_in(believed.listing, self._fleet)
             known = since_when(self.memory.orphans, self._orphans, now)
@@ -387,6 +416,7 @@ class Reconciler:
             constraints=view.constraints if view else (),
             sources=believed.sources,
             version=view.version if view else 0,
+            watch_only=self._watching.why,
         )
 
     def _check_head(self) -> None:

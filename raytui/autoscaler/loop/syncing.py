@@ -44,6 +44,7 @@ class Sync:
         self._waits = waits
         self._overdue = OverdueTerminations(journal, waits)
         self._limits = Timeouts()
+        self._acts = True
         self._ended: Container[str] = ()
         self._listing_age_s = 0.0
         self._strangers: set[str] = set()
@@ -55,15 +56,25 @@ class Sync:
         self.failed: list[Instance] = []
         """Instances whose set-up failed."""
 
-    def run(self, believed: Believed, ended: Container[str], limits: Timeouts, now: float) -> None:
+    def run(
+        self,
+        believed: Believed,
+        ended: Container[str],
+        limits: Timeouts,
+        now: float,
+        *,
+        acts: bool = True,
+    ) -> None:
         """One comparison with what is believed of the provider's and Ray's words.
 
-        `ended` are the instances that the provider has said it ends.
+        `ended` are the instances that the provider has said it ends. Where nobody `acts`, what is
+        lost may come back.
         """
         listing, nodes = believed.listing, believed.nodes
         self.clear, self.started, self.failed = [], [], []
         self._limits = limits
         self._ended = ended
+        self._acts = acts
         self._listing_age_s = believed.listing_age_s
         self._end_replaced_head(listing or {}, now)
         for instance in self._fleet:
@@ -176,7 +187,8 @@ class Sync:
             self._fleet.move(name, _S.TERMINATED, now, "no longer listed by the provider")
             self._overdue.ended(name)
             return
-        if instance.is_head:  # a dead one stays on screen; another is for a person to order
+        if instance.is_head or not self._acts:
+            # A dead head stays on screen; another one is for a person to order.
             lives = listed is not None and listed.status is not _S.LOST
             if instance.status is _S.LOST and lives and name in (nodes or {}):
                 self._fleet.move(name, _S.RUNNING, now, "Ray sees it again")

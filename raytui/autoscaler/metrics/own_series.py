@@ -30,8 +30,8 @@ def _state(snapshot: Snapshot) -> Iterator[Series]:
     yield gauges(
         "raytui_info", "Always 1.", ("version", "provider"), {(__version__, provider): 1.0}
     )
-    acts = not snapshot.trouble and not snapshot.paused_by
-    yield gauge("raytui_acts", "1 when the autoscaler acts; 0 when paused or in trouble.", acts)
+    acts = not (snapshot.trouble or snapshot.paused_by or snapshot.watch_only)
+    yield gauge("raytui_acts", "1 when the autoscaler acts; 0 when it may not or cannot.", acts)
     yield gauge("raytui_paused", "1 when a person has paused it.", bool(snapshot.paused_by))
     yield gauge("raytui_last_tick_timestamp_seconds", "When the last round was.", snapshot.taken_at)
 

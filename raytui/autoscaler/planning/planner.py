@@ -46,8 +46,8 @@ def plan(
     `now` is unix seconds. The same arguments always give the same plan; nothing is changed.
     `budget` is how hard to look for something cheaper than the first good plan, counted in rounds
     and not in seconds; 0 does not look, and tells no lower bound.
-    While the autoscaler is paused, or a source of facts could not be read, the plan explains but
-    does not act: what is not known is not zero.
+    While the autoscaler only watches, is paused, or a source of facts could not be read, the plan
+    explains but does not act: what is not known is not zero.
     """
     spec = replace(spec, max_workers=min(spec.max_workers, MOST_WORKERS))
     blocked = _blocked(state, memory, now)
@@ -88,6 +88,8 @@ def plan(
 
 
 def _blocked(state: ClusterState, memory: Memory, now: float) -> Reason | None:
+    if state.watch_only:
+        return because(Why.WATCHED, cause=state.watch_only)
     if memory.paused_by:
         return because(Why.PAUSED, by=memory.paused_by)
     for source in state.sources:
