@@ -322,6 +322,18 @@ TIMEOUTS = Table(
             "register", _LIMIT, "From the start of Ray to its node in the cluster: replaced.", "600"
         ),
         Key(
+            "pending",
+            _LIMIT,
+            "On Kubernetes: a pod that fits on no machine: given up, tried again later.",
+            "900",
+        ),
+        Key(
+            "failing",
+            _LIMIT,
+            "On Kubernetes: a pod with an error that may pass: given up, tried again later.",
+            "300",
+        ),
+        Key(
             "drain",
             _LIMIT,
             "A drain that Ray cannot be told of: given up, or ended when it was ordered.",

@@ -74,6 +74,11 @@ class Timeouts(Struct, frozen=True):
     """SETTING_UP: SETUP_FAILED, and another one is launched."""
     register_s: float = 600.0
     """From the start of Ray on it to its Ray node: SETUP_FAILED, and another one is launched."""
+    pending_s: float = 900.0
+    """The provider has no room for what it gave: SETUP_FAILED, and tried again after a pause. As
+    long as Kubernetes' own cluster autoscaler gives a machine (`--max-node-provision-time`)."""
+    failing_s: float = 300.0
+    """The provider tells of an error that may pass: SETUP_FAILED, and tried again after a pause."""
     drain_s: float = 300.0
     """A drain that Ray cannot be told of: one for idleness is given up, one that was ordered is
     ended this long after its deadline."""

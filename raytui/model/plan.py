@@ -6,24 +6,11 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from raytui.model.failure import FailureKind as FailureKind
 from raytui.model.reason import Reason
 from raytui.model.resources import Resources
 from raytui.model.spec import Market, Offering
 from raytui.model.state import Holding, LabelSelector
-
-
-class FailureKind(StrEnum):
-    """Why a provider call failed; decides how widely and how long it is avoided."""
-
-    CAPACITY = "capacity"
-    QUOTA = "quota"
-    AUTH = "auth"
-    CONFIG = "config"
-    THROTTLED = "throttled"
-    TRANSIENT = "transient"
-    SETUP = "setup"
-    INTERRUPTED = "interrupted"
-    """What was launched is taken back, or may be: others are better, but it is not refused."""
 
 
 class LaunchFailure(Struct, frozen=True, omit_defaults=True):
@@ -44,6 +31,8 @@ class LaunchFailure(Struct, frozen=True, omit_defaults=True):
     quota_share: float = 0.0
     reservation: str = ""
     """As of the Offering that failed."""
+    on_the_way: bool = False
+    """The machines were given and did not become Ray nodes: only one that does disproves it."""
 
 
 class Hold(Struct, frozen=True, omit_defaults=True):

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from raytui.model.failure import Obstacle
 from raytui.model.lifecycle import InstanceStatus
 from raytui.model.resources import EMPTY, Resources
 from raytui.model.spec import Market
@@ -57,6 +58,8 @@ class Instance(Struct, frozen=True, omit_defaults=True):
     price_per_hour: float | None = None
     detail: str = ""
     """The newest word about it: a set-up step, an error, the tail of a log."""
+    obstacle: Obstacle | None = None
+    """What keeps it from becoming a Ray node, or has ended it, where the provider knows that."""
     log_path: str = ""
     ray_started_at: float = 0.0
     """Unix seconds when its set-up was done and Ray was started on it; 0 before that, or when the

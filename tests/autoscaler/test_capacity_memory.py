@@ -153,7 +153,7 @@ def test_a_launch_that_works_disproves_what_was_known_when_it_began() -> None:
     assert failures.forgive_launch(known, "cpu", LARGE_A, NOW - 1) == known
     left = failures.forgive_launch(known, "cpu", LARGE_A, NOW + 60)
     assert [f.kind for f in left] == [FailureKind.SETUP]
-    assert failures.forgive_setup(left, "cpu", NOW + 60) == ()
+    assert failures.forgive_start(left, "cpu", NOW + 60) == ()
 
 
 # -- in the loop --------------------------------------------------------------------------------

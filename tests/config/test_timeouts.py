@@ -19,7 +19,10 @@ def test_what_is_not_set_keeps_its_default() -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["request", "boot", "setup", "register", "drain", "terminate"])
+@pytest.mark.parametrize(
+    "name",
+    ["request", "boot", "setup", "register", "pending", "failing", "drain", "terminate"],
+)
 def test_every_stretch_can_be_set(name: str) -> None:
     timeouts = spec_of(with_timeouts(f"{{{name}: 77}}")).timeouts
     assert getattr(timeouts, f"{name}_s") == 77.0

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 from raytui.autoscaler.planning.avoided import Scope, covers, scope_of, scope_of_failure
 from raytui.backends.base import ProviderError
-from raytui.model.plan import FailureKind, LaunchFailure
+from raytui.model.failure import FailureKind
+from raytui.model.plan import LaunchFailure
 from raytui.model.spec import Offering
 
 _FIRST_PAUSE_S = {
@@ -34,11 +35,13 @@ def remember(
     error: ProviderError,
     tried_at: float,
     now: float,
+    *,
+    on_the_way: bool = False,
 ) -> tuple[LaunchFailure, ...]:
     """Add a failure; the pause doubles with every failure in a row, up to ten minutes.
 
     A try that began (`tried_at`) before the last failure was known is part of that one: ten nodes
-    whose set-up fails together have failed once.
+    whose set-up fails together have failed once. `on_the_way` is as LaunchFailure has it.
     """
     scope = scope_of(error.kind, node_type, offering)
     others, before = [], None
@@ -63,6 +66,7 @@ def remember(
         quota=offering.quota,
         quota_share=offering.quota_share,
         reservation=offering.reservation,
+        on_the_way=on_the_way,
     )
     return (*others, new)
 
@@ -71,14 +75,28 @@ def forgive_launch(
     failures: Iterable[LaunchFailure], node_type: str, offering: Offering, tried_at: float
 ) -> tuple[LaunchFailure, ...]:
     """Forget what spoke against a launch that began at `tried_at` and brought all its nodes."""
-    return _without(failures, node_type, offering, set(FailureKind) - {FailureKind.SETUP}, tried_at)
+    disproved = {scope_of(kind, node_type, offering) for kind in FailureKind}
+    return tuple(
+        failure
+        for failure in failures
+        if _met_on_the_way(failure)
+        or failure.failed_at > tried_at
+        or scope_of_failure(failure) not in disproved
+        or not covers(failure, offering)
+    )
 
 
-def forgive_setup(
+def forgive_start(
     failures: Iterable[LaunchFailure], node_type: str, launched_at: float
 ) -> tuple[LaunchFailure, ...]:
-    """Forget failed set-ups of a type of which a node, launched at `launched_at`, now runs."""
-    return _without(failures, node_type, Offering(), {FailureKind.SETUP}, launched_at)
+    """Forget failed starts of a type of which a node, launched at `launched_at`, now runs."""
+    return tuple(
+        failure
+        for failure in failures
+        if not _met_on_the_way(failure)
+        or failure.failed_at > launched_at
+        or failure.node_type != node_type
+    )
 
 
 def fade(failures: tuple[LaunchFailure, ...], now: float) -> tuple[LaunchFailure, ...]:
@@ -87,20 +105,8 @@ def fade(failures: tuple[LaunchFailure, ...], now: float) -> tuple[LaunchFailure
     return failures if len(fresh) == len(failures) else fresh
 
 
-def _without(
-    failures: Iterable[LaunchFailure],
-    node_type: str,
-    offering: Offering,
-    kinds: Iterable[FailureKind],
-    tried_at: float,
-) -> tuple[LaunchFailure, ...]:
-    """What is left when a try disproves failures of some kinds that were known when it began."""
-    disproved = {scope_of(kind, node_type, offering) for kind in kinds}
-    return tuple(
-        f
-        for f in failures
-        if f.failed_at > tried_at or scope_of_failure(f) not in disproved or not covers(f, offering)
-    )
+def _met_on_the_way(failure: LaunchFailure) -> bool:
+    return failure.on_the_way or failure.kind is FailureKind.SETUP
 
 
 def _pause(kind: FailureKind, scope: Scope, count: int) -> float:

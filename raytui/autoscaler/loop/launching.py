@@ -11,8 +11,9 @@ from raytui.autoscaler.loop.ledger import Ledger
 from raytui.autoscaler.loop.orders import LaunchDone, Orders
 from raytui.autoscaler.loop.remembered import Remembered
 from raytui.backends.base import LaunchRequest, ProviderError
+from raytui.model.failure import FailureKind
 from raytui.model.lifecycle import InstanceStatus
-from raytui.model.plan import FailureKind, Launch
+from raytui.model.plan import Launch
 from raytui.model.snapshot import Level
 from raytui.model.spec import ClusterSpec, Offering
 from raytui.model.state import Instance
@@ -139,29 +140,38 @@ class Launching:
     def learn(
         self, started: Iterable[tuple[Instance, float]], failed: Iterable[Instance], now: float
     ) -> None:
-        """Remember how long boots take and which types fail in set-up.
+        """Remember how long boots take and which types fail to start.
 
         `started` are instances that became running, with their seconds from launch to Ray node;
-        `failed` are those whose set-up failed.
+        `failed` are those that did not, and running ones that were taken away.
         """
         known = self._remembered.memory.failures
         boots = dict(self._remembered.memory.boot_s)
         for instance, boot_s in started:
-            known = failures.forgive_setup(known, instance.node_type, instance.launched_at)
+            known = failures.forgive_start(known, instance.node_type, instance.launched_at)
             before = boots.get(instance.node_type, boot_s)
             boots[instance.node_type] = round(0.7 * before + 0.3 * boot_s, 1)
         for instance in failed:
-            error = ProviderError(first_line(instance.detail) or "set-up failed")
-            error.kind = FailureKind.SETUP
             known = failures.remember(
                 known,
                 instance.node_type,
                 _offering(instance),
-                error,
+                _error_of(instance),
                 instance.launched_at,
                 now,
+                on_the_way=instance.status is _S.SETUP_FAILED,
             )
         self._remembered.change(failures=failures.fade(known, now), boot_s=boots)
+
+
+def _error_of(instance: Instance) -> ProviderError:
+    """Why an instance did not start; the loss of one that ran says only that others are better."""
+    error = ProviderError(first_line(instance.detail) or "set-up failed")
+    if instance.status is _S.LOST:
+        error.kind = FailureKind.INTERRUPTED
+    else:
+        error.kind = instance.obstacle.kind if instance.obstacle else FailureKind.SETUP
+    return error
 
 
 def _offering(instance: Instance) -> Offering:

@@ -6,6 +6,7 @@ from raytui.autoscaler.loop.fleet import Fleet
 from raytui.autoscaler.loop.journal import Journal
 from raytui.autoscaler.loop.remembered import Remembered
 from raytui.autoscaler.loop.waits import Waits
+from raytui.model.failure import FailureKind, Obstacle
 from raytui.model.lifecycle import InstanceStatus, Timeouts
 from raytui.model.plan import DrainUnderWay
 from raytui.model.reason import Why, because
@@ -18,6 +19,8 @@ _S = InstanceStatus
 
 def overdue_start(instance: Instance, limits: Timeouts, waits: Waits, now: float) -> str:
     """What an instance on its way to Ray has failed to do in time; empty while it has time."""
+    if instance.obstacle is not None:
+        return _held_up(instance, instance.obstacle, limits, waits, now)
     name = instance.instance_id
     if instance.ray_started_at:
         waited = waits.since(name, "ray started", instance.ray_started_at, now)
@@ -29,6 +32,23 @@ def overdue_start(instance: Instance, limits: Timeouts, waits: Waits, now: float
         waited = waits.in_status(instance, now)
         limit, words = limits.boot_s, "no sign of it {} after it was allocated"
     return words.format(duration_text(limit)) if waited > limit else ""
+
+
+def _held_up(
+    instance: Instance, obstacle: Obstacle, limits: Timeouts, waits: Waits, now: float
+) -> str:
+    """The provider's words for what stands in the way, when it did so for too long.
+
+    One error may hide and come back between two tries of the provider: its time goes on.
+    """
+    if not obstacle.heals:
+        return obstacle.words
+    name = instance.instance_id
+    if obstacle.kind is FailureKind.CAPACITY:
+        waited, limit = waits.in_status(instance, now), limits.pending_s
+    else:
+        waited, limit = waits.still(name, f"obstacle {obstacle.kind}"), limits.failing_s
+    return f"{obstacle.words} (for {duration_text(limit)})" if waited > limit else ""
 
 
 class OverdueTerminations:

@@ -54,7 +54,7 @@ class Sync:
         self.started: list[tuple[Instance, float]] = []
         """Instances that became running, with the seconds that it took."""
         self.failed: list[Instance] = []
-        """Instances whose set-up failed."""
+        """Instances that failed to start, and those that ran and were taken away."""
 
     def run(
         self,
@@ -163,8 +163,9 @@ class Sync:
             for name in ("ip", "zone", "log_path", "ray_started_at", "price_per_hour")
             if (value := getattr(listed, name)) and value != getattr(instance, name)
         }
-        if instance.status in STARTING and listed.detail != instance.detail:
-            facts["detail"] = listed.detail
+        if instance.status in STARTING:
+            news = {"detail": listed.detail, "obstacle": listed.obstacle}
+            facts |= {key: new for key, new in news.items() if new != getattr(instance, key)}
         name = instance.instance_id
         if facts:
             self._fleet.note(name, **facts)
@@ -210,7 +211,9 @@ class Sync:
             self._failed_to_start(instance, "died in set-up", listed.detail, now)
             self._lament(f"{_named(instance)} failed to start: {word}", name, now, listed.detail)
         else:
-            self._fleet.move(name, _S.LOST, now, "its processes died", listed.detail)
+            lost = self._fleet.move(name, _S.LOST, now, "its processes died", listed.detail)
+            if lost is not None and listed.obstacle is not None:
+                self.failed.append(lost)
             self._lament(f"lost {_named(instance)}: {word}", name, now, listed.detail)
 
     def _unlisted(self, instance: Instance, nodes: Mapping[str, Node] | None, now: float) -> None:
@@ -247,7 +250,7 @@ class Sync:
         name = instance.instance_id
         if instance.status in STARTING:
             late = overdue_start(instance, self._limits, self._waits, now)
-            if late:
+            if late and self._acts:
                 self._failed_to_start(instance, late, late, now)
                 self._lament(f"{_named(instance)}: {late}", name, now)
         elif instance.status is _S.RUNNING and self._waits.still(name, _UNSEEN) > RAY_GRACE_S:
