@@ -107,7 +107,7 @@ class EventBook:
         now = datetime.fromtimestamp(self._clock(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         told = self._told.get(key)
         if told is not None:
-            operations = [
+            operations: list[Json] = [
                 {"op": "add", "path": "/count", "value": told.count + count},
                 {"op": "add", "path": "/lastTimestamp", "value": now},
             ]

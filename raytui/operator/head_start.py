@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from raytui.ray.base import RayError, RayView
+from raytui.ray.base import RayView
 from raytui.ray.gcs import GcsRay
 
 
