@@ -47,6 +47,8 @@ def banner(session: Session) -> Cell:
         return ()
     if session.snapshot.trouble:
         return cell((f"✕ {session.snapshot.trouble}", "$state-failed"))
+    if session.snapshot.watch_only:
+        return cell((f"◉ Only watching: {session.snapshot.watch_only}", "$state-held"))
     failing = [source for source in session.snapshot.sources if not source.ok]
     if failing:
         source = failing[0]
@@ -78,6 +80,8 @@ def _connection(session: Session) -> Cell:
         return cell(("◐ waiting for the first picture", "$state-starting"))
     if session.snapshot.trouble:
         return cell(("✕ autoscaler does not act", "$state-failed"))
+    if session.snapshot.watch_only:
+        return cell(("◉ watching only", "$state-held"))
     if session.snapshot.paused_by:
         return cell((f"⏸ paused by {session.snapshot.paused_by}", "$state-held"))
     return cell(("● autoscaler live", "$state-running"))
