@@ -14,7 +14,9 @@ from urllib.parse import quote, urlencode
 
 from raytui.backends.base import TransientError
 from raytui.backends.kubernetes.access import Access, Opened, opened
+from raytui.backends.kubernetes.answer_lines import AnswerLines
 from raytui.backends.kubernetes.errors import GoneError, OverloadedError, answered, unanswered
+from raytui.backends.kubernetes.watch import Watch
 
 _CONNECT_S = 5.0
 _READ_S = 30.0
@@ -24,6 +26,10 @@ _LONGEST_PAUSE_S = 10.0
 _PAGE = 500
 _WHOLE_S = 60.0
 """The longest that one answer may take to come in."""
+_WATCH_S = (240, 300)
+"""How long the server lets a watch last: not the same for all, or they would come back at once."""
+_LATE_S = 30.0
+"""How much later than at its time an answer may end that goes on for a time."""
 
 _JSON_PATCH = "application/json-patch+json"
 _RESOURCE = re.compile(
@@ -77,6 +83,35 @@ class KubeSession:
                 continue  # half of a list is no list
         raise TransientError(f"{path} changes faster than it can be read")
 
+    def watch(self, path: str, *, version: str, **query: str | int) -> Watch:
+        """The changes of a list since a resource version, as they come, for some minutes.
+
+        Raises as `get` does, without a second try; iterating raises, too: GoneError when the
+        server does not know the version any more.
+        """
+        seconds = random.randint(*_WATCH_S)  # noqa: S311 (spreads calls, no secret)
+        asked: dict[str, str | int] = {
+            "timeoutSeconds": seconds,
+            "allowWatchBookmarks": "true",
+            **query,
+            "watch": "true",
+            "resourceVersion": version,
+        }
+        read_s = float(asked["timeoutSeconds"]) + _LATE_S
+        found = self._open()
+        reply = self._send(found, "GET", path, asked, read_s, counted_as="WATCH")
+        return Watch(AnswerLines(reply, found.server))
+
+    def lines(
+        self, path: str, *, silence_s: float | None = None, **query: str | int
+    ) -> AnswerLines:
+        """An answer of text, line by line as it comes; raises as `get` does.
+
+        `silence_s` is the longest time without a line; None: any.
+        """
+        found = self._open()
+        return AnswerLines(self._send(found, "GET", path, query, silence_s), found.server)
+
     def create(self, path: str, body: Json) -> Json:
         """POST an object; raises AlreadyExistsError, and as `get` does."""
         return self._ask("POST", path, {}, body)
@@ -126,9 +161,9 @@ class KubeSession:
             try:
                 return self._once(method, path, query, body, content_type)
             except OverloadedError as error:
-                if attempt == self._attempts:
+                if attempt == self._attempts or error.retry_after_s > _LONGEST_PAUSE_S:
                     raise
-                pause = min(_LONGEST_PAUSE_S, error.retry_after_s)
+                pause = error.retry_after_s
             except GoneError:
                 raise
             except TransientError:
@@ -142,31 +177,14 @@ class KubeSession:
     def _once(
         self, method: str, path: str, query: Mapping[str, str | int], body: Any, content_type: str
     ) -> Json:
-        found = self._open()
-        headers = {"Accept": "application/json", "User-Agent": "raytui", **found.headers()}
-        if body is not None:
-            headers["Content-Type"] = content_type
-        from urllib3 import Timeout
         from urllib3.exceptions import HTTPError
 
-        url = found.server.rstrip("/") + quote(path) + (f"?{urlencode(query)}" if query else "")
-        self._count(method, path)
+        found = self._open()
+        reply = self._send(found, method, path, query, self._read_s, body, content_type)
         try:
-            reply = found.client.rest_client.pool_manager.request(
-                method,
-                url,
-                body=None if body is None else json.dumps(body),
-                headers=headers,
-                timeout=Timeout(connect=_CONNECT_S, read=self._read_s),
-                retries=False,
-                redirect=False,
-                preload_content=False,
-            )
             content = _read(reply, found.server)
         except (HTTPError, OSError) as error:
             raise unanswered(error, found.server) from error
-        if not 200 <= reply.status < 300:
-            raise answered(reply.status, content, reply.headers, f"{method} {path} as {found.who}")
         try:
             answer = json.loads(content)
         except ValueError as error:
@@ -174,6 +192,44 @@ class KubeSession:
         if not isinstance(answer, dict):
             raise TransientError(f"{found.server} did not answer with an object")
         return answer
+
+    def _send(
+        self,
+        found: Opened,
+        method: str,
+        path: str,
+        query: Mapping[str, str | int],
+        read_s: float | None,
+        body: Any = None,
+        content_type: str = "application/json",
+        counted_as: str = "",
+    ) -> Any:
+        """An answer whose body is yet to be read, of a request that was not refused."""
+        headers = {"Accept": "application/json, */*", "User-Agent": "raytui", **found.headers()}
+        if body is not None:
+            headers["Content-Type"] = content_type
+        from urllib3 import Timeout
+        from urllib3.exceptions import HTTPError
+
+        url = found.server.rstrip("/") + quote(path) + (f"?{urlencode(query)}" if query else "")
+        self._count(counted_as or method, path)
+        try:
+            reply = found.client.rest_client.pool_manager.request(
+                method,
+                url,
+                body=None if body is None else json.dumps(body),
+                headers=headers,
+                timeout=Timeout(connect=_CONNECT_S, read=read_s),
+                retries=False,
+                redirect=False,
+                preload_content=False,
+            )
+            if 200 <= reply.status < 300:
+                return reply
+            content = _read(reply, found.server)
+        except (HTTPError, OSError) as error:
+            raise unanswered(error, found.server) from error
+        raise answered(reply.status, content, reply.headers, f"{method} {path} as {found.who}")
 
     def _open(self) -> Opened:
         with self._lock:
