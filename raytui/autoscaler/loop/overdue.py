@@ -44,7 +44,7 @@ def _held_up(
     if not obstacle.heals:
         return obstacle.words
     name = instance.instance_id
-    if obstacle.kind is FailureKind.CAPACITY:
+    if obstacle.kind in (FailureKind.CAPACITY, FailureKind.QUOTA):
         waited, limit = waits.in_status(instance, now), limits.pending_s
     else:
         waited, limit = waits.still(name, f"obstacle {obstacle.kind}"), limits.failing_s

@@ -13,6 +13,7 @@ from raytui.autoscaler.loop.ledger import Ledger
 from raytui.autoscaler.loop.overdue import OverdueTerminations, overdue_start
 from raytui.autoscaler.loop.quarantine import Quarantine
 from raytui.autoscaler.loop.waits import Waits
+from raytui.model.failure import FailureKind
 from raytui.model.lifecycle import STARTING, InstanceStatus, Timeouts
 from raytui.model.snapshot import Level
 from raytui.model.state import Instance, Node
@@ -212,7 +213,7 @@ class Sync:
             self._lament(f"{_named(instance)} failed to start: {word}", name, now, listed.detail)
         else:
             lost = self._fleet.move(name, _S.LOST, now, "its processes died", listed.detail)
-            if lost is not None and listed.obstacle is not None:
+            if lost is not None and _was_taken(listed):
                 self.failed.append(lost)
             self._lament(f"lost {_named(instance)}: {word}", name, now, listed.detail)
 
@@ -292,6 +293,11 @@ class Sync:
 
 def _ending(listed: Instance) -> Instance:
     return msgspec.structs.replace(listed, status=_S.TERMINATING)
+
+
+def _was_taken(listed: Instance) -> bool:
+    """Whether it ended for reasons that lie with the provider."""
+    return listed.obstacle is not None and listed.obstacle.kind is not FailureKind.SETUP
 
 
 def _named(instance: Instance) -> str:

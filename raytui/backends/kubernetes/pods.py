@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from raytui.backends.kubernetes.marks import CREATED_BY, TEMPLATE_HASH
-from raytui.backends.kubernetes.session import Json
+from raytui.backends.kubernetes.pod_failures import detail_of, obstacle_of
 from raytui.model.lifecycle import InstanceStatus
 from raytui.model.state import Instance
 
@@ -76,7 +76,8 @@ def pod_of(resource: Mapping[str, Any]) -> Pod:
         is_head=labels.get(KIND) == "head",
         ip=status.get("podIP") or "",
         launched_at=unix_seconds(meta.get("creationTimestamp")),
-        detail=_detail(resource),
+        detail=detail_of(resource),
+        obstacle=obstacle_of(resource),
         ray_started_at=started_at,
     )
     return Pod(
@@ -118,48 +119,8 @@ def _status(resource: Mapping[str, Any], *, is_leaving: bool, has_ended: bool) -
 def _ray_started_at(resource: Mapping[str, Any]) -> float:
     """When Ray's container, the first one (KubeRay's rule), began to run; 0 while it does not."""
     containers = resource.get("spec", {}).get("containers") or [{}]
-    for status in _statuses(resource, "containerStatuses"):
+    for status in (resource.get("status") or {}).get("containerStatuses") or ():
         if status.get("name") == containers[0].get("name"):
             running = (status.get("state") or {}).get("running") or {}
             return unix_seconds(running.get("startedAt"))
     return 0.0
-
-
-def _detail(resource: Mapping[str, Any]) -> str:
-    """Why a pod is not (or no longer) running, or why it was not before; empty when all is well."""
-    status = resource.get("status") or {}
-    if status.get("reason"):  # Evicted, NodeLost, …
-        return _joined(status["reason"], status.get("message"))
-    for condition in status.get("conditions") or ():
-        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
-            return _joined(condition.get("reason"), condition.get("message"))
-    every = (
-        *_statuses(resource, "initContainerStatuses"),
-        *_statuses(resource, "containerStatuses"),
-    )
-    for told in map(_told_by, every):
-        if told:
-            return told
-    return ""
-
-
-def _told_by(container: Mapping[str, Any]) -> str:
-    """What a container waits for, or how it ended; one that restarts tells of its last end."""
-    state, before = container.get("state") or {}, container.get("lastState") or {}
-    ended = state.get("terminated") or before.get("terminated") or {}
-    waits = state.get("waiting") or {}
-    said = []
-    if ended.get("exitCode"):
-        how = f"{ended.get('reason') or 'Error'}, exit code {ended['exitCode']}"
-        said.append(_joined(how, ended.get("message")))
-    if waits and waits.get("reason") != "PodInitializing":
-        said.append(_joined(waits.get("reason"), waits.get("message")))
-    return f"{container.get('name')}: {'; '.join(said)}" if said else ""
-
-
-def _statuses(resource: Mapping[str, Any], key: str) -> list[Json]:
-    return (resource.get("status") or {}).get(key) or []
-
-
-def _joined(*parts: str | None) -> str:
-    return ": ".join(part for part in parts if part)
