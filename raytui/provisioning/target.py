@@ -17,6 +17,8 @@ from raytui.model.spec import ClusterSpec
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _SUFFIXES = (".yaml", ".yml", ".json")
+_MANIFEST = b"RayCluster"
+"""Without this word a file is none; to look at more of it takes a library's time."""
 
 
 class UnknownClusterError(Exception):
@@ -45,7 +47,7 @@ def cluster_of(target: str) -> ClusterSpec:
 
         return cluster_at(target)
     if os.sep in target or target.endswith(_SUFFIXES) or Path(target).is_file():
-        return load_cluster(target)
+        return _in_file(target)
     if _NAME.fullmatch(target):
         launched = recall(ClusterPaths(target))
         if launched is not None:
@@ -60,7 +62,23 @@ def cluster_of(target: str) -> ClusterSpec:
 
 
 def name_of(target: str) -> str:
-    """The cluster's name, also when its file is gone but it is up, or has left something here."""
+    """What its files are kept under, also when its file is gone but it is up, or has left some."""
     if _NAME.fullmatch(target) and ClusterPaths(target).dir.is_dir():
         return target
-    return cluster_of(target).cluster_name
+    return cluster_of(target).state_name
+
+
+def _in_file(path: str) -> ClusterSpec:
+    """The cluster of a file of either kind."""
+    try:
+        text = Path(path).read_bytes()
+    except OSError:
+        return load_cluster(path)  # which says what is wrong with it
+    if _MANIFEST not in text:
+        return load_cluster(path)
+    from raytui.backends.kubernetes.manifest import is_manifest
+    from raytui.backends.kubernetes.named import cluster_in
+
+    if not is_manifest(text.decode(errors="replace")):
+        return load_cluster(path)
+    return cluster_in(path, text)
