@@ -82,6 +82,27 @@ class OwnsItsInstances(Protocol):
 
 
 @runtime_checkable
+class HeadMoves(Protocol):
+    """A provider whose head may be made anew elsewhere, by itself."""
+
+    def whereabouts(self) -> tuple[str, str]:
+        """`ip:port` of the head's GCS and the URL of its dashboard, each empty while unknown.
+
+        Asked in every round of the loop: from what is known, without asking anybody.
+        """
+        ...
+
+
+@runtime_checkable
+class ReadsItsSpec(Protocol):
+    """A provider that can ask for what its cluster is to be; there is no file that says it."""
+
+    def read_spec(self) -> ClusterSpec:
+        """What the cluster is to be now; raises ConfigErrors and ProviderError."""
+        ...
+
+
+@runtime_checkable
 class ReplacesInstances(Protocol):
     """A provider behind which a controller keeps the number of nodes."""
 

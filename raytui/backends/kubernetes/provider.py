@@ -21,9 +21,10 @@ from raytui.backends.base import (
     QuotaError,
     TransientError,
 )
+from raytui.backends.kubernetes import head_address
 from raytui.backends.kubernetes import pods as pod_api
-from raytui.backends.kubernetes import raycluster as cluster_api
-from raytui.backends.kubernetes.errors import ConflictError
+from raytui.backends.kubernetes.kuberay_resource import KubeRayResource
+from raytui.backends.kubernetes.marks import OPERATOR
 from raytui.backends.kubernetes.pods import Pod
 from raytui.backends.kubernetes.raycluster import Group, RayCluster, Scaling
 from raytui.backends.kubernetes.session import KubeSession
@@ -39,8 +40,6 @@ _NEVER = ("denied the request", "is forbidden", "is invalid")
 """What it cites of admission and validation, which say the same the next time."""
 _LOOK_EVERY_S = 0.5
 _KNOWN = 10_000
-_GCS_PORT = "6379"
-_DASHBOARD_PORT = "8265"
 
 
 class Patience(Struct, frozen=True):
@@ -72,6 +71,7 @@ class KubeRayProvider:
     ) -> None:
         self._spec = spec
         self._session = session
+        self._resource = KubeRayResource(spec, session)
         self._patience = patience or Patience()
         self._wishes = Wishes(paths.dir / "kuberay_launches.json", clock)
         self._lock = threading.Lock()
@@ -141,16 +141,40 @@ class KubeRayProvider:
         """See NodeProvider."""
         self._spec = spec
 
-    # HeadProvider.
+    # HeadProvider, HeadMoves.
 
     def head_address(self) -> str:
         """See HeadProvider; by the newest listing."""
-        return self._at_head(_GCS_PORT)
+        return head_address.gcs(self._spec, self._head)
 
     def dashboard_url(self) -> str:
         """See HeadProvider; reachable from inside the Kubernetes cluster."""
-        address = self._at_head(_DASHBOARD_PORT)
-        return f"http://{address}" if address else ""
+        return head_address.dashboard(self._spec, self._head)
+
+    def whereabouts(self) -> tuple[str, str]:
+        """See HeadMoves."""
+        return self.head_address(), self.dashboard_url()
+
+    # OwnsItsInstances, ReplacesInstances, MayBeScaledByOthers, ReadsItsSpec.
+
+    def is_ours(self, instance: Instance) -> bool:
+        """See OwnsItsInstances: KubeRay makes pods for this cluster's groups and for no other."""
+        return instance.node_type in self._spec.node_types
+
+    def is_replaced(self, instance: Instance) -> bool:
+        """See ReplacesInstances."""
+        return True
+
+    def why_only_watched(self) -> str:
+        """See MayBeScaledByOthers."""
+        head = self._head
+        if head is not None and head.created_by == OPERATOR:
+            return f"raytui's operator scales {self._spec.cluster_name}: command it there"
+        return self._resource.why_only_watched()
+
+    def read_spec(self) -> ClusterSpec:
+        """See ReadsItsSpec."""
+        return self._resource.read_spec()
 
     # Parts.
 
@@ -242,16 +266,7 @@ class KubeRayProvider:
 
     def _patched(self, world: World, scalings: Iterable[Scaling]) -> bool:
         """Whether it is done; not when somebody else has changed the RayCluster meanwhile."""
-        cluster = world.cluster
-        try:
-            self._session.patch(
-                cluster_api.path_of(cluster.namespace, cluster.name),
-                cluster_api.patch(cluster, scalings),
-                fieldManager=cluster_api.FIELD_MANAGER,
-            )
-        except ConflictError:
-            return False
-        return True
+        return self._resource.patch(world.cluster, scalings)
 
     def _gone(self, world: World, asked: Iterable[str]) -> list[Pod]:
         """Those that are gone though nobody has told KubeRay to delete them, as far as is known."""
@@ -274,8 +289,7 @@ class KubeRayProvider:
             _forget(self._known)
 
     def _look(self) -> World:
-        path = cluster_api.path_of(self._namespace, self._spec.cluster_name)
-        world = World(cluster_api.read(self._session.get(path)), self._pods())
+        world = World(self._resource.read(), self._pods())
         self._remember(world.pods)
         return world
 
@@ -289,20 +303,10 @@ class KubeRayProvider:
 
     def _pods(self) -> dict[str, Pod]:
         found = self._session.items(
-            pod_api.path_of(self._namespace),
+            pod_api.path_of(self._resource.namespace),
             labelSelector=pod_api.selector_of(self._spec.cluster_name),
         )
         return {pod.name: pod for pod in map(pod_api.pod_of, found)}
-
-    @property
-    def _namespace(self) -> str:
-        return str(self._spec.provider.options.get("namespace") or self._session.namespace)
-
-    def _at_head(self, port: str) -> str:
-        head = self._head
-        ip = head.instance.ip if head is not None and head.is_there else ""
-        host = f"[{ip}]" if ":" in ip else ip
-        return f"{host}:{port}" if host else ""
 
 
 def _tries(seconds: float) -> Iterator[None]:

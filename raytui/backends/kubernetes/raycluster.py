@@ -69,15 +69,21 @@ class RayCluster(Struct, frozen=True):
     failure: str = ""
     """KubeRay's words when it could not make or delete a pod."""
 
+    @property
+    def not_ours(self) -> str:
+        """Why raytui may not scale it, and what to do; empty when it may."""
+        if self.is_autoscaled:
+            return (
+                f"{self.name} is scaled by Ray's own autoscaler: set "
+                "spec.enableInTreeAutoscaling to false for raytui to scale it "
+                f"(`raytui k8s install {self.name}` does)"
+            )
+        return f"{self.name} is suspended: set spec.suspend to false" if self.is_suspended else ""
+
     def scalable(self, group: str) -> Group:
         """A group that raytui may scale now; raises ConfigError with what stands in the way."""
-        if self.is_autoscaled:
-            raise ConfigError(
-                f"{self.name} is scaled by Ray's own autoscaler: set "
-                "spec.enableInTreeAutoscaling to false for raytui to scale it"
-            )
-        if self.is_suspended:
-            raise ConfigError(f"{self.name} is suspended: set spec.suspend to false")
+        if self.not_ours:
+            raise ConfigError(self.not_ours)
         if group not in self.groups:
             known = ", ".join(self.groups) or "none"
             raise ConfigError(f"{self.name} has no worker group {group}; it has {known}")
