@@ -8,13 +8,14 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from raytui.backends.base import TransientError
 from raytui.backends.kubernetes.access import Access, Opened, opened
 from raytui.backends.kubernetes.answer_lines import AnswerLines
+from raytui.backends.kubernetes.channels import Channels, connected
 from raytui.backends.kubernetes.errors import GoneError, OverloadedError, answered, unanswered
 from raytui.backends.kubernetes.watch import Watch
 
@@ -112,6 +113,12 @@ class KubeSession:
         found = self._open()
         return AnswerLines(self._send(found, "GET", path, query, silence_s), found.server)
 
+    def channels(self, path: str, query: Sequence[tuple[str, str]], *protocols: str) -> Channels:
+        """A websocket to a pod, at `…/exec` or `…/portforward`; raises as `get` does, at once."""
+        found = self._open()
+        self._count("CONNECT", path)
+        return connected(found, path, query, protocols)
+
     def create(self, path: str, body: Json) -> Json:
         """POST an object; raises AlreadyExistsError, and as `get` does."""
         return self._ask("POST", path, {}, body)
@@ -124,9 +131,13 @@ class KubeSession:
         """
         return self._ask("PATCH", path, query, operations, content_type=_JSON_PATCH)
 
-    def delete(self, path: str, **query: str | int) -> Json:
-        """Delete an object; raises NotFoundError, and as `get` does."""
-        return self._ask("DELETE", path, query)
+    def delete(self, path: str, *, uid: str = "", **query: str | int) -> Json:
+        """Delete an object; raises NotFoundError, and as `get` does.
+
+        With a `uid`, one of the same name that is another object stays: that is a ConflictError.
+        """
+        body = {"preconditions": {"uid": uid}} if uid else None
+        return self._ask("DELETE", path, query, body)
 
     def calls(self) -> dict[str, int]:
         """How many requests were sent so far, repeated ones too, by `GET pods`."""
