@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from typing import Any, ClassVar
 
 from textual import on
@@ -14,18 +14,21 @@ from textual.notifications import SeverityLevel
 from textual.worker import Worker, WorkerState
 
 from raytui.client.base import ClusterClient, Link, LinkState
+from raytui.client.fleet import FleetClient
+from raytui.model.fleet import Fleet
 from raytui.model.snapshot import Snapshot
 from raytui.model.step import LaunchError
 from raytui.model.text import clock_text
 from raytui.screens.autoscaler import AutoscalerScreen
 from raytui.screens.choose import Choice, ChooseScreen
 from raytui.screens.cluster import ClusterScreen
+from raytui.screens.clusters import ClustersScreen
+from raytui.screens.frame import Frame
 from raytui.screens.keys import KeyNames
 from raytui.screens.launch import LaunchScreen, LaunchWork
-from raytui.screens.messages import OpenNode, OpenSetups, OpenSteps
+from raytui.screens.messages import LeaveCluster, OpenCluster, OpenNode, OpenSetups, OpenSteps
 from raytui.screens.node import NodeScreen
 from raytui.screens.nodes import NodesScreen
-from raytui.screens.page import Page
 from raytui.screens.session import Clock, Session
 from raytui.screens.setup import ClientSetups, SetupScreen
 from raytui.screens.steps import StepsScreen
@@ -38,26 +41,42 @@ KEEP = "keep"
 DOWN = "down"
 
 _MESSAGES_KEPT = 200
+_PAGES = ("cluster", "nodes", "autoscaler")
+"""The modes of a cluster."""
 
 
 class Updated(Message):
-    """The client reported something."""
+    """A client reported something."""
 
-    def __init__(self, update: Snapshot | LinkState) -> None:
+    def __init__(self, client: ClusterClient, update: Snapshot | LinkState) -> None:
         super().__init__()
+        self.client = client
         self.update = update
 
     def can_replace(self, message: Message) -> bool:
         """A newer snapshot makes one that still waits pointless."""
         return (
             isinstance(message, Updated)
+            and message.client is self.client
             and isinstance(message.update, Snapshot)
             and isinstance(self.update, Snapshot)
         )
 
 
+class Listed(Message):
+    """The list of clusters has changed."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        super().__init__()
+        self.fleet = fleet
+
+    def can_replace(self, message: Message) -> bool:
+        """A newer picture makes one that still waits pointless."""
+        return isinstance(message, Listed)
+
+
 class RaytuiApp(App[str]):
-    """Shows one cluster until the person leaves.
+    """Shows one cluster until the person leaves, or with `fleet` a list of which to open some.
 
     With `launch`, first offers to start the cluster described by `launch_title` (more lines than
     one are shown as its description); `client` may then be None. `run()` returns `quit`, or what
@@ -83,6 +102,7 @@ class RaytuiApp(App[str]):
         self,
         client: ClusterClient | None,
         *,
+        fleet: FleetClient | None = None,
         launch: LaunchWork | None = None,
         launch_title: str = "",
         on_quit_question: str | None = None,
@@ -90,16 +110,18 @@ class RaytuiApp(App[str]):
         keymap: Mapping[str, str] | None = None,
         clock: Clock = time.monotonic,
     ) -> None:
-        if client is None and launch is None:
-            raise ValueError("either a client or a launch is needed")
+        if client is None and launch is None and fleet is None:
+            raise ValueError("a client, a list or a launch is needed")
         self._themes, self._bad_themes = load_themes()
         super().__init__()
         self.session: Session | None = None
+        self._clusters: ClustersScreen | None = None
         self.launch_error: LaunchError | None = None
         """Why the last launch failed, for the caller's exit code."""
         self.messages: deque[str] = deque(maxlen=_MESSAGES_KEPT)
         """All toasts in full with their clock, newest first."""
         self._client = client
+        self._fleet = fleet
         self._launch = launch
         self._launch_title = launch_title
         self._quit_question = on_quit_question
@@ -119,6 +141,9 @@ class RaytuiApp(App[str]):
         self._choose_theme()
         if self._keymap_given:
             self.set_keymap(self._keymap_given)
+        self.set_interval(1.0, self._show)
+        if self._fleet is not None:
+            self._list(self._fleet)
         if self._launch is not None:
             screen = LaunchScreen(self._launch, self._launch_title, self._keys, self._clock)
             self.push_screen(screen)
@@ -135,37 +160,71 @@ class RaytuiApp(App[str]):
         if self._bad_themes:
             self.notify("themes left out: " + "; ".join(self._bad_themes), severity="warning")
 
+    # The list
+
+    def _list(self, client: FleetClient) -> None:
+        page = self._clusters = ClustersScreen(client, self._keys, self.messages)
+        self.add_mode("clusters", lambda: page)
+        self.switch_mode("clusters")
+        self._in_background(self._watch(client.pictures()), "list")
+
+    async def _watch(self, pictures: AsyncIterator[Fleet]) -> None:
+        async for fleet in pictures:
+            self.post_message(Listed(fleet))
+
+    @on(Listed)
+    def _take_list(self, message: Listed) -> None:
+        if self._clusters is not None:
+            self._clusters.take(message.fleet)
+            self._show()
+
+    @on(OpenCluster)
+    async def _open_cluster(self, message: OpenCluster) -> None:
+        await self._leave_cluster()
+        self._client = message.client
+        self._look_at(message.client)
+
+    @on(LeaveCluster)
+    async def _leave_cluster(self) -> None:
+        """Go back to the list, if there is one; the cluster's connection ends."""
+        if self._clusters is None or self.session is None:
+            return
+        left, self.session, self._client = self.session.client, None, None
+        await self.switch_mode("clusters")
+        self.workers.cancel_group(self, "updates")
+        for name in _PAGES:
+            await self.remove_mode(name)
+        self._in_background(left.close(), "leave")
+
     # A cluster
 
     def _look_at(self, client: ClusterClient) -> None:
-        session = self.session = Session(client, self._clock, self.messages)
+        session = self.session = Session(
+            client, self._clock, self.messages, is_of_a_list=self._clusters is not None
+        )
         self.add_mode("cluster", lambda: ClusterScreen(session, self._keys))
         self.add_mode("nodes", lambda: NodesScreen(session, self._keys))
         self.add_mode("autoscaler", lambda: AutoscalerScreen(session, self._keys))
         self.switch_mode("cluster")
-        self.run_worker(
-            self._listen(client.updates()),
-            group="updates",
-            description="listen to the cluster",
-            exclusive=True,
-            exit_on_error=False,
-        )
-        self.set_interval(1.0, self._show)
+        self._in_background(self._listen(client), "updates")
 
-    async def _listen(self, updates: AsyncIterator[Snapshot | LinkState]) -> None:
-        async for update in updates:
-            self.post_message(Updated(update))
+    def _in_background(self, work: Coroutine[Any, Any, None], group: str) -> None:
+        self.run_worker(work, group=group, description=group, exclusive=True, exit_on_error=False)
+
+    async def _listen(self, client: ClusterClient) -> None:
+        async for update in client.updates():
+            self.post_message(Updated(client, update))
 
     @on(Updated)
     def _take(self, message: Updated) -> None:
-        if self.session is not None:
+        if self.session is not None and self.session.client is message.client:
             self.session.take(message.update)
             self._show()
 
     def _show(self) -> None:
         """Bring everything in sight up to date: the top screen, and pages below dialogs."""
         for screen in reversed(self.screen_stack):
-            if isinstance(screen, Page):
+            if isinstance(screen, Frame):
                 screen.refresh_view()
             if not screen.is_modal:
                 break
@@ -197,6 +256,9 @@ class RaytuiApp(App[str]):
             # Nothing more will come: what is shown must not pass for fresh.
             self.session.take(LinkState(Link.LOST, error=words))
             self._show()
+        if event.worker.group == "list" and self._clusters is not None:
+            self._clusters.break_off(words)
+            self._show()
 
     # The launch
 
@@ -216,9 +278,11 @@ class RaytuiApp(App[str]):
     # Leaving
 
     async def on_unmount(self) -> None:
-        """End the connection: a client belongs to this loop."""
+        """End the connections: a client belongs to this loop."""
         if self._client is not None:
             await self._client.close()
+        if self._fleet is not None:
+            await self._fleet.close()
 
     async def action_quit(self) -> None:
         """Leave, after the question if there is one."""

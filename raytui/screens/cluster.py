@@ -59,7 +59,7 @@ class ClusterScreen(Page):
 
     page = "cluster"
     BINDINGS = bindings_on("cluster")
-    CSS_PATH = ["page.tcss", "cluster.tcss"]  # noqa: RUF012 - Textual's own form
+    CSS_PATH = ["frame.tcss", "cluster.tcss"]  # noqa: RUF012 - Textual's own form
 
     def __init__(self, session: Session, keys: KeyNames) -> None:
         super().__init__(session, keys)

@@ -147,7 +147,7 @@ class DecisionScreen(Page):
 
     page = "decision"
     BINDINGS = bindings_on("decision")
-    CSS_PATH = ["page.tcss", "decision.tcss"]  # noqa: RUF012 - Textual's own form
+    CSS_PATH = ["frame.tcss", "decision.tcss"]  # noqa: RUF012 - Textual's own form
 
     def __init__(self, session: Session, keys: KeyNames, decision: Decision) -> None:
         super().__init__(session, keys)

@@ -11,7 +11,7 @@ from textual.widgets import Static
 
 from raytui.screens.dialog import Dialog, titled
 from raytui.screens.keys import KeyNames
-from raytui.screens.verbs import LIVE, VERBS, Verb, verbs_on
+from raytui.screens.verbs import EVERYWHERE, LIVE, VERBS, Verb, verbs_on
 from raytui.widgets.cell import Cell, cell, to_content
 
 _MOVING = (
@@ -52,8 +52,9 @@ class HelpScreen(Dialog[None]):
             yield Static(to_content(*self._lines()), markup=False)
 
     def _lines(self) -> list[Cell]:
-        here = [v for v in verbs_on(self._page) if v.pages != LIVE]
-        everywhere = [v for v in verbs_on(self._page) if v.pages == LIVE and v.keys]
+        shared = (LIVE, EVERYWHERE)
+        here = [v for v in verbs_on(self._page) if v.pages not in shared]
+        everywhere = [v for v in verbs_on(self._page) if v.pages in shared and v.keys]
         by_name = [v for v in VERBS if v.names and not v.keys]
         lines: list[Cell] = []
         if here:

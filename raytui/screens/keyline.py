@@ -5,7 +5,7 @@ from __future__ import annotations
 from raytui.screens.keys import KeyNames
 from raytui.screens.session import Session
 from raytui.screens.verbs import PAGE_TITLES, Verb, verb, verbs_on
-from raytui.widgets.cell import cell
+from raytui.widgets.cell import Cell, cell
 from raytui.widgets.fitted import Part
 
 _ROOMY = 100
@@ -18,10 +18,23 @@ _ABOVE = {"node": "nodes", "setup": "nodes", "decision": "autoscaler"}
 def key_parts(page: str, session: Session, keys: KeyNames, width: int) -> list[Part]:
     """The parts of the line for a terminal of `width` columns; refused verbs are greyed."""
     parts = [_page_part(name, page, keys, roomy=width >= _ROOMY) for name in PAGE_TITLES]
+    if session.is_of_a_list:
+        parts.insert(0, Part(_key_cell(verb("clusters"), "Clusters", keys), 2, verb="clusters"))
     for one in verbs_on(page):
         if one.short and _is_of_use(one, page, session):
             parts.append(_verb_part(one, session, keys))
     return parts
+
+
+def list_key_parts(page: str, keys: KeyNames) -> list[Part]:
+    """The parts of the line of a list that stands before the pages of any cluster."""
+    opens = Part(cell(("Enter ", "bold $key"), ("open", "$quiet")), 2)
+    shown = [one for one in verbs_on(page) if one.short and one.id != "back"]
+    return [opens, *(Part(_key_cell(one, one.short, keys), one.drop, verb=one.id) for one in shown)]
+
+
+def _key_cell(one: Verb, words: str, keys: KeyNames) -> Cell:
+    return cell((keys.of(one).split(" ")[0] + " ", "bold $key"), (words, "$quiet"))
 
 
 def _is_of_use(one: Verb, page: str, session: Session) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from textual.message import Message
 
+from raytui.client.base import ClusterClient
+
 
 class OpenNode(Message):
     """Show everything about one node."""
@@ -23,3 +25,15 @@ class OpenSteps(Message):
     def __init__(self, node: str) -> None:
         self.node = node
         super().__init__()
+
+
+class OpenCluster(Message):
+    """Show the pages of a cluster; the one that was open is left."""
+
+    def __init__(self, client: ClusterClient) -> None:
+        self.client = client
+        super().__init__()
+
+
+class LeaveCluster(Message):
+    """Go back to the list that the cluster was opened from."""

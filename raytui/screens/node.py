@@ -35,7 +35,7 @@ class NodeScreen(Page):
 
     page = "node"
     BINDINGS = bindings_on("node")
-    CSS_PATH = ["page.tcss", "node.tcss"]  # noqa: RUF012 - Textual's own form
+    CSS_PATH = ["frame.tcss", "node.tcss"]  # noqa: RUF012 - Textual's own form
 
     def __init__(self, session: Session, keys: KeyNames, node_id: str) -> None:
         super().__init__(session, keys)

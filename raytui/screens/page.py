@@ -1,14 +1,8 @@
-"""The frame of every page: status line above, keys below, and the verbs that all pages share."""
+"""A page of a running cluster, and the verbs that all of them share."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar
-
-from textual import on
-from textual.app import ComposeResult
-from textual.widget import Widget
-from textual.widgets import Rule, Static
+from collections.abc import Sequence
 
 from raytui.autoscaler.consequences import orphans_of
 from raytui.model.command import (
@@ -27,75 +21,47 @@ from raytui.model.command import (
 )
 from raytui.model.snapshot import Row, Snapshot
 from raytui.screens.ask import AskScreen
-from raytui.screens.commandline import CommandLine
-from raytui.screens.help import HelpScreen
+from raytui.screens.frame import Frame
 from raytui.screens.keyline import key_parts
 from raytui.screens.keys import KeyNames
-from raytui.screens.messages import OpenNode, OpenSetups, OpenSteps
-from raytui.screens.palette import VerbProvider
-from raytui.screens.reading import ReadingScreen
+from raytui.screens.messages import LeaveCluster, OpenNode, OpenSetups, OpenSteps
 from raytui.screens.session import Session
 from raytui.screens.shapes import ShapeError, parse_shapes
 from raytui.screens.statusline import banner, status_parts
 from raytui.screens.sweep import SweepScreen
 from raytui.screens.terminate import TerminateScreen
-from raytui.screens.verbs import Verb, VerbError, verb
-from raytui.screens.working import READ_ONLY, WorkingScreen
-from raytui.widgets.cell import Cell, cell, to_content
+from raytui.screens.verbs import VerbError
 from raytui.widgets.fitted import FittedLine
 
+_NEEDS_NODE = frozenset({"terminate", "hold", "release", "node", "setup", "retry-node"})
+"""Verbs that the id of a node may follow."""
 
-class Page(WorkingScreen):
-    """A page of a running cluster. Subclasses fill the body and show snapshots in it.
 
-    `page` is the page's name in the list of verbs; its keys come from there.
-    """
-
-    page: ClassVar[str]
-    COMMANDS: ClassVar[set[Any]] = {VerbProvider}
-    CSS_PATH = ["page.tcss"]  # noqa: RUF012 - Textual's own form
+class Page(Frame):
+    """A page of a running cluster. Subclasses fill the body and show snapshots in it."""
 
     def __init__(self, session: Session, keys: KeyNames) -> None:
-        super().__init__()
+        super().__init__(keys, session.messages)
         self.session = session
-        self.keys = keys
         self._drawn: Snapshot | None = None
         self._last_failure = ""
 
-    # The frame
-
-    def compose(self) -> ComposeResult:
-        """Status, banner, body, keys."""
-        yield FittedLine(separator=cell((" · ", "$quiet")), id="status")
-        yield Static("", id="banner", markup=False)
-        yield Rule(line_style="solid", classes="frame")
-        yield from self.compose_body()
-        yield Rule(line_style="solid", classes="frame")
-        yield FittedLine(separator=cell("  "), id="keys")
-
-    def compose_body(self) -> Iterable[Widget]:
-        """The page's own widgets."""
-        raise NotImplementedError
+    @property
+    def read_only(self) -> bool:
+        """Whether the client is."""
+        return self.session.client.read_only
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Put a new snapshot into the body; called once for each, and only while in sight."""
         raise NotImplementedError
 
-    def show_time(self) -> None:
-        """Let ages go on; called about once a second while in sight."""
-
-    def on_screen_resume(self) -> None:
-        """Catch up with what came while another page was in sight."""
-        self.refresh_view()
-
     def refresh_view(self) -> None:
         """Bring the page up to the session as it is now; cheap when nothing changed."""
         if not self.is_mounted or not self.query("#keys"):
             return
-        stale = self.session.stale
-        self.set_class(stale, "-stale")
+        self.set_class(self.session.stale, "-stale")
         self.query_one("#status", FittedLine).show(status_parts(self.session))
-        self._show_banner(banner(self.session))
+        self.show_banner(banner(self.session))
         self.query_one("#keys", FittedLine).show(
             key_parts(self.page, self.session, self.keys, self.size.width)
         )
@@ -114,41 +80,7 @@ class Page(WorkingScreen):
                 self._last_failure = repr(error)
                 self.say(words, severity="error")
 
-    def _show_banner(self, words: Cell) -> None:
-        line = self.query_one("#banner", Static)
-        content = to_content(words)
-        if line.display != bool(words):
-            line.display = bool(words)
-        if words and line.content != content:
-            line.update(content)
-
-    @on(FittedLine.Clicked)
-    def _clicked(self, event: FittedLine.Clicked) -> None:
-        self.action_verb(event.verb)
-
     # Verbs
-
-    def action_verb(self, verb_id: str) -> None:
-        """Do a verb that was asked for by key or click."""
-        self.perform(verb(verb_id), "")
-
-    def perform(self, one: Verb, argument: str) -> None:
-        """Do a verb. Every way to ask comes through here, so here read-only mode refuses."""
-        if one.mutates and self.session.client.read_only:
-            self.say(f"{one.words.split(':')[0]}: {READ_ONLY}", severity="warning")
-            return
-        method = getattr(self, f"verb_{one.id.replace('-', '_')}", None)
-        try:
-            if method is None:
-                raise VerbError(f"{one.words.split(':')[0]}: not on this page")
-            method(argument)
-        except VerbError as error:
-            self.say(str(error), severity="warning")
-
-    def say(self, words: str, *, severity: str = "information") -> None:
-        """A toast; words of a cluster are never read as markup."""
-        level = {"warning": "warning", "error": "error"}.get(severity, "information")
-        self.app.notify(words, severity=level, markup=False)  # type: ignore[arg-type]
 
     def give(self, command: Command) -> None:
         """Send a command and tell what came of it."""
@@ -171,17 +103,15 @@ class Page(WorkingScreen):
     def words_for(self, verb_id: str) -> Sequence[str]:
         """What may follow a verb after `:`, for completion."""
         snapshot = self.session.snapshot
-        if verb_id == "theme":
-            return sorted(self.app.available_themes)
         if snapshot is None:
-            return ()
+            return super().words_for(verb_id)
         if verb_id in ("floor-set", "ceiling-set"):
             return [row.name for row in snapshot.types if not row.is_head]
         if verb_id == "sweep":
             return orphans_of(snapshot)
-        if verb_id in ("terminate", "hold", "release", "node", "setup", "retry-node"):
+        if verb_id in _NEEDS_NODE:
             return [row.id for row in snapshot.rows]
-        return ()
+        return super().words_for(verb_id)
 
     def _rows_asked_for(self, argument: str) -> list[Row]:
         ids = argument.replace(",", " ").split() or list(self.chosen_ids())
@@ -319,39 +249,16 @@ class Page(WorkingScreen):
         """Read the cluster YAML again."""
         self.give(Reload())
 
-    def verb_theme(self, argument: str) -> None:
-        """Change the colours."""
-        if argument not in self.app.available_themes:
-            raise VerbError(f"themes: {', '.join(sorted(self.app.available_themes))}")
-        self.app.theme = argument
+    def verb_clusters(self, _argument: str) -> None:
+        """Go back to the list that this cluster was opened from."""
+        if not self.session.is_of_a_list:
+            raise VerbError("only this cluster was opened: raytui k8s lists those on Kubernetes")
+        self.post_message(LeaveCluster())
 
-    def verb_messages(self, _argument: str) -> None:
-        """Show all toasts of this session in full."""
-        text = "\n".join(self.session.messages) or "no messages so far"
-        self.app.push_screen(ReadingScreen("Messages, newest first", text))
-
-    def verb_help(self, _argument: str) -> None:
-        """Help for this page."""
-        read_only = self.session.client.read_only
-        self.app.push_screen(HelpScreen(self.page, self.keys, read_only=read_only))
-
-    def verb_command(self, _argument: str) -> None:
-        """Open the `:` line."""
-        self.app.push_screen(CommandLine(self.words_for), self._perform_typed)
-
-    def _perform_typed(self, typed: tuple[Verb, str] | None) -> None:
-        if typed is not None:
-            self.perform(*typed)
-
-    def verb_back(self, _argument: str) -> None:
-        """Nothing is behind a page with a number."""
-
-    async def _quit(self) -> None:
-        await self.app.action_quit()
-
-    def verb_quit(self, _argument: str) -> None:
-        """Leave, perhaps after a question."""
-        self.work(self._quit(), group="quit")
+    def verb_back(self, argument: str) -> None:
+        """Behind a page with a number is the list of clusters, if there is one."""
+        if self.session.is_of_a_list:
+            self.verb_clusters(argument)
 
 
 def floor_error(number: str, most: int) -> str:

@@ -19,9 +19,16 @@ class Session:
     """
 
     def __init__(
-        self, client: ClusterClient, clock: Clock = time.monotonic, messages: Sequence[str] = ()
+        self,
+        client: ClusterClient,
+        clock: Clock = time.monotonic,
+        messages: Sequence[str] = (),
+        *,
+        is_of_a_list: bool = False,
     ) -> None:
         self.client = client
+        self.is_of_a_list = is_of_a_list
+        """Whether it was opened from a list of clusters, which is behind its pages."""
         self.snapshot: Snapshot | None = None
         self.link = LinkState(Link.CONNECTING)
         self.messages = messages

@@ -9,7 +9,9 @@ from textual.binding import Binding, BindingType
 
 LIVE = frozenset({"cluster", "nodes", "node", "setup", "autoscaler", "decision"})
 """Pages that show a running cluster."""
-LISTS = frozenset({"nodes", "setup", "autoscaler"})
+EVERYWHERE = LIVE | {"clusters"}
+"""All pages but those of a launch."""
+LISTS = frozenset({"clusters", "nodes", "setup", "autoscaler"})
 """Pages that are one long list."""
 
 
@@ -43,6 +45,7 @@ class Verb:
 
 
 VERBS: tuple[Verb, ...] = (
+    Verb("clusters", "Clusters: back to the list of all", "0", names=("clusters",)),
     Verb("cluster", "Cluster: types, resources, demand, events", "1", names=("cluster",)),
     Verb("nodes", "Nodes: what each does and why it is here", "2", names=("nodes",)),
     Verb("autoscaler", "Autoscaler: the journal of decisions", "3", names=("autoscaler",)),
@@ -103,6 +106,34 @@ VERBS: tuple[Verb, ...] = (
         frozenset({"nodes"}),
         short="mark",
         drop=8,
+    ),
+    Verb(
+        "namespace",
+        "Choose the namespace whose clusters are listed, or all",
+        "n",
+        frozenset({"clusters"}),
+        names=("namespace", "ns"),
+        argument="NAME",
+        short="namespace",
+        drop=3,
+    ),
+    Verb(
+        "context",
+        "Choose the context of the kubeconfig",
+        "c",
+        frozenset({"clusters"}),
+        names=("context", "ctx"),
+        argument="NAME",
+        short="context",
+        drop=4,
+    ),
+    Verb(
+        "describe",
+        "All that is known of the selected cluster, and what is wrong",
+        "d",
+        frozenset({"clusters"}),
+        short="describe",
+        drop=6,
     ),
     Verb("sort-next", "Sort by the next column", "full_stop", LISTS, short="sort", drop=10),
     Verb("sort-previous", "Sort by the previous column", "comma", LISTS),
@@ -192,12 +223,22 @@ VERBS: tuple[Verb, ...] = (
     ),
     Verb("copy", "Copy what is shown to the clipboard", "c", frozenset({"node", "decision"})),
     Verb("node", "Open a node", "", frozenset(), names=("node",), argument="ID"),
-    Verb("theme", "Change the colours", "", names=("theme",), argument="NAME"),
-    Verb("messages", "All messages of this session in full", "m", names=("messages",)),
-    Verb("back", "Back; also clears a filter, then marks", "escape", short="back", drop=1),
-    Verb("command", "Give a command by name", ":", short="command", drop=1, asks=True),
-    Verb("help", "This help", "?", names=("help",), short="help", drop=0),
-    Verb("quit", "Leave; the cluster stays", "q", names=("quit", "q"), short="quit", drop=5),
+    Verb("theme", "Change the colours", "", EVERYWHERE, names=("theme",), argument="NAME"),
+    Verb("messages", "All messages of this session in full", "m", EVERYWHERE, names=("messages",)),
+    Verb(
+        "back", "Back; also clears a filter, then marks", "escape", EVERYWHERE, short="back", drop=1
+    ),
+    Verb("command", "Give a command by name", ":", EVERYWHERE, short="command", drop=1, asks=True),
+    Verb("help", "This help", "?", EVERYWHERE, names=("help",), short="help", drop=0),
+    Verb(
+        "quit",
+        "Leave; the cluster stays",
+        "q",
+        EVERYWHERE,
+        names=("quit", "q"),
+        short="quit",
+        drop=5,
+    ),
     Verb("launch", "Launch the cluster", "enter", frozenset({"launch"}), short="launch", drop=0),
     Verb("retry", "Try the launch again", "r", frozenset({"launch"}), short="retry", drop=0),
     Verb("leave", "Leave", "q,escape", frozenset({"launch"}), short="leave", drop=0),
