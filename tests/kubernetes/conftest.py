@@ -18,6 +18,8 @@ from tests.kubernetes.control_plane import ADMIN, ControlPlane, control_plane
 from tests.kubernetes.kubelet import Kubelet
 from tests.kubernetes.kuberay import KubeRay
 from tests.kubernetes.waiting import until
+from tests.support.kube_machine import machine as pods_machine
+from tests.support.needs import missing
 
 USER = "autoscaler"
 _numbers = itertools.count()
@@ -88,3 +90,15 @@ def kuberay(kubeconfig: Path, namespace: str) -> Iterator[KubeRay]:
 def kubelet(admin: KubeSession, namespace: str) -> Kubelet:
     """A kubelet's part."""
     return Kubelet(admin, namespace)
+
+
+@pytest.fixture
+def machine(
+    plane: ControlPlane, admin: KubeSession, namespace: str
+) -> Iterator[pods_machine.Machine]:
+    """A machine that runs the pods of the test's namespace for real, on a network of their own."""
+    missing("pods")
+    with pods_machine.machine(
+        admin, plane.url, plane.certificate, namespaces=(namespace,)
+    ) as running:
+        yield running

@@ -17,8 +17,10 @@ _HOW = {
         "Real hosts need root and: apt-get install"
         " docker.io debootstrap openssh-client rsync iproute2"
     ),
+    "pods": "Pods that run need root and: apt-get install iproute2 util-linux",
 }
 _FOR_HOSTS = ("dockerd", "docker", "debootstrap", "ssh", "ssh-keygen", "rsync", "ip")
+_FOR_PODS = ("ip", "nsenter", "unshare", "setpriv", "setsid", "mount", "chroot")
 
 
 def missing(tool: str) -> None:
@@ -36,4 +38,6 @@ def is_there(tool: str) -> bool:
         return importlib.util.find_spec("ray") is not None
     if tool == "ssh":
         return os.geteuid() == 0 and all(map(shutil.which, _FOR_HOSTS))
+    if tool == "pods":
+        return os.geteuid() == 0 and all(map(shutil.which, _FOR_PODS))
     return shutil.which("ssh" if tool == "openssh" else tool) is not None
