@@ -95,11 +95,11 @@ class ServedEngine:
             self._thread.stop()
             raise
 
-    async def close(self) -> bool:
-        """Stop ticking, end all connections; whether a tick under way has ended, too."""
+    async def close(self, wait_s: float = _LAST_TICK_S) -> bool:
+        """Stop ticking, end all connections; whether a tick under way has ended in time, too."""
         self._thread.stop()
         await self._server.close()
-        ended = await asyncio.to_thread(self._thread.join, _LAST_TICK_S)
+        ended = await asyncio.to_thread(self._thread.join, wait_s)
         if self._own_readers:
             self._readers.shutdown(wait=False, cancel_futures=True)
         return ended
