@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from raytui.backends.kubernetes.marks import CREATED_BY, TEMPLATE_HASH
+from raytui.backends.kubernetes.marks import CREATED_BY, REQUEST, TEMPLATE_HASH
 from raytui.backends.kubernetes.pod_failures import detail_of, obstacle_of
 from raytui.model.lifecycle import InstanceStatus
 from raytui.model.state import Instance
@@ -18,6 +18,8 @@ KIND = "ray.io/node-type"
 GROUP = "ray.io/group"
 REPLICA = "ray.io/worker-group-replica-name"
 """Of pods of a multi-host group: which of them are one replica."""
+REPLICA_INDEX = "ray.io/worker-group-replica-index"
+HOST_INDEX = "ray.io/replica-host-index"
 _KINDS = ("head", "worker")
 _ENDED = ("Failed", "Succeeded")
 
@@ -39,6 +41,10 @@ class Pod(Struct, frozen=True):
     namespace: str = ""
     cluster: str = ""
     uid: str = ""
+    owner: str = ""
+    """The uid of the RayCluster that it is of: another one may have had the same name."""
+    replica_index: int | None = None
+    """The place of its replica among those of its group, where whoever made it gives places."""
     created_by: str = ""
     """`marks.KUBERAY`, `marks.OPERATOR`, or what else its label says."""
     template_hash: str = ""
@@ -65,7 +71,7 @@ def selector_of(cluster: str) -> str:
 def pod_of(resource: Mapping[str, Any]) -> Pod:
     """A Ray pod of an answer of the API server."""
     meta, status = resource["metadata"], resource.get("status") or {}
-    labels = meta.get("labels") or {}
+    labels, notes = meta.get("labels") or {}, meta.get("annotations") or {}
     is_leaving = bool(meta.get("deletionTimestamp"))
     has_ended = status.get("phase") in _ENDED
     started_at = _ray_started_at(resource)
@@ -79,6 +85,7 @@ def pod_of(resource: Mapping[str, Any]) -> Pod:
         detail=detail_of(resource),
         obstacle=obstacle_of(resource),
         ray_started_at=started_at,
+        request_id=notes.get(REQUEST, ""),
     )
     return Pod(
         name=instance.instance_id,
@@ -91,10 +98,21 @@ def pod_of(resource: Mapping[str, Any]) -> Pod:
         namespace=meta.get("namespace", ""),
         cluster=labels.get(CLUSTER, ""),
         uid=meta.get("uid", ""),
+        owner=_owner(meta),
+        replica_index=_number(labels.get(REPLICA_INDEX, "")),
         created_by=labels.get(CREATED_BY, ""),
-        template_hash=(meta.get("annotations") or {}).get(TEMPLATE_HASH, ""),
+        template_hash=notes.get(TEMPLATE_HASH, ""),
         is_ready=not is_leaving and _is_ready(status),
     )
+
+
+def _owner(meta: Mapping[str, Any]) -> str:
+    owners = meta.get("ownerReferences") or ()
+    return next((str(one["uid"]) for one in owners if one.get("kind") == "RayCluster"), "")
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isdecimal() else None
 
 
 def _is_ready(status: Mapping[str, Any]) -> bool:

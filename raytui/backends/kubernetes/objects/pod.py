@@ -49,14 +49,12 @@ from raytui.backends.kubernetes.objects.ray_start import (
     unquoted,
 )
 from raytui.backends.kubernetes.objects.security import secured, with_secrets
-from raytui.backends.kubernetes.pods import CLUSTER, GROUP, KIND, REPLICA
+from raytui.backends.kubernetes.pods import CLUSTER, GROUP, HOST_INDEX, KIND, REPLICA, REPLICA_INDEX
 from raytui.backends.kubernetes.raycluster import HEAD_GROUP
 from raytui.backends.kubernetes.session import Json
 
 DOMAIN = "cluster.local"
 """Of services in a Kubernetes cluster, unless its administrator has chosen another one."""
-REPLICA_INDEX = "ray.io/worker-group-replica-index"
-HOST_INDEX = "ray.io/replica-host-index"
 _NODE = "ray.io/is-ray-node"
 _FIXED = frozenset({CLUSTER, KIND, GROUP, CREATED_BY})
 """Labels that no template changes: the pods are found and known by them."""
