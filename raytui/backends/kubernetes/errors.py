@@ -36,6 +36,10 @@ class UnknownUserError(AuthError):
     """401: the server does not know who is asking."""
 
 
+class NotRunningError(TransientError):
+    """400: the pod or the container that is meant does not run yet, or no longer."""
+
+
 class OverloadedError(ThrottledError):
     """429, or 503 with a time to wait."""
 
@@ -58,6 +62,8 @@ _HINTS = {
 _SHORT = 200
 _QUOTA = "exceeded quota"
 """What the admission of Kubernetes says, in a 403, when a ResourceQuota is used up."""
+_NOT_RUNNING = ("does not have a host assigned", "is waiting to start", "is terminated")
+"""What it says of logs and commands of a container without a process."""
 _DOES_NOT_FIT = "the server rejected our request due to an error in our request"
 """All that the server says, in a 422, of a JSON patch whose `test` does not hold."""
 
@@ -97,6 +103,8 @@ def _kind(
 ) -> type[ProviderError]:
     if code == 403 and _QUOTA in words:
         return QuotaError
+    if code == 400 and any(said in words for said in _NOT_RUNNING):
+        return NotRunningError
     if code == 409 and reason == "AlreadyExists":
         return AlreadyExistsError
     if code == 422 and words == _DOES_NOT_FIT and not causes:

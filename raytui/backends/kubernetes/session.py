@@ -58,6 +58,11 @@ class KubeSession:
         self._calls: Counter[str] = Counter()
 
     @property
+    def access(self) -> Access:
+        """Which cluster it is, and as whom it is asked."""
+        return self._access
+
+    @property
     def namespace(self) -> str:
         """The namespace that was asked for, or the context's; raises as `get` does."""
         return self._open().namespace
