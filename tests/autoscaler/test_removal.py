@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from raytui.autoscaler.loop.fleet import Fleet
 from raytui.autoscaler.loop.ledger import Ledger
 from raytui.autoscaler.loop.orphans import orphans_in
 from raytui.backends.base import LaunchRequest, ProviderError, TransientError
+from raytui.backends.fake import FakeProvider
 from raytui.model.command import HoldNodes, SetFloor, SweepOrphans, Terminate
 from raytui.model.leaving import OrphanPolicy, RemovalRules, Share
 from raytui.model.lifecycle import InstanceStatus
@@ -310,9 +312,9 @@ class TestOrphans:
         (row,) = fleet.intend(request, SMALL, [()], 1.0)
         fleet.move(row.instance_id, InstanceStatus.REQUESTED, 1.0, "asked")
         listing = {"i-1": Instance("i-1", "small", InstanceStatus.ALLOCATED, request_id="r1")}
-        assert orphans_in(listing, fleet) == {}
+        assert orphans_in(listing, fleet, FakeProvider(clock=time.time)) == {}
         fleet.move(row.instance_id, InstanceStatus.LAUNCH_FAILED, 2.0, "no answer")
-        assert list(orphans_in(listing, fleet)) == ["i-1"]
+        assert list(orphans_in(listing, fleet, FakeProvider(clock=time.time))) == ["i-1"]
 
 
 def test_a_node_that_leaves_cannot_be_held_any_more(busy: World) -> None:

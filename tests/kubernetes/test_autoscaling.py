@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
 from raytui.autoscaler.loop.ledger import Ledger
 from raytui.autoscaler.loop.reconciler import Reconciler
 from raytui.autoscaler.simulation.simulated_ray import SimulatedRay
+from raytui.backends.base import ProviderError
 from raytui.backends.kubernetes.manifest import spec_of
 from raytui.backends.kubernetes.pods import pod_of
+from raytui.backends.kubernetes.provider import KubeRayProvider
 from raytui.model.command import RequestResources, SetFloor, Terminate
 from raytui.model.lifecycle import InstanceStatus
 from raytui.model.resources import Resources
-from raytui.model.snapshot import ClusterInfo, Snapshot
+from raytui.model.snapshot import ClusterInfo, Row, Snapshot
 from raytui.model.state import Instance
 from raytui.ray.base import DrainAnswer
-from tests.kubernetes.clusters import World, group, template
+from tests.kubernetes.clusters import LONG, World, group, template
 from tests.kubernetes.kubelet import Kubelet
 from tests.kubernetes.kuberay import KubeRay
 from tests.kubernetes.waiting import until
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.slow]
+
+
+_END_S = 0.4
+"""From a drain to the end of the pod: `ray start --block` looks at its processes once a second."""
 
 
 class Pods:
@@ -53,8 +60,14 @@ class Ray(SimulatedRay):
         drained = [n.instance_id for n in self._look().nodes if n.node_id == node_id]
         if answer.accepted and self._pods_end:
             for name in drained:
-                self._kubelet.tell(name, phase="Succeeded")
+                end = threading.Timer(_END_S, self._end, (name,))
+                end.daemon = True
+                end.start()
         return answer
+
+    def _end(self, name: str) -> None:
+        with suppress(ProviderError):  # it may be gone
+            self._kubelet.tell(name, phase="Succeeded")
 
 
 class Autoscaler:
@@ -69,9 +82,10 @@ class Autoscaler:
         """From the ledger on, as after a kill."""
         spec = spec_of(self._world.read())
         self.ledger = Ledger(self._world.paths.dir / "ledger.db")
+        self.provider = KubeRayProvider(spec, self._world.paths, self._world.admin, patience=LONG)
         self.loop = Reconciler(
             spec,
-            self._world.provider(),
+            self.provider,
             self._ray,
             self.ledger,
             info=ClusterInfo("demo", "kuberay"),
@@ -105,6 +119,12 @@ def _running(snapshot: Snapshot, name: str) -> int:
     return next(row.running for row in snapshot.types if row.name == name)
 
 
+def _status(row: Row) -> str:
+    assert row.member.instance is not None
+    assert not row.member.instance.orphan
+    return row.member.status.value
+
+
 def _need(autoscaler: Autoscaler, count: int, **shape: float) -> None:
     bundles = ((Resources.of(shape), count),) if count else ()
     autoscaler.loop.command(RequestResources(bundles), "ann@host")
@@ -129,6 +149,23 @@ def test_demand_brings_pods_of_the_right_group_and_idleness_takes_them_away(
         autoscaler.run_until(
             lambda shown: len(autoscaler.ledger.open_instances()) == 1, "only the head has a row"
         )
+        assert len(kuberay.made) == 3, "none was made in place of one that was drained"
+
+
+def test_idle_pods_that_are_ordered_away_are_not_replaced(
+    world: World, kuberay: KubeRay, kubelet: Kubelet
+) -> None:
+    with _autoscaled(world, kubelet, group("cpu"), pods_end=True) as autoscaler:
+        autoscaler.loop.command(SetFloor("cpu", 2), "ann@host")
+        autoscaler.run_until(lambda shown: _running(shown, "cpu") == 2, "two pods run")
+        autoscaler.loop.command(SetFloor("cpu", 0), "ann@host")
+
+        autoscaler.loop.command(Terminate(tuple(world.workers()), drain_s=300), "ann@host")
+
+        autoscaler.run_until(
+            lambda shown: not world.workers() and world.group()["replicas"] == 0, "all are gone"
+        )
+        assert len(kuberay.made) == 3
 
 
 def test_loop_that_is_killed_and_started_anew_has_no_pod_twice(
@@ -149,8 +186,12 @@ def test_pods_that_are_there_already_are_taken_in_and_not_doubled(
     world: World, kuberay: KubeRay, kubelet: Kubelet
 ) -> None:
     with _autoscaled(world, kubelet, group("cpu", replicas=2, minReplicas=2)) as autoscaler:
-        autoscaler.run_until(lambda shown: _running(shown, "cpu") == 2, "both are ours")
+        until(lambda: len(kuberay.made) == 3, "KubeRay has made them")
 
+        first = autoscaler.run_until(lambda shown: len(shown.rows) > 1, "they are listed")
+
+        assert [_status(row) for row in first.rows if not row.member.is_head] == ["allocated"] * 2
+        autoscaler.run_until(lambda shown: _running(shown, "cpu") == 2, "both are ours")
         assert world.group()["replicas"] == 2
         assert len(kuberay.made) == 3
 
@@ -182,13 +223,20 @@ def test_evicted_pod_is_lost_and_another_one_comes(
         (evicted,) = world.workers()
         kubelet.tell(evicted, phase="Failed", reason="Evicted", message="low on memory")
 
-        autoscaler.run_until(
-            lambda shown: evicted not in world.workers() and _running(shown, "cpu") == 1,
-            "another one runs",
-        )
+        orphans: list[str] = []
+
+        def another_runs(shown: Snapshot) -> bool:
+            orphans.extend(
+                r.id for r in shown.rows if r.member.instance and r.member.instance.orphan
+            )
+            return evicted not in world.workers() and _running(shown, "cpu") == 1
+
+        autoscaler.run_until(another_runs, "another one runs")
 
         assert len(world.workers()) == 1
         assert kuberay.any_deleted == []
+        assert len(kuberay.made) == 3
+        assert orphans == []
 
 
 def test_ordered_termination_takes_the_named_pod(
@@ -206,3 +254,48 @@ def test_ordered_termination_takes_the_named_pod(
         assert kuberay.any_deleted == []
         kept = {i.instance_id: i.status for i in autoscaler.ledger.open_instances()}
         assert kept[first] is kept[third] is InstanceStatus.RUNNING
+
+
+def test_pod_that_somebody_deletes_is_lost_at_once_and_its_successor_taken_in(
+    world: World, kuberay: KubeRay, kubelet: Kubelet
+) -> None:
+    with _autoscaled(world, kubelet, group("cpu", minReplicas=1)) as autoscaler:
+        autoscaler.run_until(lambda shown: _running(shown, "cpu") == 1, "the floor is kept")
+        (deleted,) = world.workers()
+        world.admin.delete(f"{world.pods_path}/{deleted}", gracePeriodSeconds=600)
+
+        autoscaler.run_until(
+            lambda shown: deleted not in world.workers() and _running(shown, "cpu") == 1,
+            "another one runs",
+        )
+
+        told = [event.text for event in autoscaler.ledger.events(50)]
+        assert f"cpu {deleted} is ended by somebody else" in told
+        assert not [text for text in told if text.startswith("lost")]
+        assert len(kuberay.made) == 3
+        assert kuberay.any_deleted == []
+
+
+def test_cluster_that_rays_own_autoscaler_scales_is_watched_until_it_does_not(
+    world: World, kuberay: KubeRay, kubelet: Kubelet
+) -> None:
+    world.create(group("cpu", minReplicas=0), enableInTreeAutoscaling=True)
+    with kubelet.running():
+        autoscaler = Autoscaler(world, Ray(world, kubelet, pods_end=False))
+        _need_nothing_done(autoscaler, world)
+
+        world.patch("/spec/enableInTreeAutoscaling", False)
+        autoscaler.loop.reload(autoscaler.provider.read_spec())
+
+        _need(autoscaler, 2, CPU=1)  # the head has one
+        autoscaler.run_until(lambda shown: _running(shown, "cpu") == 1, "it scales")
+
+
+def _need_nothing_done(autoscaler: Autoscaler, world: World) -> None:
+    before = world.read()["metadata"]["generation"]
+    answer = autoscaler.loop.command(SetFloor("cpu", 2), "ann@host")
+    shown = autoscaler.run_until(lambda shown: shown.rows, "the head is seen")
+    assert not answer.ok
+    assert answer.text == shown.watch_only
+    assert "set spec.enableInTreeAutoscaling to false" in shown.watch_only
+    assert world.read()["metadata"]["generation"] == before

@@ -15,6 +15,8 @@ from raytui.autoscaler.loop.orders import Orders, TerminateDone
 from raytui.autoscaler.loop.quarantine import Quarantine
 from raytui.autoscaler.loop.remembered import Remembered
 from raytui.autoscaler.planning.removing import REFUSAL_S
+from raytui.backends.abilities import is_replaced
+from raytui.backends.base import NodeProvider
 from raytui.model.lifecycle import InstanceStatus
 from raytui.model.plan import DrainUnderWay, FailureKind, Removal
 from raytui.model.reason import Why
@@ -66,6 +68,7 @@ class Draining:
         ray: RayCluster,
         quarantine: Quarantine,
         steady: Callable[[], float],
+        provider: NodeProvider,
     ) -> None:
         """`steady` tells seconds that nobody can set: what is told again is measured by it."""
         self._fleet = fleet
@@ -76,6 +79,7 @@ class Draining:
         self._ray = ray
         self._quarantine = quarantine
         self._steady = steady
+        self._provider = provider
         self._asked: dict[str, _Asked] = {}
         self._told: dict[str, float] = {}
         """When Ray accepted a drain; not known after a restart, and told again."""
@@ -167,7 +171,8 @@ class Draining:
         node = nodes.get(name)
         if node is None:
             gone_s = self._steady() - self._absent_since.setdefault(name, self._steady())
-            return _Drain.DONE if gone_s >= _GONE_S else _Drain.UNDER_WAY
+            waits = gone_s < _GONE_S and not self._is_replaced(name)
+            return _Drain.UNDER_WAY if waits else _Drain.DONE
         self._absent_since.pop(name, None)
         lost = node.status is not NodeStatus.DRAINING
         if drain.reason.why is not Why.DRAINED:  # which Ray knows, and gives its own time
@@ -176,13 +181,21 @@ class Draining:
                 refusal = self._tell(drain, node, now)
                 if refusal is not None:
                     return refusal
-            if not drain.deadline:
+            if not drain.deadline or (node.idle_since and self._is_replaced(name)):
                 return _Drain.DONE
         if node.idle_since and not lost:  # a node that Ray does not drain may get work any moment
             text = f"{name} drained in {took}; terminating"
             self._journal.say(now, Level.INFO, text, instance_id=name)
             return _Drain.DONE
         return _Drain.UNDER_WAY
+
+    def _is_replaced(self, instance_id: str) -> bool:
+        """Whether another one is made as soon as it has ended, unless its end is ordered before.
+
+        Ray ends an idle node at once when it accepts a drain, and a busy one with its last task.
+        """
+        instance = self._fleet.get(instance_id)
+        return instance is not None and is_replaced(self._provider, instance)
 
     def _tell(self, drain: DrainUnderWay, node: Node, now: float) -> _Drain | None:
         """Tell Ray of a drain; None when it accepted.

@@ -7,15 +7,19 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from raytui.autoscaler.loop.fleet import Fleet
+from raytui.backends.abilities import is_ours
+from raytui.backends.base import NodeProvider
 from raytui.model.lifecycle import InstanceStatus
 from raytui.model.state import Instance
 
 
-def orphans_in(listing: Mapping[str, Instance], fleet: Fleet) -> dict[str, Instance]:
+def orphans_in(
+    listing: Mapping[str, Instance], fleet: Fleet, provider: NodeProvider
+) -> dict[str, Instance]:
     """The orphans of a provider's listing by id, each marked as one.
 
     What a launch call that has not answered may have brought is no orphan: its answer decides.
-    What is dead already only has to be cleared away.
+    What is dead already only has to be cleared away; what is ours whoever made it, is taken in.
     """
     on_order = {i.request_id for i in fleet if i.status is InstanceStatus.REQUESTED}
     return {
@@ -24,6 +28,7 @@ def orphans_in(listing: Mapping[str, Instance], fleet: Fleet) -> dict[str, Insta
         if fleet.get(instance_id) is None
         and listed.status is not InstanceStatus.LOST
         and not (listed.request_id and listed.request_id in on_order)
+        and not is_ours(provider, listed)
     }
 
 

@@ -32,6 +32,15 @@ class Picture:
         self._type_use: dict[str, deque[float]] = {}
         self._use: dict[str, deque[float]] = {}
 
+    def tell_whereabouts(self, gcs_address: str, dashboard_url: str) -> None:
+        """Show from now on where the head is; where nothing is known, where it was."""
+        info = self.info
+        self.info = msgspec.structs.replace(
+            info,
+            gcs_address=gcs_address or info.gcs_address,
+            dashboard_url=dashboard_url or info.dashboard_url,
+        )
+
     def draw(
         self,
         state: ClusterState,

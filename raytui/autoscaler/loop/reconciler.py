@@ -39,7 +39,7 @@ from raytui.autoscaler.loop.telling import Telling
 from raytui.autoscaler.loop.waits import Waits
 from raytui.autoscaler.loop.watching import UNHURRIED, Watching
 from raytui.autoscaler.planning.planner import DEFAULT_BUDGET, plan
-from raytui.backends.abilities import SetsUpNodes
+from raytui.backends.abilities import HeadMoves, SetsUpNodes
 from raytui.backends.base import NodeProvider, ProviderError
 from raytui.model.command import Ack, Command, Impact
 from raytui.model.lifecycle import InstanceStatus
@@ -54,6 +54,7 @@ from raytui.ray.base import RayCluster, RayError
 
 _PRUNE_EVERY_S = 10.0
 _HEAD_DOWN = "the head is down; run `raytui up` to start it again"
+_HEAD_RESTARTS = "the head is down; Kubernetes starts another one"
 
 
 class Reconciler:
@@ -118,7 +119,9 @@ class Reconciler:
         self._fleet = Fleet(ledger)
         self._quarantine = Quarantine(self._fleet, self.journal)
         self._remembered = Remembered(ledger)
-        self._sync = Sync(self._fleet, ledger, self.journal, self._quarantine, self._waits)
+        self._sync = Sync(
+            self._fleet, ledger, self.journal, self._quarantine, self._waits, self._provider
+        )
         self._launching = Launching(
             self._fleet, ledger, self.journal, orders, self._remembered, self._new_id
         )
@@ -131,6 +134,7 @@ class Reconciler:
             self._ray,
             self._quarantine,
             self._steady,
+            self._provider,
         )
         self._noticing = Noticing(self._fleet, self.journal, self._remembered)
         resumed = [request.request_id for request, _ in ledger.open_requests()]
@@ -396,7 +400,7 @@ class Reconciler:
             end_overdue_drains(*drains, limits, self._waits, now)
             self._draining.terminate(self._sync.clear)
         if believed.listing is not None:
-            self._orphans = orphans_in(believed.listing, self._fleet)
+            self._orphans = orphans_in(believed.listing, self._fleet, self._provider)
             known = since_when(self.memory.orphans, self._orphans, now)
             self._remembered.change(orphans=known)
         self.state = self._seen(believed, now)
@@ -423,7 +427,11 @@ class Reconciler:
         """Say it when the head is dead, and take that back when a new one lives."""
         head = next((m for m in self.state.members if m.is_head and m.instance is not None), None)
         is_down = head is not None and head.status is InstanceStatus.LOST
-        self._set_trouble("head", _HEAD_DOWN if is_down else "")
+        words = _HEAD_DOWN
+        if isinstance(self._provider, HeadMoves):
+            self._picture.tell_whereabouts(*self._provider.whereabouts())
+            words = _HEAD_RESTARTS
+        self._set_trouble("head", words if is_down else "")
 
     def _collect(self, now: float, steady: float) -> None:
         """Take in the answers of provider calls."""

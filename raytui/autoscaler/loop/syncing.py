@@ -13,6 +13,8 @@ from raytui.autoscaler.loop.ledger import Ledger
 from raytui.autoscaler.loop.overdue import OverdueTerminations, overdue_start
 from raytui.autoscaler.loop.quarantine import Quarantine
 from raytui.autoscaler.loop.waits import Waits
+from raytui.backends.abilities import is_ours, is_replaced
+from raytui.backends.base import NodeProvider
 from raytui.model.failure import FailureKind
 from raytui.model.lifecycle import STARTING, InstanceStatus, Timeouts
 from raytui.model.snapshot import Level
@@ -36,13 +38,20 @@ class Sync:
     """Compares and moves. What must be cleared away by the provider is collected in `clear`."""
 
     def __init__(
-        self, fleet: Fleet, ledger: Ledger, journal: Journal, quarantine: Quarantine, waits: Waits
+        self,
+        fleet: Fleet,
+        ledger: Ledger,
+        journal: Journal,
+        quarantine: Quarantine,
+        waits: Waits,
+        provider: NodeProvider,
     ) -> None:
         self._fleet = fleet
         self._ledger = ledger
         self._journal = journal
         self._quarantine = quarantine
         self._waits = waits
+        self._provider = provider
         self._overdue = OverdueTerminations(journal, waits)
         self._limits = Timeouts()
         self._acts = True
@@ -110,7 +119,7 @@ class Sync:
         if instance.status is not _S.RUNNING or listing is None or name not in (nodes or ()):
             return False
         listed = listing.get(name)
-        if listed is None or listed.status is _S.LOST:
+        if listed is None or listed.status in (_S.LOST, _S.TERMINATING):
             return False
         self._waits.over(name, _UNLISTED)
         self._waits.over(name, _UNSEEN)
@@ -149,6 +158,10 @@ class Sync:
             self._finish(instance, listing, listed, nodes, now)
         elif listed is not None and listed.status is _S.LOST:
             self._died(instance, listed, now)
+        elif listed is not None and self._is_ended_by_others(instance, listed):
+            self._fleet.move(name, _S.LOST, now, "somebody else ends it")
+            text = f"{_named(instance)} is ended by somebody else"
+            self._journal.say(now, Level.INFO, text, instance_id=name)
         elif listing is not None and listed is None:
             self._unlisted(instance, nodes, now)
         elif nodes is None:
@@ -195,11 +208,24 @@ class Sync:
             if instance.status is _S.LOST and lives and name in (nodes or {}):
                 self._fleet.move(name, _S.RUNNING, now, "Ray sees it again")
             return
+        if instance.status is _S.LOST and not self._is_for_us_to_clear(listed):
+            return
         if instance.status is not _S.TERMINATING:
             self._fleet.move(name, _S.TERMINATING, now, instance.detail or "to be cleared away")
         elif listed is not None:
             self._overdue.look(instance, self._limits, now)
         self.clear.append(name)
+
+    def _is_for_us_to_clear(self, listed: Instance | None) -> bool:
+        """Whether what is left of a lost instance stays until the provider is told to end it."""
+        if listed is None or listed.status not in (_S.LOST, _S.TERMINATING):
+            return True
+        return not is_replaced(self._provider, listed)
+
+    def _is_ended_by_others(self, instance: Instance, listed: Instance) -> bool:
+        """Whether it goes, and not because of us; for other providers only its end counts."""
+        goes = listed.status is _S.TERMINATING and instance.status is not _S.DRAINING
+        return goes and is_ours(self._provider, listed)
 
     def _died(self, instance: Instance, listed: Instance, now: float) -> None:
         """The machine or process is dead and nobody asked for it."""
@@ -273,7 +299,7 @@ class Sync:
         if any(i.status is _S.REQUESTED for i in self._fleet.of_request(request_id)):
             return  # the listing was quicker than the launch call's answer
         if listed.status is _S.LOST:
-            if not listed.is_head:
+            if not listed.is_head and not is_replaced(self._provider, listed):
                 self.clear.append(name)
         elif listed.is_head:
             self._fleet.adopt(listed, now, "adopted: it is the head")
@@ -281,6 +307,9 @@ class Sync:
             self._fleet.adopt(_ending(listed), now, "listed again after its end")
         elif name in nodes:
             self._fleet.adopt(listed, now, "adopted: it runs this cluster's Ray")
+        elif is_ours(self._provider, listed):
+            if listed.status is not _S.TERMINATING:
+                self._fleet.adopt(listed, now, "adopted: it is a node of this cluster")
         elif name in self._strangers:
             return
         elif request_id and self._ledger.knows_request(request_id):
