@@ -15,6 +15,7 @@ from textual.worker import Worker, WorkerState
 
 from raytui.client.base import ClusterClient, Link, LinkState
 from raytui.client.fleet import FleetClient
+from raytui.client.pods import SeesPods
 from raytui.model.fleet import Fleet
 from raytui.model.snapshot import Snapshot
 from raytui.model.step import LaunchError
@@ -26,9 +27,17 @@ from raytui.screens.clusters import ClustersScreen
 from raytui.screens.frame import Frame
 from raytui.screens.keys import KeyNames
 from raytui.screens.launch import LaunchScreen, LaunchWork
-from raytui.screens.messages import LeaveCluster, OpenCluster, OpenNode, OpenSetups, OpenSteps
+from raytui.screens.messages import (
+    LeaveCluster,
+    OpenCluster,
+    OpenLogs,
+    OpenNode,
+    OpenSetups,
+    OpenSteps,
+)
 from raytui.screens.node import NodeScreen
 from raytui.screens.nodes import NodesScreen
+from raytui.screens.podlog import PodLogScreen
 from raytui.screens.session import Clock, Session
 from raytui.screens.setup import ClientSetups, SetupScreen
 from raytui.screens.steps import StepsScreen
@@ -233,6 +242,11 @@ class RaytuiApp(App[str]):
     def _open_node(self, message: OpenNode) -> None:
         if self.session is not None:
             self.push_screen(NodeScreen(self.session, self._keys, message.node_id))
+
+    @on(OpenLogs)
+    def _open_logs(self, message: OpenLogs) -> None:
+        if self.session is not None and isinstance(self.session.client, SeesPods):
+            self.push_screen(PodLogScreen(self.session.client.pods, message.node_id, self._keys))
 
     @on(OpenSetups)
     def _open_setups(self) -> None:

@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 from msgspec import Struct
 
 
-class Container(Struct, frozen=True, omit_defaults=True):
+class PodContainer(Struct, frozen=True, omit_defaults=True):
     """One container of a pod."""
 
     name: str
@@ -22,7 +22,7 @@ class Container(Struct, frozen=True, omit_defaults=True):
 class Pods(Protocol):
     """The pods of one cluster, by the ids of its instances. All methods raise ClientError."""
 
-    async def containers(self, instance_id: str) -> Sequence[Container]:
+    async def containers(self, instance_id: str) -> Sequence[PodContainer]:
         """Its containers in their order, those that run before the others first."""
         ...
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 
 from textual import on
 from textual.widget import Widget
 from textual.widgets import Rule
 
+from raytui.client.base import ClientError
 from raytui.model.command import SetFloor
+from raytui.model.happening import Happening
 from raytui.model.plan import Outcome
 from raytui.model.snapshot import Event, Snapshot, TypeRow
 from raytui.model.text import clock_text
 from raytui.screens.ask import AskScreen
 from raytui.screens.keys import KeyNames
 from raytui.screens.page import Page, floor_error
+from raytui.screens.podfacts import as_event
 from raytui.screens.reading import ReadingScreen
 from raytui.screens.session import Session
 from raytui.screens.typetable import TYPE_COLUMNS
@@ -24,6 +28,8 @@ from raytui.widgets.cell import Cell, cell
 from raytui.widgets.columns import Column
 from raytui.widgets.resource_bars import ResourceBars
 from raytui.widgets.table import LineTable
+
+_HAPPENINGS_EVERY_S = 5.0
 
 Waiting = tuple[str, Outcome]
 """A key that tells equal-looking requests apart, and the request."""
@@ -65,6 +71,7 @@ class ClusterScreen(Page):
         super().__init__(session, keys)
         self._asked: dict[str, int] = {}
         """Floors asked for that the newest snapshot does not show yet."""
+        self._happenings: Sequence[Happening] = ()
 
     def compose_body(self) -> Iterable[Widget]:
         """Four parts, one below the other."""
@@ -97,6 +104,7 @@ class ClusterScreen(Page):
     def on_mount(self) -> None:
         """Start with the node types selected."""
         self._types.focus()
+        self.work(self._follow_happenings(), group="happenings")
 
     @property
     def _types(self) -> LineTable[TypeRow]:
@@ -113,7 +121,29 @@ class ClusterScreen(Page):
         resources = self.query_one("#resources", ResourceBars)
         resources.show(snapshot.used, snapshot.total, snapshot.history)
         self.query_one("#demand", LineTable).show(_keyed(snapshot.outcomes))
-        self.query_one("#events", LineTable).show(snapshot.events)
+        self._show_events()
+
+    def _show_events(self) -> None:
+        own = self.session.snapshot.events if self.session.snapshot is not None else ()
+        told = [as_event(one) for one in self._happenings]
+        merged = sorted((*own, *told), key=lambda event: -event.at) if told else own
+        self.query_one("#events", LineTable).show(merged)
+
+    async def _follow_happenings(self) -> None:
+        """What the provider's control plane tells of the cluster, among raytui's own events."""
+        said = ""
+        while self.is_attached:
+            try:
+                newest = await self.session.client.happenings()
+            except ClientError as error:
+                newest = self._happenings
+                if said != str(error) and not self.session.stale:
+                    said = str(error)
+                    self.say(said, severity="warning")
+            if newest != self._happenings and self.is_attached:
+                self._happenings = newest
+                self._show_events()
+            await asyncio.sleep(_HAPPENINGS_EVERY_S)
 
     def show_time(self) -> None:
         """Waiting times go on between snapshots."""

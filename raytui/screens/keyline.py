@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from raytui.client.pods import SeesPods
 from raytui.screens.keys import KeyNames
 from raytui.screens.session import Session
 from raytui.screens.verbs import PAGE_TITLES, Verb, verb, verbs_on
@@ -29,8 +32,15 @@ def key_parts(page: str, session: Session, keys: KeyNames, width: int) -> list[P
 def list_key_parts(page: str, keys: KeyNames) -> list[Part]:
     """The parts of the line of a list that stands before the pages of any cluster."""
     opens = Part(cell(("Enter ", "bold $key"), ("open", "$quiet")), 2)
-    shown = [one for one in verbs_on(page) if one.short and one.id != "back"]
-    return [opens, *(Part(_key_cell(one, one.short, keys), one.drop, verb=one.id) for one in shown)]
+    shown = [one.id for one in verbs_on(page) if one.short and one.id != "back"]
+    return [opens, *verb_parts(shown, keys)]
+
+
+def verb_parts(verb_ids: Iterable[str], keys: KeyNames) -> list[Part]:
+    """A part for each verb, with its key."""
+    return [
+        Part(_key_cell(one, one.short, keys), one.drop, verb=one.id) for one in map(verb, verb_ids)
+    ]
 
 
 def _key_cell(one: Verb, words: str, keys: KeyNames) -> Cell:
@@ -38,6 +48,8 @@ def _key_cell(one: Verb, words: str, keys: KeyNames) -> Cell:
 
 
 def _is_of_use(one: Verb, page: str, session: Session) -> bool:
+    if one.id in ("logs", "shell"):
+        return isinstance(session.client, SeesPods)
     if one.id == "setup":
         types = session.snapshot.types if session.snapshot is not None else ()
         return any(row.starting for row in types)

@@ -15,6 +15,14 @@ class OpenNode(Message):
         super().__init__()
 
 
+class OpenLogs(Message):
+    """Show what the containers of a node's pod print."""
+
+    def __init__(self, node_id: str) -> None:
+        self.node_id = node_id
+        super().__init__()
+
+
 class OpenSetups(Message):
     """Show the set-ups of all nodes."""
 

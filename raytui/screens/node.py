@@ -11,12 +11,15 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from raytui.client.base import ClientError
+from raytui.client.pods import PodContainer, SeesPods
+from raytui.model.happening import Happening
 from raytui.model.snapshot import Row, Snapshot
 from raytui.model.text import clock_text, duration_text, money_text
 from raytui.screens.keys import KeyNames
 from raytui.screens.nodetable import launched_at
 from raytui.screens.page import Page
 from raytui.screens.phases import NodeSetup, setup_of
+from raytui.screens.podfacts import container_lines, happening_lines
 from raytui.screens.session import Session
 from raytui.screens.steptable import step_cell
 from raytui.screens.verbs import bindings_on
@@ -26,6 +29,7 @@ from raytui.widgets.resource_bars import ResourceBars
 from raytui.widgets.tail import Tail
 
 _LOG_EVERY_S = 2.0
+_EVENTS_EVERY_S = 3.0
 _LONGEST_VALUE = 30
 """Columns; what is longer is shown by its end, and copied in full."""
 
@@ -42,6 +46,8 @@ class NodeScreen(Page):
         self._node_id = node_id
         self._row: Row | None = None
         self._setup: NodeSetup | None = None
+        self._containers: Sequence[PodContainer] = ()
+        self._happenings: Sequence[Happening] = ()
 
     def compose_body(self) -> Iterable[Widget]:
         """Facts on one side, the log on the other; below each other where it is narrow."""
@@ -55,6 +61,7 @@ class NodeScreen(Page):
         """Read the log again and again while this is open."""
         self.query_one(Tail).focus()
         self.work(self._follow_log(), group="log")
+        self.work(self._follow_events(), group="events")
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Bring the facts up to date; the last ones stay when the node is gone."""
@@ -133,6 +140,8 @@ class NodeScreen(Page):
         if activity:
             lines += [(), cell(("ACTIVITY", "bold $heading"))]
             lines += [cell(f"  {words}") for words in activity]
+        lines += container_lines(self._containers)
+        lines += happening_lines(self._happenings)
         if node is not None:
             lines += [(), cell(("RESOURCES", "bold $heading"))]
         return lines
@@ -151,6 +160,20 @@ class NodeScreen(Page):
                 _update(self.query_one("#log-title", Static), [cell((words, "bold $heading"))])
                 self.show_time()
             await asyncio.sleep(_LOG_EVERY_S)
+
+    async def _follow_events(self) -> None:
+        """What the provider's control plane tells of the node, and of its pod if it is one."""
+        client = self.session.client
+        while self.is_attached:
+            try:
+                if isinstance(client, SeesPods):
+                    self._containers = await client.pods.containers(self._node_id)
+                self._happenings = await client.happenings(self._node_id)
+            except ClientError:
+                pass  # the last ones stay; why there is no connection stands above
+            if self.is_attached:
+                self.show_time()
+            await asyncio.sleep(_EVENTS_EVERY_S)
 
     async def _newest_lines(self) -> Sequence[str]:
         """What the node's set-up prints; else the end of its log."""

@@ -13,10 +13,11 @@ from textual.widgets import Rule, Static
 
 from raytui.client.base import ClientError
 from raytui.model.step import Step, StepStatus
+from raytui.screens.keyline import verb_parts
 from raytui.screens.keys import KeyNames
 from raytui.screens.phases import NodeSetup, newest_of, setup_of
 from raytui.screens.steptable import STEP_GLYPHS, step_table, took_text
-from raytui.screens.verbs import bindings_on, verb
+from raytui.screens.verbs import bindings_on
 from raytui.screens.working import WorkingScreen
 from raytui.widgets.cell import Cell, cell, joined, to_content
 from raytui.widgets.fitted import FittedLine, Part
@@ -24,6 +25,7 @@ from raytui.widgets.table import LineTable
 from raytui.widgets.tail import Tail
 
 _LOOK_EVERY_S = 1.0
+_KEYS = ("retry-node", "wrap", "copy-output", "close")
 
 
 class SetupSource(Protocol):
@@ -83,7 +85,7 @@ class StepsScreen(WorkingScreen):
         """Look again and again while this is open."""
         self._table.focus()
         self.watch(self._table, "cursor", self._another_selected, init=False)
-        self.query_one("#keys", FittedLine).show(self._key_parts())
+        self.query_one("#keys", FittedLine).show(verb_parts(_KEYS, self._keys))
         self.set_interval(0.5, self._tick)
         self.work(self._follow(), group="steps")
 
@@ -200,19 +202,6 @@ class StepsScreen(WorkingScreen):
                 Part(cell((step.output, "$quiet")), drop=5),
             ]
         )
-
-    def _key_parts(self) -> list[Part]:
-        return [
-            Part(
-                cell(
-                    (self._keys.of(verb(name)).split(" ")[0] + " ", "bold $key"),
-                    (verb(name).short, "$quiet"),
-                ),
-                verb(name).drop,
-                verb=name,
-            )
-            for name in ("retry-node", "wrap", "copy-output", "close")
-        ]
 
 
 def _printed_as_much(step: Step, read: Step) -> bool:

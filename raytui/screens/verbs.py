@@ -14,6 +14,9 @@ EVERYWHERE = LIVE | {"clusters"}
 LISTS = frozenset({"clusters", "nodes", "setup", "autoscaler"})
 """Pages that are one long list."""
 
+_PODLOG = frozenset({"podlog"})
+_OUTPUTS = _PODLOG | {"steps"}
+
 
 class VerbError(Exception):
     """A verb cannot be done; `str()` is one line for the person who asked."""
@@ -150,6 +153,26 @@ VERBS: tuple[Verb, ...] = (
         drop=2,
     ),
     Verb(
+        "logs",
+        "Logs of a pod's containers, while they are written",
+        "l",
+        frozenset({"nodes", "node"}),
+        names=("logs",),
+        argument="ID",
+        short="logs",
+        drop=6,
+    ),
+    Verb(
+        "shell",
+        "A shell in a pod",
+        "s",
+        frozenset({"nodes", "node"}),
+        names=("shell",),
+        argument="ID",
+        short="shell",
+        drop=7,
+    ),
+    Verb(
         "hold",
         "Hold nodes against removal, or release them",
         "h",
@@ -242,9 +265,19 @@ VERBS: tuple[Verb, ...] = (
     Verb("launch", "Launch the cluster", "enter", frozenset({"launch"}), short="launch", drop=0),
     Verb("retry", "Try the launch again", "r", frozenset({"launch"}), short="retry", drop=0),
     Verb("leave", "Leave", "q,escape", frozenset({"launch"}), short="leave", drop=0),
-    Verb("wrap", "Break long lines", "w", frozenset({"steps"}), short="wrap", drop=3),
-    Verb("copy-output", "Copy the output", "c", frozenset({"steps"}), short="copy", drop=4),
-    Verb("close", "Back", "escape,q", frozenset({"steps"}), short="back", drop=0),
+    Verb("container-next", "The next container", "tab", _PODLOG, short="container", drop=2),
+    Verb("container-before", "The container before it", "shift+tab", _PODLOG),
+    Verb(
+        "previous",
+        "The log of the container before it was restarted",
+        "p",
+        _PODLOG,
+        short="before restart",
+        drop=3,
+    ),
+    Verb("wrap", "Break long lines", "w", _OUTPUTS, short="wrap", drop=3),
+    Verb("copy-output", "Copy the output", "c", _OUTPUTS, short="copy", drop=4),
+    Verb("close", "Back", "escape,q", _OUTPUTS, short="back", drop=0),
 )
 
 PAGE_TITLES = {"cluster": "Cluster", "nodes": "Nodes", "autoscaler": "Autoscaler"}
