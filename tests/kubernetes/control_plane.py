@@ -6,6 +6,7 @@ There is no controller and no kubelet: pods are objects, and namespaces are neve
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import secrets
 import shutil
@@ -16,6 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -37,6 +39,19 @@ def binary(name: str) -> str:
     if os.environ.get("RAYTUI_TEST_STRICT") == "1":
         pytest.fail(_HOW)
     pytest.skip(_HOW)
+
+
+_AUDIT = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived", "ResponseStarted"],
+    "rules": [
+        {"level": "None", "verbs": ["get", "list", "watch"]},
+        {"level": "Request", "resources": [{"group": "ray.io", "resources": ["rayclusters"]}]},
+        {"level": "Metadata"},
+    ],
+}
+"""Writes are noted, those of RayClusters with what they said."""
 
 
 class ControlPlane:
@@ -70,6 +85,11 @@ class ControlPlane:
             "current-context": user,
         }
 
+    def writes(self) -> list[dict[str, Any]]:
+        """Who has changed what so far, from the audit log: the events that are complete."""
+        lines = (self.folder / "audit.log").read_text().splitlines()
+        return [json.loads(line) for line in lines]
+
 
 @contextmanager
 def control_plane(folder: Path, users: tuple[str, ...] = ()) -> Iterator[ControlPlane]:
@@ -81,6 +101,7 @@ def control_plane(folder: Path, users: tuple[str, ...] = ()) -> Iterator[Control
     rows = [f"{tokens[user]},{user},{user}" for user in users]
     rows.append(f"{tokens[ADMIN]},{ADMIN},{ADMIN},system:masters")
     (folder / "tokens.csv").write_text("\n".join(rows) + "\n")
+    (folder / "audit.yaml").write_text(yaml.safe_dump(_AUDIT))
     key = folder / "service-account.key"
     key.write_bytes(_new_key())
     with (
@@ -110,6 +131,8 @@ def control_plane(folder: Path, users: tuple[str, ...] = ()) -> Iterator[Control
             f"--service-account-signing-key-file={key}",
             "--service-cluster-ip-range=10.99.0.0/24",
             "--disable-admission-plugins=ServiceAccount",
+            f"--audit-policy-file={folder / 'audit.yaml'}",
+            f"--audit-log-path={folder / 'audit.log'}",
             env={"GOMEMLIMIT": "400MiB", "GOGC": "50"},
         ) as process,
     ):

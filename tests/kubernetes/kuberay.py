@@ -14,7 +14,13 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from raytui.backends.base import ProviderError
-from raytui.backends.kubernetes.errors import ConflictError, NotFoundError
+from raytui.backends.kubernetes.errors import (
+    AlreadyExistsError,
+    ConflictError,
+    NotFoundError,
+)
+from raytui.backends.kubernetes.marks import CREATED_BY, KUBERAY
+from raytui.backends.kubernetes.objects import WorkerName, head_pod, head_service, worker_pod
 from raytui.backends.kubernetes.session import KubeSession
 
 _EVERY_S = 0.03
@@ -24,8 +30,10 @@ Json = dict[str, Any]
 class KubeRay:
     """A controller of all RayClusters of one namespace, in a thread of its own."""
 
-    def __init__(self, session: KubeSession, namespace: str) -> None:
+    def __init__(self, session: KubeSession, namespace: str, *, ray: bool = False) -> None:
+        """With `ray`, pods have KubeRay's command and environment, and the head has its service."""
         self._session = session
+        self._ray = ray
         self._clusters = f"/apis/ray.io/v1/namespaces/{namespace}/rayclusters"
         self._pods = f"/api/v1/namespaces/{namespace}/pods"
         self._numbers = random.Random(7)
@@ -71,6 +79,7 @@ class KubeRay:
         else:
             try:
                 if not [p for p in pods if _label(p, "node-type") == "head"]:
+                    self._make_service(cluster)
                     self._make(cluster, "head", "headgroup", spec["headGroupSpec"])
                 for group in spec.get("workerGroupSpecs") or ():
                     mine = [p for p in pods if _label(p, "group") == group["groupName"]]
@@ -113,6 +122,11 @@ class KubeRay:
     def _make(
         self, cluster: Json, kind: str, group: str, spec: Json, replica: str = "", hosts: int = 1
     ) -> None:
+        if self._ray:
+            body = self._of_ray(cluster, kind, group)
+            made = self._session.create(self._pods, body)
+            self.made.append(made["metadata"]["name"])
+            return
         name = cluster["metadata"]["name"]
         labels = {
             "ray.io/cluster": name,
@@ -129,6 +143,22 @@ class KubeRay:
         }
         made = self._session.create(self._pods, body)
         self.made.append(made["metadata"]["name"])
+
+    def _of_ray(self, cluster: Json, kind: str, group: str) -> Json:
+        number = self._numbers.randrange(36**5)
+        name = f"{cluster['metadata']['name']}-{group}-{kind}-{number:05x}"
+        is_head = kind == "head"
+        pod = head_pod(cluster) if is_head else worker_pod(cluster, group, WorkerName(name))
+        pod["metadata"]["name"] = name
+        pod["metadata"]["labels"][CREATED_BY] = KUBERAY
+        return pod
+
+    def _make_service(self, cluster: Json) -> None:
+        if self._ray:
+            service = head_service(cluster)
+            with suppress(AlreadyExistsError):
+                namespace = service["metadata"]["namespace"]
+                self._session.create(f"/api/v1/namespaces/{namespace}/services", service)
 
     def _delete(self, pod: Json) -> None:
         with suppress(NotFoundError):

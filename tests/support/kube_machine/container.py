@@ -40,6 +40,8 @@ NEVER_READY_IMAGE = "registry.example/never-ready:1"
 
 _BACK_OFF_S = 1.0
 _LONGEST_BACK_OFF_S = 8.0
+_LONGEST_DELAY_S = 1.0
+"""What a probe says of delays and periods is kept only up to this: time is dear in tests."""
 
 
 class Container:
@@ -167,7 +169,8 @@ class Container:
         self.exit_code = None
         self._process = ContainerProcess(self.network, start)
         self._state = {"running": {"startedAt": _text(self._process.started_at)}}
-        self._probe_at = time.monotonic() + self._probe().get("initialDelaySeconds", 0)
+        delay = min(_LONGEST_DELAY_S, self._probe().get("initialDelaySeconds", 0))
+        self._probe_at = time.monotonic() + delay
 
     def _start(self) -> Start:
         host = self._gateway
@@ -251,7 +254,8 @@ class Container:
         elif time.monotonic() >= self._probe_at and not (
             self._probing and self._probing.is_alive()
         ):
-            self._probe_at = time.monotonic() + min(2.0, self._probe().get("periodSeconds", 10))
+            period = min(_LONGEST_DELAY_S, self._probe().get("periodSeconds", 10))
+            self._probe_at = time.monotonic() + period
             self._probing = threading.Thread(target=self._ask, daemon=True)
             self._probing.start()
 
