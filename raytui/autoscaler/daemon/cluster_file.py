@@ -26,6 +26,7 @@ def _as_it_is(spec: ClusterSpec) -> ClusterSpec:
 
 
 _FILL_EVERY_S = 30.0
+_WHAT = "the cluster file"
 
 _Stamp = tuple[int, int, int]
 """Modification time in nanoseconds, size, inode: an editor changes at least one of them."""
@@ -104,15 +105,15 @@ class ClusterFile:
         try:
             spec = cluster_of(old.source if old is not None and old.source else self._target)
         except (ConfigErrors, UnknownClusterError) as error:
-            return _refuse(engine, str(error))
+            return refuse(engine, _WHAT, str(error))
         if old is not None and _identity(spec) != _identity(old):
-            return _refuse(engine, "cluster_name and provider cannot change while it is up")
+            return refuse(engine, _WHAT, "cluster_name and provider cannot change while it is up")
         known = self._filled_as
         try:
             filled = self.fill(spec)
         except ProviderError as error:
-            return _refuse(engine, str(error))
-        changes = _give(engine, old, spec, filled, known)
+            return refuse(engine, _WHAT, str(error))
+        changes = give(engine, old, spec, filled, known)
         remember(self._paths, spec)
         return Ack(True, changes)
 
@@ -136,7 +137,7 @@ def _identity(spec: ClusterSpec) -> tuple[object, ...]:
     return (spec.cluster_name, spec.provider)
 
 
-def _give(
+def give(
     engine: Engine,
     old: ClusterSpec | None,
     new: ClusterSpec,
@@ -161,8 +162,9 @@ def _give(
     return engine.reload(filled)
 
 
-def _refuse(engine: Engine, why: str) -> Ack:
+def refuse(engine: Engine, what: str, why: str) -> Ack:
+    """Write into the journal that a new content of `what` is not gone on with."""
     more = len(why.splitlines()) - 1
     rest = f" (and {count_text(more, 'more problem')})" if more else ""
-    engine.note(Level.WARNING, f"the cluster file was refused: {first_line(why)}{rest}", why)
+    engine.note(Level.WARNING, f"{what} was refused: {first_line(why)}{rest}", why)
     return Ack(False, f"nothing was changed: {why}")

@@ -7,17 +7,25 @@ import time
 from functools import partial
 
 from raytui.autoscaler.daemon.cluster_file import ClusterFile
+from raytui.autoscaler.daemon.cluster_resource import ClusterResource
+from raytui.autoscaler.daemon.first_look import when_it_can_be_read
 from raytui.autoscaler.daemon.process import run_daemon
 from raytui.autoscaler.engine import Engine
 from raytui.autoscaler.metrics.endpoint import EndpointError, open_endpoint
 from raytui.autoscaler.metrics.monitor import Monitor
-from raytui.backends.abilities import HeadProvider, WorksInBackground, filled, notices_of
+from raytui.backends.abilities import (
+    HeadMoves,
+    HeadProvider,
+    ReadsItsSpec,
+    WorksInBackground,
+    filled,
+    notices_of,
+)
 from raytui.config.launched import remember
 from raytui.config.locations import ClusterPaths
 from raytui.model.snapshot import ClusterInfo, Level
 from raytui.model.spec import ClusterSpec
 from raytui.provisioning.registry import provider_for
-from raytui.provisioning.target import cluster_of
 
 
 class NoHeadError(Exception):
@@ -30,22 +38,10 @@ def serve(target: str, *, on_stderr: bool = True) -> None:
     Raises ConfigErrors, UnknownClusterError, LockHeldError, NoHeadError, BadSettingError,
     TooManyFailuresError, and the typed errors of provider, Ray and ledger when they cannot be used.
     """
-    spec = cluster_of(target)
-    paths = ClusterPaths(spec.state_name).make()
+    spec = when_it_can_be_read(target)
+    paths = _made(ClusterPaths(spec.state_name))
     provider = provider_for(spec, paths)
-    if not provider.head_address():
-        raise NoHeadError(
-            f"no head of {spec.cluster_name} is running; start it: raytui up {target}"
-        )
-    file = ClusterFile(
-        target,
-        paths,
-        spec.source,
-        fill=partial(filled, provider),
-        # `raytui up` brings the head's copy before it has another daemon started: the old one is
-        # not to begin with the workers meanwhile.
-        follows=not spec.on_head,
-    )
+    file = _followed(target, spec, paths, provider)
     monitor = Monitor(spec.cluster_name, paths.ledger)
     try:
         run_daemon(
@@ -62,9 +58,40 @@ def serve(target: str, *, on_stderr: bool = True) -> None:
             provider.close()
 
 
+def _made(paths: ClusterPaths) -> ClusterPaths:
+    try:
+        return paths.make()
+    except OSError as error:
+        raise OSError(
+            f"nowhere to keep the ledger: {error}; set XDG_STATE_HOME to a folder that can be "
+            "written"
+        ) from error
+
+
+def _followed(
+    target: str, spec: ClusterSpec, paths: ClusterPaths, provider: HeadProvider
+) -> ClusterFile | ClusterResource:
+    """What says what the cluster is to be: the API server, which makes heads, too; or a file."""
+    if isinstance(provider, ReadsItsSpec):
+        return ClusterResource(provider, paths, spec)
+    if not provider.head_address():
+        raise NoHeadError(
+            f"no head of {spec.cluster_name} is running; start it: raytui up {target}"
+        )
+    return ClusterFile(
+        target,
+        paths,
+        spec.source,
+        fill=partial(filled, provider),
+        # `raytui up` brings the head's copy before it has another daemon started: the old one is
+        # not to begin with the workers meanwhile.
+        follows=not spec.on_head,
+    )
+
+
 def _engine(
     written: ClusterSpec,
-    file: ClusterFile,
+    file: ClusterFile | ClusterResource,
     provider: HeadProvider,
     paths: ClusterPaths,
     monitor: Monitor,
@@ -77,7 +104,8 @@ def _engine(
     spec = file.fill(written)
     provider.reload(spec)  # it starts Ray with the resources that are planned with
     address = provider.head_address()
-    ray = GcsRay(address)
+    moves = isinstance(provider, HeadMoves)
+    ray = GcsRay(provider.head_address if moves else address)
     metrics_url, trouble = "", ""
     try:
         endpoint = open_endpoint(spec.metrics, monitor)
@@ -86,6 +114,7 @@ def _engine(
     else:
         if endpoint is not None:
             metrics_url = endpoint.url
+        if endpoint is not None and not moves:
             monitor.announce(ray.announce_metrics, endpoint.address(address))
     info = ClusterInfo(
         cluster_name=spec.cluster_name,
@@ -105,7 +134,8 @@ def _engine(
         engine.note(Level.WARNING, trouble)
     for words in notices_of(provider):
         engine.note(Level.WARNING, words)
-    remember(paths, written)
+    if isinstance(file, ClusterFile):
+        remember(paths, written)
     if isinstance(provider, WorksInBackground):
         provider.start()
     return engine
