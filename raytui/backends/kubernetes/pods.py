@@ -21,6 +21,8 @@ REPLICA = "ray.io/worker-group-replica-name"
 REPLICA_INDEX = "ray.io/worker-group-replica-index"
 HOST_INDEX = "ray.io/replica-host-index"
 _KINDS = ("head", "worker")
+ALL_RAY_PODS = f"{CLUSTER},{KIND} in ({','.join(_KINDS)})"
+"""What picks the Ray nodes of all clusters among all pods."""
 _ENDED = ("Failed", "Succeeded")
 
 _S = InstanceStatus

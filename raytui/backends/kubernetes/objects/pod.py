@@ -19,6 +19,7 @@ import json
 from collections.abc import Mapping
 from copy import deepcopy
 
+from raytui.backends.kubernetes.head_address import gcs_port
 from raytui.backends.kubernetes.marks import CREATED_BY, REQUEST, TEMPLATE_HASH
 from raytui.backends.kubernetes.objects.command import SHELL, is_overwritten, with_command
 from raytui.backends.kubernetes.objects.container import (
@@ -41,11 +42,9 @@ from raytui.backends.kubernetes.objects.names import WorkerName, group_of, head_
 from raytui.backends.kubernetes.objects.owned import node_labels, owned_by
 from raytui.backends.kubernetes.objects.probes import with_probes
 from raytui.backends.kubernetes.objects.ray_start import (
-    GCS_PORT,
     METRICS_PORT,
     command_line,
     options_of,
-    port_of,
     unquoted,
 )
 from raytui.backends.kubernetes.objects.security import secured, with_secrets
@@ -88,7 +87,7 @@ def head_pod(cluster: Json, *, domain: str = DOMAIN) -> Json:
 def worker_pod(cluster: Json, group: str, worker: WorkerName, *, domain: str = DOMAIN) -> Json:
     """A pod of a worker group that the RayCluster has; raises ConfigErrors."""
     found = group_of(cluster, group) or {}
-    head = f"{head_host(cluster, domain)}:{gcs_port(cluster)}"
+    head = f"{head_host(cluster, domain)}:{gcs_port(cluster['spec']['headGroupSpec'])}"
     pod = _pod(cluster, found, group, "worker", options_of(found, head=head), domain)
     meta = pod["metadata"]
     meta["name"] = worker.name
@@ -99,12 +98,6 @@ def worker_pod(cluster: Json, group: str, worker: WorkerName, *, domain: str = D
         meta["annotations"][REQUEST] = worker.request_id
     pod["spec"]["restartPolicy"] = "Never"
     return pod
-
-
-def gcs_port(cluster: Json) -> int:
-    """Where the head's GCS listens."""
-    own = cluster["spec"]["headGroupSpec"].get("rayStartParams") or {}
-    return port_of(own, "port", GCS_PORT)
 
 
 def template_hash(cluster: Json, group: str) -> str:
@@ -127,7 +120,7 @@ def template_hash(cluster: Json, group: str) -> str:
     content = [
         {**said, "template": template},
         {key: spec.get(key) for key in _OF_ALL_PODS},
-        gcs_port(cluster),
+        gcs_port(cluster["spec"]["headGroupSpec"]),
         is_overwritten(cluster),
     ]
     text = json.dumps(content, sort_keys=True)
@@ -146,7 +139,9 @@ def _pod(
     host = head_host(cluster, domain)
     if not is_overwritten(cluster):
         ray = with_command(ray, command_line(options, is_head=is_head))
-    ray = _with_identity(ray, options, host, gcs_port(cluster), is_head=is_head)
+    ray = _with_identity(
+        ray, options, host, gcs_port(cluster["spec"]["headGroupSpec"]), is_head=is_head
+    )
     ray = with_storage(cluster, secured(cluster, ray), is_head=is_head)
     ray = with_port(ray, "metrics", METRICS_PORT)
     ray = with_probes(ray, str(cluster["spec"].get("rayVersion") or ""), options, is_head=is_head)

@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Callable, Mapping
 
 from raytui.backends.kubernetes.group_resources import resources_of
+from raytui.backends.kubernetes.head_address import dashboard_port, gcs_port
 from raytui.backends.kubernetes.raycluster import HEAD_GROUP
 from raytui.backends.kubernetes.session import Json
 from raytui.config.problems import Problems
@@ -38,13 +39,11 @@ def options_of(group: Json, *, head: str = "") -> dict[str, str]:
     found = {
         "metrics-export-port": str(METRICS_PORT),
         "dashboard-agent-listen-port": str(AGENT_PORT),
-        **({"address": head} if head else {"dashboard-host": "0.0.0.0"}),  # noqa: S104 (its pod)
+        **({"address": head} if head else _of_head(group)),
         **{name: value for name, value in own.items() if name != "autoscaling-config"},
         **_told_resources(group, own),
         "block": "true",
     }
-    if not head:
-        found["no-monitor"] = "true"
     if labels := group.get("labels"):
         found["labels"] = ",".join(f"{name}={labels[name]}" for name in sorted(labels))
     return dict(sorted(found.items()))
@@ -79,6 +78,15 @@ def _command(options: Mapping[str, str], is_head: bool, word: Callable[[str], st
         else:
             words.append(f"--{name}={word(value)}")
     return " ".join(words)
+
+
+def _of_head(group: Json) -> dict[str, str]:
+    return {
+        "port": str(gcs_port(group)),
+        "dashboard-port": str(dashboard_port(group)),
+        "dashboard-host": "0.0.0.0",  # noqa: S104 (of its pod)
+        "no-monitor": "true",
+    }
 
 
 def _word(value: str) -> str:
