@@ -16,6 +16,7 @@ from msgspec import Struct
 from raytui.backends.kubernetes.errors import NotFoundError
 from raytui.backends.kubernetes.marks import OPERATOR
 from raytui.backends.kubernetes.session import Json, KubeSession
+from raytui.model.snapshot import Event, Level
 
 _LONGEST = 1024
 """Characters of a message, Kubernetes' own limit."""
@@ -75,6 +76,13 @@ class EventBook:
                     del self._counts[self._waiting[0]]
                 self._waiting.append(key)
             self._counts[key] = self._counts.get(key, 0) + 1
+
+    def tell(self, event: Event) -> None:
+        """Note a line of the autoscaler's journal, if it is a decision, or bad news."""
+        if event.level in (Level.WARNING, Level.ERROR):
+            self.say(Kind.WARNING, "AutoscalerWarning", event.text)
+        elif event.decision_id:
+            self.say(Kind.NORMAL, "Scaling", event.text)
 
     def post(self) -> None:
         """Write what waits, as far as there is room for it now; raises ProviderError."""

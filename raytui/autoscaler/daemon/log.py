@@ -48,14 +48,26 @@ class _PrivateRotatingFile(logging.handlers.RotatingFileHandler):
 
 def start_log(path: Path, *, on_stderr: bool) -> logging.Logger:
     """Send all of raytui's log lines to `path` (at most 20 MB with its older parts)."""
-    logger = logging.getLogger(ROOT)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
     handlers: list[logging.Handler] = [
         _PrivateRotatingFile(path, maxBytes=_MAX_BYTES, backupCount=_KEPT, encoding="utf-8")
     ]
     if on_stderr:
         handlers.append(logging.StreamHandler(sys.stderr))
+    return _send(ROOT, logging.INFO, handlers)
+
+
+def start_log_on_stderr(*others: str) -> None:
+    """Send all of raytui's log lines to stderr alone, and the warnings of `others`."""
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    _send(ROOT, logging.INFO, handlers)
+    for name in others:
+        _send(name, logging.WARNING, handlers)
+
+
+def _send(name: str, level: int, handlers: list[logging.Handler]) -> logging.Logger:
+    logger = logging.getLogger(name)
+    logger.setLevel(level)
+    logger.propagate = False
     for old in logger.handlers[:]:
         logger.removeHandler(old)
         old.close()
