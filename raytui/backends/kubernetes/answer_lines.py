@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 from collections.abc import Iterator
 from types import TracebackType
@@ -19,10 +20,14 @@ class AnswerLines:
     Iterating raises TransientError when the connection is cut; after `close` it just ends.
     """
 
-    def __init__(self, reply: Any, server: str) -> None:
-        """`reply` is an answer of urllib3 whose body is not read yet."""
+    def __init__(self, reply: Any, server: str, *, longest: int = sys.maxsize) -> None:
+        """`reply` is an answer of urllib3 whose body is not read yet.
+
+        Lines of more than about `longest` bytes come in parts.
+        """
         self._reply = reply
         self._server = server
+        self._longest = longest
         self._lock = threading.Lock()
         self._is_closed = False
         self._is_done = False
@@ -31,6 +36,7 @@ class AnswerLines:
         from urllib3.exceptions import HTTPError
 
         rest: list[bytes] = []
+        length = 0
         try:
             for part in self._reply.stream(_CHUNK, decode_content=True):
                 head, *lines = part.split(b"\n")
@@ -38,6 +44,10 @@ class AnswerLines:
                 for line in lines:
                     yield b"".join(rest)
                     rest = [line]
+                length = len(rest[0]) if lines else length + len(head)
+                if length >= self._longest:
+                    yield b"".join(rest)
+                    rest, length = [], 0
         except (HTTPError, OSError, ValueError) as error:
             if not self._is_closed:
                 raise unanswered(error, self._server) from error

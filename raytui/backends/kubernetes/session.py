@@ -27,6 +27,7 @@ _LONGEST_PAUSE_S = 10.0
 _PAGE = 500
 _WHOLE_S = 60.0
 """The longest that one answer may take to come in."""
+_LONGEST_LINE = 256 << 10
 _WATCH_S = (240, 300)
 """How long the server lets a watch last: not the same for all, or they would come back at once."""
 _LATE_S = 30.0
@@ -111,12 +112,14 @@ class KubeSession:
     def lines(
         self, path: str, *, silence_s: float | None = None, **query: str | int
     ) -> AnswerLines:
-        """An answer of text, line by line as it comes; raises as `get` does.
+        """An answer of text, line by line as it comes; raises as `get` does, at once.
 
-        `silence_s` is the longest time without a line; None: any.
+        `silence_s` is the longest time without a line; None: any. Lines of more than 256 KiB come
+        in parts.
         """
         found = self._open()
-        return AnswerLines(self._send(found, "GET", path, query, silence_s), found.server)
+        reply = self._send(found, "GET", path, query, silence_s)
+        return AnswerLines(reply, found.server, longest=_LONGEST_LINE)
 
     def channels(self, path: str, query: Sequence[tuple[str, str]], *protocols: str) -> Channels:
         """A websocket to a pod, at `…/exec` or `…/portforward`; raises as `get` does, at once."""
