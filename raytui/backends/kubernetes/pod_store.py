@@ -69,6 +69,10 @@ class PodStore:
             if pod.cluster == cluster and pod.namespace == namespace
         ]
 
+    def all(self) -> list[Pod]:
+        """Every cluster's pods as they were known last."""
+        return list(self._informer.all().values())
+
     def put(self, resource: Json) -> Pod:
         """Take in a pod that was just made, or told to go: who lists next must see it."""
         self._informer.put(resource)
