@@ -1,4 +1,4 @@
-"""The part of Kubernetes' controllers that tests need: Deployments get their pods, and lose them."""
+"""What tests need of Kubernetes' controllers: Deployments get their pods, and lose them."""
 
 from __future__ import annotations
 

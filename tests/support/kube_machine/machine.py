@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import signal
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -79,6 +80,13 @@ class Machine:
         found = run and run.container(container)
         log = found and found.log()
         return log.read_text() if log else ""
+
+    def kill(self, namespace: str, pod: str, container: str = "") -> None:
+        """A container's first process is killed, and with it all of it; the pod goes on."""
+        run = self.find(namespace, pod)
+        found = run and run.container(container)
+        assert found, f"{pod} is not here"
+        found.signal(signal.SIGKILL)
 
     def evict(self, namespace: str, pod: str) -> None:
         """The machine has no memory left for it."""
