@@ -10,13 +10,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from raytui.autoscaler.daemon.control import greet
+from raytui.config.locations import ClusterPaths
+
 
 class Operator:
     """One operator's process; its log is `log`."""
 
     def __init__(self, kubeconfig: Path, folder: Path, *options: str) -> None:
         self.log = folder / "operator.log"
-        self.state = folder / "operator-state"
         self._kubeconfig = kubeconfig
         self._options = options or ("--no-leader-election",)
         self.start()
@@ -24,15 +26,17 @@ class Operator:
     def start(self) -> None:
         """Start it, or start it again."""
         command = [sys.executable, "-m", "raytui", "operator", *self._options]
-        env = {
-            **os.environ,
-            "KUBECONFIG": str(self._kubeconfig),
-            "XDG_STATE_HOME": str(self.state),
-        }
+        env = {**os.environ, "KUBECONFIG": str(self._kubeconfig)}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
+
+    def socket(self, namespace: str, name: str) -> Path | None:
+        """Where this process is asked about a cluster; None when it is not."""
+        path = ClusterPaths(f"{namespace}.{name}").socket
+        hello = greet(path)
+        return path if hello is not None and hello.pid == self.process.pid else None
 
     def kill(self) -> None:
         """End it in the middle of whatever it does."""
@@ -52,7 +56,7 @@ def operator(kubeconfig: Path, folder: Path, *options: str) -> Iterator[Operator
     try:
         yield running
     except BaseException:
-        print(running.log.read_text()[-20_000:])  # noqa: T201 - pytest shows it
+        print(running.log.read_text()[-20_000:])
         raise
     finally:
         if running.process.poll() is None:
