@@ -107,3 +107,16 @@ class World:
 def wish(name: str, count: int, node_type: str = "cpu", *, whole: bool = False) -> LaunchRequest:
     """A launch request."""
     return LaunchRequest(name, node_type, count, all_or_nothing=whole)
+
+
+def quota(world: World, *, used: int, pods: int) -> str:
+    """Allow so many pods in the namespace, of which so many are there; where it is."""
+    quotas = f"/api/v1/namespaces/{world.namespace}/resourcequotas"
+    hard = {"pods": str(pods)}
+    meta = {"name": "few"}
+    body = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": meta, "spec": {"hard": hard}}
+    world.admin.create(quotas, body)
+    status = {"hard": hard, "used": {"pods": str(used)}}
+    told = [{"op": "add", "path": "/status", "value": status}]
+    world.admin.patch(f"{quotas}/few/status", told)
+    return f"{quotas}/few"

@@ -16,7 +16,7 @@ from raytui.backends.base import (
 from raytui.backends.kubernetes.provider import Patience
 from raytui.backends.kubernetes.session import KubeSession
 from raytui.model.lifecycle import InstanceStatus
-from tests.kubernetes.clusters import SHORT, World, group, wish
+from tests.kubernetes.clusters import SHORT, World, group, quota, wish
 from tests.kubernetes.kubelet import Kubelet
 from tests.kubernetes.kuberay import KubeRay
 from tests.kubernetes.waiting import until
@@ -256,14 +256,14 @@ def test_used_up_quota_is_told_in_kubernetes_words_and_not_asked_for_again(
 ) -> None:
     world.create(group("cpu"))
     until(lambda: kuberay.made, "the head")
-    quota = _quota(world, used=1, pods=1)
+    allowed = quota(world, used=1, pods=1)
 
     for request in ("r1", "r2"):
         with pytest.raises(QuotaError, match="exceeded quota: few"):
             world.provider(patience=SHORT).launch(wish(request, 2))
     assert world.group()["replicas"] == 2
 
-    world.admin.delete(quota)
+    world.admin.delete(allowed)
     assert len(world.provider().launch(wish("r3", 2))) == 2
     assert world.group()["replicas"] == 2
 
@@ -271,7 +271,7 @@ def test_used_up_quota_is_told_in_kubernetes_words_and_not_asked_for_again(
 def test_of_pods_that_are_of_use_only_together_none_is_kept(world: World, kuberay: KubeRay) -> None:
     world.create(group("cpu"))
     until(lambda: kuberay.made, "the head")
-    _quota(world, used=1, pods=3)
+    quota(world, used=1, pods=3)
 
     with pytest.raises(CapacityError, match=r"has made 2 of 4 pods of cpu.*exceeded quota"):
         world.provider(patience=Patience(pods_s=2, deletes_s=15)).launch(wish("r1", 4, whole=True))
@@ -289,19 +289,6 @@ def test_pods_that_are_of_use_only_together_are_not_asked_for_above_the_limit(
         world.provider().launch(wish("r1", 3, whole=True))
 
     assert world.group()["replicas"] == 0
-
-
-def _quota(world: World, *, used: int, pods: int) -> str:
-    """Allow so many pods in the namespace, of which so many are there; where it is."""
-    quotas = f"/api/v1/namespaces/{world.namespace}/resourcequotas"
-    hard = {"pods": str(pods)}
-    meta = {"name": "few"}
-    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": meta, "spec": {"hard": hard}}
-    world.admin.create(quotas, quota)
-    status = {"hard": hard, "used": {"pods": str(used)}}
-    told = [{"op": "add", "path": "/status", "value": status}]
-    world.admin.patch(f"{quotas}/few/status", told)
-    return f"{quotas}/few"
 
 
 def test_launch_waits_for_pods_of_its_group_that_still_go(

@@ -253,7 +253,10 @@ class Sync:
             self._fleet.move(name, _S.TERMINATED, now, "gone after its drain")
             return
         detail = "the provider no longer lists it"
-        self._fleet.move(name, _S.LOST, now, detail, detail)
+        if instance.status in STARTING:
+            self._failed_to_start(instance, detail, detail, now)
+        else:
+            self._fleet.move(name, _S.LOST, now, detail, detail)
         self._fleet.move(name, _S.TERMINATED, now, detail)
         self._lament(f"lost {_named(instance)}: {detail}", name, now)
 

@@ -227,15 +227,25 @@ class KubeRayProvider:
         given = [
             replace(pod.instance, request_id=request.request_id) for pod in came if pod.is_there
         ]
-        if not wish.missing:
+        if len(given) == wish.count:
             return given
-        cause = _why_missing(world.cluster, wish, refused)
+        cause = _why_missing(world.cluster, wish, refused) if wish.missing else self._ended(wish)
         if given and not request.all_or_nothing:
             raise PartialLaunchError(given, cause)
         if given and not isinstance(cause, TransientError):
             self.terminate([one.instance_id for one in given])
             raise CapacityError(str(cause))
         raise cause
+
+    def _ended(self, wish: Wish) -> ProviderError:
+        """Why pods that were made for a request are no more, as far as it was seen."""
+        with self._lock:
+            known = [self._known[name] for name in wish.given if name in self._known]
+        seen = [pod.instance.obstacle for pod in known if pod.instance.obstacle is not None]
+        said = seen[0].words if seen else "nothing was seen of why"
+        error = TransientError(f"pods of {wish.group} ended as soon as they were made: {said}")
+        error.kind = seen[0].kind if seen else error.kind
+        return error
 
     @contextmanager
     def _under_way(self, request_id: str) -> Iterator[None]:
