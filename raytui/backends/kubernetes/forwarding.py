@@ -20,26 +20,31 @@ _PORT_LENGTH = 2
 """The first message of each channel is the port, which is known here."""
 
 
-def forward(session: KubeSession, namespace: str, pod: str, port: int) -> Forwarding:
-    """Listen on a free port of 127.0.0.1 until closed, and lead each connection to the pod's port.
+def forward(
+    session: KubeSession, namespace: str, pod: str, port: int, local_port: int = 0
+) -> Forwarding:
+    """Listen on a port of 127.0.0.1 until closed, and lead each connection to the pod's port.
 
-    Raises a typed ProviderError when the pod cannot be reached now. It finds nothing anew: when the
+    Raises a typed ProviderError when the pod cannot be reached now, and OSError when `local_port`
+    cannot be had; 0 is any free one. It finds nothing anew: when the
     pod is gone, connections are closed at once, and `error` says why.
     """
     # Tried once, so that who may not do it hears so now.
     _opened(session, namespace, pod, port).close()
-    return Forwarding(session, namespace, pod, port)
+    return Forwarding(session, namespace, pod, port, local_port)
 
 
 class Forwarding:
     """The listening end. Each connection has a websocket of its own, and both end together."""
 
-    def __init__(self, session: KubeSession, namespace: str, pod: str, port: int) -> None:
+    def __init__(
+        self, session: KubeSession, namespace: str, pod: str, port: int, local_port: int = 0
+    ) -> None:
         self._session = session
         self._namespace = namespace
         self._pod = pod
         self._there = port
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", local_port))
         self.port = int(self._listener.getsockname()[1])
         """The local one."""
         self._lock = threading.Lock()
