@@ -18,12 +18,18 @@ def get_head_ip(cluster: str | None) -> None:
     """Print the address of the head of CLUSTER, as it is reached from here."""
     from raytui.cli.status import snapshot_now
     from raytui.launcher.head_place import head_place
-    from raytui.launcher.reach import is_remote
+    from raytui.launcher.place import Place, place_of
 
     spec, paths, _ = reachable(cluster)
-    if is_remote(spec):
-        click.echo(head_place(spec, paths).address)
-        return
+    match place_of(spec):
+        case Place.HEAD:
+            click.echo(head_place(spec, paths).address)
+            return
+        case Place.KUBERNETES:
+            from raytui.launcher.pod_reach import head_ip
+
+            click.echo(head_ip(spec))
+            return
     address = snapshot_now(cluster).info.gcs_address
     if not address:
         raise CommandFailed(ExitCode.UNREACHABLE, f"no head of {spec.cluster_name} is running")

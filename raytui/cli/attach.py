@@ -62,7 +62,7 @@ def _shell(
     from raytui.backends.login_shell import login_shell
 
     command = login_shell(text) if text else ()
-    with machine_of(cluster, found, node) as reach, forwarding(reach.host, ports):
+    with machine_of(cluster, found, node) as reach, forwarding(reach, ports):
         return on_our_terminal(reach.terminal_argv(command, on_host=on_host))
 
 

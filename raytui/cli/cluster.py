@@ -67,14 +67,14 @@ def meant_elsewhere(cluster: str | None) -> Meant | None:
 
     None also for a name of which only a log or a ledger is left here.
     """
-    from raytui.launcher.reach import is_remote
+    from raytui.launcher.place import Place, place_of
     from raytui.provisioning.target import UnknownClusterError
 
     try:
         found = meant(cluster)
     except UnknownClusterError:
         return None
-    return found if is_remote(found.spec) else None
+    return found if place_of(found.spec) is not Place.HERE else None
 
 
 def reachable(cluster: str | None) -> Meant:
@@ -82,10 +82,10 @@ def reachable(cluster: str | None) -> Meant:
 
     One elsewhere that was launched by somebody else is found by its file.
     """
-    from raytui.launcher.reach import is_remote
+    from raytui.launcher.place import Place, place_of
 
     found = meant(cluster)
-    if not found.launched and not is_remote(found.spec):
+    if not found.launched and place_of(found.spec) is Place.HERE:
         name = found.spec.cluster_name
         raise unreachable(f"{name} is not running; start it: raytui up {cluster or ''}".rstrip())
     return found

@@ -21,7 +21,7 @@ from raytui.cli.machine import head_of
 
 if TYPE_CHECKING:
     from raytui.backends.base import CommandRunner
-    from raytui.launcher.reach import Reach
+    from raytui.cli.machine import AnyReach
 
 _MARK = "RAYTUI_COMMAND"
 _END_S = 30.0
@@ -90,9 +90,9 @@ def carry_out(found: Meant, text: str, how: How, *, on_host: bool = False) -> in
     It has our terminal if there is one; without one its output comes line by line, and it ends
     when we are ended. Raises SshError and CommandFailed when it could not be run.
     """
-    from raytui.launcher.reach import is_remote
+    from raytui.launcher.place import Place, place_of
 
-    name, here = found.spec.cluster_name, not is_remote(found.spec)
+    name, here = found.spec.cluster_name, place_of(found.spec) is Place.HERE
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _leave)
     if how.detached:
@@ -100,7 +100,7 @@ def carry_out(found: Meant, text: str, how: How, *, on_host: bool = False) -> in
     if here:
         code = _run_here(name, text)
     else:
-        with head_of(found) as reach, forwarding(reach.host, how.ports):
+        with head_of(found) as reach, forwarding(reach, how.ports):
             code = run_on(reach, text, on_host=on_host)
     if how.detached:
         _tell_where(name, how, here=here, code=code)
@@ -119,7 +119,7 @@ def _tell_where(cluster: str, how: How, *, here: bool, code: int) -> None:
         click.echo(f"it runs on; look at it: {look}", err=True)
 
 
-def run_on(reach: Reach, text: str, *, on_host: bool = False) -> int:
+def run_on(reach: AnyReach, text: str, *, on_host: bool = False) -> int:
     """Run a shell text on a machine, on our terminal if there is one; its exit code."""
     from raytui.backends.login_shell import login_shell
 

@@ -14,10 +14,11 @@ import click
 from raytui.cli.cluster import cluster_argument, converse, first_snapshot, reachable
 from raytui.cli.exit_codes import ExitCode
 from raytui.cli.failures import CommandFailed
+from raytui.cli.machine import head_of
 from raytui.cli.ray_flags import rays_flags
 
 if TYPE_CHECKING:
-    from raytui.backends.ssh.runner import SshRunner
+    from raytui.cli.machine import AnyReach
 
 _RAYS_PORT = 8265
 
@@ -42,11 +43,11 @@ def dashboard(cluster: str | None, port: int | None, remote_port: int | None, br
 
     That of a cluster on this machine is reachable already: its URL is printed, and that is all.
     """
-    from raytui.launcher.reach import is_remote
+    from raytui.launcher.place import Place, place_of
     from raytui.ray.base import RayError
     from raytui.ray.dashboard import call
 
-    elsewhere = is_remote(reachable(cluster).spec)
+    elsewhere = place_of(reachable(cluster).spec) is not Place.HERE
     with dashboard_of(cluster, local_port=port, remote_port=remote_port) as url:
         try:
             call(url, "/api/version")
@@ -74,16 +75,16 @@ def dashboard_of(
     `local_port` is for one elsewhere: 0 is any free port, None the port that it has there, if that
     is free here. Raises what the ways to the cluster raise.
     """
-    from raytui.launcher.reach import head_that_answers, is_remote
+    from raytui.launcher.place import Place, place_of
 
-    spec, paths, _ = reachable(cluster)
-    if not is_remote(spec):
+    found = reachable(cluster)
+    if place_of(found.spec) is Place.HERE:
         yield _here(cluster)
         return
     # Errors of the way there have better words than a silent port.
-    with head_that_answers(spec, paths) as reach, contextlib.ExitStack() as stack:
-        there = remote_port or _port_there(cluster)
-        port = stack.enter_context(_forwarded(reach.host, there, local_port))
+    with head_of(found) as reach, contextlib.ExitStack() as stack:
+        there = remote_port or reach.dashboard_port or _port_there(cluster)
+        port = stack.enter_context(_forwarded(reach, there, local_port))
         yield f"http://127.0.0.1:{port}"
 
 
@@ -107,14 +108,14 @@ def _port_there(cluster: str | None) -> int:
 
 
 @contextlib.contextmanager
-def _forwarded(host: SshRunner, there: int, here: int | None) -> Iterator[int]:
+def _forwarded(reach: AnyReach, there: int, here: int | None) -> Iterator[int]:
     with contextlib.ExitStack() as stack:
         try:
-            port = stack.enter_context(host.forward(there, there if here is None else here))
+            port = stack.enter_context(reach.forward(there, there if here is None else here))
         except OSError as error:
             if here is not None:
                 raise CommandFailed(
                     ExitCode.FAILED, f"port {here} cannot be had on this machine: {error.strerror}"
                 ) from None
-            port = stack.enter_context(host.forward(there))
+            port = stack.enter_context(reach.forward(there))
         yield port

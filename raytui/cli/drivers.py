@@ -14,9 +14,9 @@ _CHOSEN = re.compile(r"--ray-client-server-port[= ]+(\d+)")
 def ray_client_lines(spec: ClusterSpec, paths: ClusterPaths) -> list[str]:
     """Its address, and how to get there when only SSH leads to the head; none for one here."""
     from raytui.launcher.head_place import known_place
-    from raytui.launcher.reach import is_remote
+    from raytui.launcher.place import Place, place_of
 
-    place = known_place(spec, paths) if is_remote(spec) else None
+    place = known_place(spec, paths) if place_of(spec) is Place.HEAD else None
     if place is None:
         return []
     port = ray_client_port(spec)

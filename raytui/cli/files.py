@@ -11,12 +11,12 @@ import click
 
 from raytui.cli.cluster import Meant
 from raytui.cli.exit_codes import ExitCode
-from raytui.cli.machine import address_of, elsewhere, head_of, workers_of
+from raytui.cli.machine import address_of, elsewhere, head_of, worker_of, workers_of
 from raytui.cli.ray_flags import rays_flags
 
 if TYPE_CHECKING:
     from raytui.backends.base import Filters
-    from raytui.launcher.reach import Reach
+    from raytui.cli.machine import AnyReach
     from raytui.model.snapshot import Row
     from raytui.model.spec import ClusterSpec
 
@@ -66,15 +66,12 @@ def rsync_down(cluster: str, source: str, target: str) -> None:
 def _to_workers(found: Meant, workers: Sequence[Row], pairs: Sequence[tuple[str, str]]) -> int:
     """To each, side by side; what fails is told and the others go on."""
     from raytui.backends.base import ProviderError
-    from raytui.launcher.worker_reach import reach_worker
 
     filters = _filters(found.spec)
 
     def copy(row: Row) -> str:
-        node_type, worker = found.spec.node_types.get(row.member.node_type), row.member.instance
-        assert worker is not None, "workers_of leaves out what has no machine"
         try:
-            with reach_worker(found.spec, found.paths, worker, node_type) as reach:
+            with worker_of(found, row) as reach:
                 _put(reach, pairs, filters)
         except ProviderError as error:
             return str(error)
@@ -88,7 +85,7 @@ def _to_workers(found: Meant, workers: Sequence[Row], pairs: Sequence[tuple[str,
     return ExitCode.FAILED if failed else ExitCode.OK
 
 
-def _put(reach: Reach, pairs: Sequence[tuple[str, str]], filters: Filters) -> None:
+def _put(reach: AnyReach, pairs: Sequence[tuple[str, str]], filters: Filters) -> None:
     for source, target in pairs:
         reach.inside.put(source, target, filters=filters)
 

@@ -12,7 +12,7 @@ from raytui.cli.exit_codes import ExitCode
 from raytui.cli.failures import CommandFailed
 
 if TYPE_CHECKING:
-    from raytui.backends.ssh.runner import SshRunner
+    from raytui.cli.machine import AnyReach
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -28,12 +28,12 @@ forward_option: Callable[[F], F] = click.option(
 
 
 @contextlib.contextmanager
-def forwarding(host: SshRunner, ports: Sequence[int]) -> Iterator[None]:
+def forwarding(reach: AnyReach, ports: Sequence[int]) -> Iterator[None]:
     """Each port here leads to the same port there; raises CommandFailed when one is taken here."""
     with contextlib.ExitStack() as stack:
         for port in ports:
             try:
-                stack.enter_context(host.forward(port, port))
+                stack.enter_context(reach.forward(port, port))
             except OSError as error:
                 raise CommandFailed(
                     ExitCode.FAILED, f"port {port} cannot be had on this machine: {error.strerror}"

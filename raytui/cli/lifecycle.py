@@ -187,10 +187,10 @@ def _forget(spec: ClusterSpec) -> None:
     from raytui.config.launched import forget
     from raytui.config.locations import ClusterPaths
     from raytui.launcher.head_place import forget_head
-    from raytui.launcher.reach import is_remote
+    from raytui.launcher.place import Place, place_of
 
-    if not is_remote(spec):
-        raise click.UsageError("--forget is for clusters on other machines")
+    if place_of(spec) is not Place.HEAD:
+        raise click.UsageError("--forget is for clusters on machines that are reached by SSH")
     paths = ClusterPaths(spec.state_name)
     forget(paths)
     forget_head(paths)

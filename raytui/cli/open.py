@@ -72,15 +72,26 @@ def running(spec: ClusterSpec, paths: ClusterPaths) -> bool:
 
     One elsewhere is looked at as soon as it was launched: the screens say how it is.
     """
-    from raytui.cli.steps import StepPrinter
     from raytui.config.launched import recall
+    from raytui.launcher.place import Place, place_of
+
+    match place_of(spec):
+        case Place.HEAD:
+            return recall(paths) is not None
+        case Place.KUBERNETES:
+            from raytui.launcher.on_kubernetes import is_there
+
+            return is_there(spec)
+        case Place.HERE:
+            return _runs_here(spec, paths)
+
+
+def _runs_here(spec: ClusterSpec, paths: ClusterPaths) -> bool:
+    from raytui.cli.steps import StepPrinter
     from raytui.launcher import up
     from raytui.launcher.daemon_process import daemon_runs
-    from raytui.launcher.reach import is_remote
     from raytui.launcher.up_here import cluster_is_up
 
-    if is_remote(spec):
-        return recall(paths) is not None
     if daemon_runs(paths):
         return True
     if not cluster_is_up(spec, paths):

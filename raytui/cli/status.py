@@ -55,13 +55,13 @@ def json_of(snapshot: Snapshot) -> str:
 def snapshot_now(cluster: str | None) -> Snapshot:
     """One snapshot, from the daemon or, when it is dead here, without it; exit code 3 if none."""
     from raytui.client.base import ClientError
-    from raytui.launcher.reach import is_remote
+    from raytui.launcher.place import Place, place_of
 
     try:
         return asyncio.run(_first_snapshot(cluster))
     except ClientError as error:
         spec, paths, _ = reachable(cluster)
-        if is_remote(spec):
+        if place_of(spec) is not Place.HERE:
             raise
         snapshot = _unattended(spec, paths)
         if snapshot is None:

@@ -35,7 +35,7 @@ def submit(
     Exit code, output and Ctrl-C are as of `raytui exec`. `raytui job submit` hands it to Ray
     instead, which keeps status and output.
     """
-    from raytui.launcher.reach import is_remote
+    from raytui.launcher.place import Place, place_of
 
     if extra_screen_args and not screen:
         raise click.UsageError("--extra-screen-args is for --screen")
@@ -43,7 +43,7 @@ def submit(
     how = How(start, stop, tmux, screen, ports, options)
     found = ready(cluster, how)
     path = shlex.quote(str(Path(script).resolve()))
-    if is_remote(found.spec):
+    if place_of(found.spec) is not Place.HERE:
         name = Path(script).name
         with head_of(found) as reach:
             reach.inside.put(script, f"~/{name}")

@@ -1,4 +1,4 @@
-"""A client of a cluster, wherever its daemon is: on this machine, or on a head reached by SSH."""
+"""A client of a cluster, wherever its daemon is: here, on a head reached by SSH, or in a pod."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from raytui.client.transport import StdioTransport, Transport, TransportError, U
 from raytui.config.launched import recall
 from raytui.config.locations import ClusterPaths
 from raytui.launcher.head_place import head_place
-from raytui.launcher.reach import is_remote, stream_to_head
+from raytui.launcher.place import Place, place_of
+from raytui.launcher.reach import stream_to_head
 from raytui.model.spec import ClusterSpec
 
 
@@ -19,15 +20,21 @@ def client_for(spec: ClusterSpec, paths: ClusterPaths, *, read_only: bool = Fals
     """A client of the cluster's daemon; nothing is connected yet.
 
     It notices when a cluster that was launched from here is taken down, and follows a head whose
-    machine has moved. Raises ConfigError and ProviderError when nothing says where the head is.
+    machine has moved. On Kubernetes a control socket here is of the pod that we are in ourselves.
+    Raises ConfigError and ProviderError when nothing says where the head is.
     """
+    place = place_of(spec)
+    if place is Place.KUBERNETES and not paths.socket.exists():
+        from raytui.client.kubernetes import KubernetesClient
+
+        return KubernetesClient(spec, read_only=read_only)
     launched = recall(paths) is not None
 
     def is_down() -> bool:
         return launched and recall(paths) is None
 
     transport: Transport
-    if is_remote(spec):
+    if place is Place.HEAD:
         head_place(spec, paths)
         explain = partial(what_head_said, spec, paths)
         transport = StdioTransport(partial(_bridge, spec, paths), is_down, explain)

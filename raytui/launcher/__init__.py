@@ -26,12 +26,22 @@ def up(spec: ClusterSpec, on_step: StepSink = _unseen, options: UpOptions | None
     """
     from raytui.config.locations import ClusterPaths
     from raytui.launcher.options import UpOptions
-    from raytui.launcher.reach import is_remote
-    from raytui.launcher.up_here import up_here
-    from raytui.launcher.up_there import up_there
+    from raytui.launcher.place import Place, place_of
 
-    bring_up = up_there if is_remote(spec) else up_here
-    bring_up(spec, ClusterPaths(spec.state_name), on_step, options or UpOptions())
+    paths, options = ClusterPaths(spec.state_name), options or UpOptions()
+    match place_of(spec):
+        case Place.HERE:
+            from raytui.launcher.up_here import up_here
+
+            up_here(spec, paths, on_step, options)
+        case Place.HEAD:
+            from raytui.launcher.up_there import up_there
+
+            up_there(spec, paths, on_step, options)
+        case Place.KUBERNETES:
+            from raytui.launcher.on_kubernetes import up_on_kubernetes
+
+            up_on_kubernetes(spec, on_step, options)
 
 
 def down(
@@ -46,17 +56,22 @@ def down(
     from raytui.launcher.down_here import down_here
     from raytui.launcher.down_there import down_there
     from raytui.launcher.options import DownOptions
-    from raytui.launcher.reach import is_remote
+    from raytui.launcher.place import Place, place_of
     from raytui.provisioning.registry import cloud_for
 
     paths, options = ClusterPaths(spec.state_name), options or DownOptions()
-    cloud = cloud_for(spec) if is_remote(spec) else None
+    place = place_of(spec)
+    cloud = cloud_for(spec) if place is Place.HEAD else None
     if options.shared_parts and cloud is None:
         raise LaunchError(
             f"{spec.cluster_name} is not down: with provider {spec.provider.type} there is nothing "
             "that up has made beside machines (--shared-parts)"
         )
-    if not is_remote(spec):
+    if place is Place.KUBERNETES:
+        from raytui.launcher.on_kubernetes import down_on_kubernetes
+
+        down_on_kubernetes(spec, on_step, options)
+    elif place is Place.HERE:
         down_here(spec, paths, on_step, options)
     elif cloud:
         down_bought(spec, paths, cloud, on_step, options)

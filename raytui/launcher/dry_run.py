@@ -23,7 +23,8 @@ from raytui.launcher.dry_run_bought import (
 from raytui.launcher.head_notes import HeadRecord, read_record
 from raytui.launcher.head_place import HeadPlace, head_place
 from raytui.launcher.options import UpOptions
-from raytui.launcher.reach import HeadReach, is_remote
+from raytui.launcher.place import Place, place_of
+from raytui.launcher.reach import HeadReach
 from raytui.launcher.worker_keys import unknown_hosts
 from raytui.model.spec import ClusterSpec
 from raytui.model.step import LaunchError
@@ -59,7 +60,7 @@ def what_up_would_do(spec: ClusterSpec, options: UpOptions) -> Iterator[str]:
     """
     yield f"{spec.cluster_name}: provider {spec.provider.type}, at most {spec.max_workers} workers"
     yield from (f"note: {words}" for words in unheeded(spec))
-    if not is_remote(spec):
+    if place_of(spec) is Place.HERE:
         yield f"head: {spec.head_node_type}, on this machine"
         yield from _workers(spec)
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Self
 
 from raytui.backends.base import CommandRunner
@@ -23,15 +24,8 @@ from raytui.provisioning.docker_commands import execute
 from raytui.provisioning.docker_runner import DockerRunner
 from raytui.provisioning.own_wheel import PROGRAM
 
-_HERE = "fake_multinode"
-
 MAY_HAVE_MOVED = (UnreachableError, HungError, HostKeyError)
 """What a machine that was stopped leaves at its address: nothing, or by now a stranger."""
-
-
-def is_remote(spec: ClusterSpec) -> bool:
-    """Whether the cluster's daemon runs on another machine, its head, and is reached by SSH."""
-    return spec.provider.type != _HERE and not spec.on_head
 
 
 class Reach:
@@ -71,6 +65,15 @@ class Reach:
             command = execute(self._docker, command or ("/bin/bash", "--login"), terminal=True)
         connection = self.host.connection
         return terminal_argv(connection.target, connection.keys, command)
+
+    def forward(self, port: int, local_port: int = 0) -> AbstractContextManager[int]:
+        """A port of this machine that leads to one of that host, as `SshRunner.forward`."""
+        return self.host.forward(port, local_port)
+
+    @property
+    def dashboard_port(self) -> int:
+        """Where Ray's dashboard listens there; 0: its daemon has to tell."""
+        return 0
 
     def close(self) -> None:
         """End the connection and what runs on it."""
