@@ -9,6 +9,7 @@ import click
 
 from raytui.cli.cluster import cluster_argument, meant, target_of
 from raytui.cli.exit_codes import ExitCode
+from raytui.cli.kube_place import kubernetes_options
 
 if TYPE_CHECKING:
     from raytui.config.locations import ClusterPaths
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 @click.command("open")
 @cluster_argument
+@kubernetes_options
 @click.option("--read-only", is_flag=True, help="Refuse every command that changes something.")
 @click.option("--theme", metavar="NAME", help="Colours for this time.")
 @click.option("--no-mouse", is_flag=True, help="Leave the mouse to the terminal.")

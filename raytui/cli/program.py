@@ -39,6 +39,7 @@ _COMMANDS = {
     "dashboard": ("raytui.cli.dashboard", "Make Ray's dashboard reachable from here."),
     "demo": ("raytui.cli.demo", "A real Ray cluster on this machine, with work for it."),
     "daemon": ("raytui.cli.daemon", "Run the autoscaler, or connect to it."),
+    "k8s": ("raytui.cli.k8s", "RayClusters on Kubernetes: list, create, scale, delete."),
     "operator": ("raytui.cli.operator", "Drive the RayClusters of a Kubernetes cluster."),
     "catalog": ("raytui.cli.catalog", "EC2 instance types: what they have and cost."),
     "orphans": ("raytui.cli.orphans", "What clusters have left behind on AWS, and its cost."),

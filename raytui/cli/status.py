@@ -10,6 +10,7 @@ import click
 
 from raytui.cli.cluster import client_of, cluster_argument, first_snapshot, reachable
 from raytui.cli.failures import unreachable
+from raytui.cli.kube_place import kubernetes_options
 
 if TYPE_CHECKING:
     from raytui.config.locations import ClusterPaths
@@ -21,6 +22,7 @@ _REPRINT_EVERY_S = 1.0
 
 @click.command()
 @cluster_argument
+@kubernetes_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, as docs/json.md says.")
 @click.option("--watch", is_flag=True, help="Print again when something changes, until Ctrl-C.")
 def status(cluster: str | None, as_json: bool, watch: bool) -> None:

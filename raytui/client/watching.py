@@ -8,6 +8,7 @@ any daemon.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import shutil
 import tempfile
@@ -34,6 +35,7 @@ from raytui.model.spec import ClusterSpec
 from raytui.ray.base import RayError
 
 _LOOK_EVERY_S = 10.0
+_SETTLES_WITHIN_S = 3.0
 _END_S = 1.0
 """How long the end waits for a round under way, which changes nothing."""
 
@@ -49,6 +51,13 @@ async def watched(spec: ClusterSpec, why: str) -> Stream:
     # A whole path is its own, below whatever folder it is named.
     paths = ClusterPaths(str(folder))
     way = HeadWay(spec)
+    settled = asyncio.Event()
+
+    def settle(snapshot: Snapshot) -> None:
+        """Nodes that run are taken in by the first round, and known as such in the second."""
+        if snapshot.seq > 1:
+            settled.set()
+
     served = ServedEngine(
         spec.cluster_name,
         paths,
@@ -56,9 +65,12 @@ async def watched(spec: ClusterSpec, why: str) -> Stream:
         lambda engine: _reloaded(spec, engine),
         stop=lambda: Ack(False, "nothing runs here that could be stopped"),
         take=_seen,
+        show=settle,
     )
     try:
         await served.start()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(settled.wait(), _SETTLES_WITHIN_S)
         stream = await UnixTransport(paths.socket).open()
     except (ProviderError, ConfigErrors, RayError) as error:
         _clear(way, folder)
