@@ -18,7 +18,11 @@ import click
     default=True,
     help="Only one of several operators acts.",
 )
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, help="Serve /metrics and /healthz there."
+)
 def operator(
+    port: int,
     context: str,
     namespaces: tuple[str, ...],
     all_namespaces: bool,
@@ -38,4 +42,4 @@ def operator(
         raise click.UsageError("give either --namespace or --all-namespaces")
     access = Access(context=context)
     here = () if all_namespaces else namespaces or (KubeSession(access).namespace,)
-    run_operator(Options(access, here, lease_namespace, elects))
+    run_operator(Options(access, here, lease_namespace, elects, port))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 from collections.abc import Callable
@@ -69,8 +70,6 @@ class ClusterEngine:
 
     async def close(self) -> None:
         """End; what the provider was asked for last is done, or has failed, when this returns."""
-        import asyncio
-
         await self._served.close()
         await asyncio.to_thread(self._pool.shutdown, wait=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -28,8 +29,9 @@ from raytui.operator.annotations import Annotations
 from raytui.operator.cluster_engine import ClusterEngine
 from raytui.operator.events import EventBook, Kind
 from raytui.operator.memory import orders_of
+from raytui.operator.monitor import OperatorMonitor
 from raytui.operator.objects_kept import Objects
-from raytui.operator.pod_view import PodView
+from raytui.operator.pod_view import Cluster, PodView
 from raytui.operator.rolling import next_to_leave, old_pods
 from raytui.operator.status import Failure, Seen, status_of
 from raytui.operator.upkeep import is_ending, is_others, is_suspended, upkeep
@@ -53,6 +55,7 @@ class Shared(Struct, frozen=True):
     """Where requests to the API server wait for their answers."""
     readers: ThreadPoolExecutor
     """Where clients' questions are answered."""
+    monitor: OperatorMonitor
 
 
 class Driver:
@@ -87,9 +90,8 @@ class Driver:
         return self._objects.uid
 
     @property
-    def engine(self) -> ClusterEngine | None:
-        """The autoscaler, while there is one."""
-        return self._engine
+    def _cluster(self) -> Cluster:
+        return self._objects.namespace, self._objects.name
 
     def update(self, resource: Json) -> None:
         """Take in a newer version of the RayCluster."""
@@ -98,7 +100,9 @@ class Driver:
 
     def wake(self) -> None:
         """Have it looked at again soon; from any thread."""
-        self._loop.call_soon_threadsafe(self._news.set)
+        # A round of the engine that outlives the loop has nobody left to wake.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._news.set)
 
     async def run(self) -> None:
         """Drive the cluster until it is gone; cancelled, it stops and leaves all as it is."""
@@ -114,7 +118,9 @@ class Driver:
                     self._note(logging.WARNING, "round failed", error=str(error), pause_s=pause)
                 except Exception:
                     pause = min(max(_FIRST_PAUSE_S, 2 * pause), _LONGEST_PAUSE_S)
-                    _log.exception("round broke", extra={"fields": {"cluster": self._objects.name}})
+                    _log.exception(
+                        "round broke", extra={"fields": {"cluster": "/".join(self._cluster)}}
+                    )
         finally:
             await self._stop_engine()
 
@@ -133,7 +139,7 @@ class Driver:
 
     async def _round(self) -> None:
         resource = self._objects.resource
-        pods = self._shared.pods.of(self._objects.namespace, self._objects.name)
+        pods = self._shared.pods.of(*self._cluster)
         if is_ending(resource):
             await self._end()
             return
@@ -189,16 +195,18 @@ class Driver:
         )
         await engine.start()
         self._engine = engine
+        self._shared.monitor.watch(self._cluster, engine.monitor)
         self._note(logging.INFO, "autoscaler started")
 
     async def _stop_engine(self) -> None:
         engine, self._engine = self._engine, None
         if engine is not None:
+            self._shared.monitor.leave(self._cluster)
             await engine.close()
             self._note(logging.INFO, "autoscaler stopped")
 
     def _head_starts(self) -> bool:
-        pods = self._shared.pods.of(self._objects.namespace, self._objects.name)
+        pods = self._shared.pods.of(*self._cluster)
         return not any(pod.is_head and pod.is_ready for pod in pods)
 
     async def _roll(self, resource: Json, pods: list[Pod]) -> None:
@@ -288,8 +296,7 @@ class Driver:
         return await self._loop.run_in_executor(self._shared.calls, ask)
 
     def _note(self, level: int, event: str, **fields: object) -> None:
-        where = f"{self._objects.namespace}/{self._objects.name}"
-        note(_log, level, event, cluster=where, **fields)
+        note(_log, level, event, cluster="/".join(self._cluster), **fields)
 
 
 def _hashes(resource: Json) -> dict[str, str]:

@@ -17,14 +17,17 @@ from functools import partial
 from msgspec import Struct
 
 from raytui.autoscaler.daemon.log import note, start_log_on_stderr
+from raytui.autoscaler.metrics.endpoint import open_endpoint
 from raytui.backends.base import TransientError
 from raytui.backends.kubernetes import raycluster as cluster_api
 from raytui.backends.kubernetes.access import Access
 from raytui.backends.kubernetes.errors import NotFoundError
 from raytui.backends.kubernetes.session import KubeSession
+from raytui.model.spec import MetricsSpec
 from raytui.operator.driver import Shared
 from raytui.operator.drivers import Drivers
 from raytui.operator.lease import Leadership
+from raytui.operator.monitor import OperatorMonitor
 from raytui.operator.pod_view import Cluster, PodView
 from raytui.operator.watching import Watching
 
@@ -52,13 +55,15 @@ class Options(Struct, frozen=True):
     lease_namespace: str = ""
     """Empty: its own."""
     elects: bool = True
+    port: int = 0
+    """Of metrics and health, on all addresses; 0: nowhere."""
 
 
 def run_operator(options: Options) -> None:
     """Drive RayClusters until SIGTERM or SIGINT; pods stay.
 
-    Raises ProviderError when the API server cannot be used at all, and OperatorError. An operator
-    that loses its lease ends at once, without any clean-up: another one acts.
+    Raises ProviderError when the API server cannot be used at all, EndpointError and OperatorError.
+    An operator that loses its lease ends at once, without any clean-up: another one acts.
     """
     start_log_on_stderr("kopf", "asyncio")
     stopping = threading.Event()
@@ -66,13 +71,16 @@ def run_operator(options: Options) -> None:
         signal.signal(number, lambda *_: stopping.set())
     session = KubeSession(options.access)
     note(_log, logging.INFO, "operator starts", who=session.who, namespaces=options.namespaces)
+    monitor = OperatorMonitor(session.calls)
+    open_endpoint(MetricsSpec(host="0.0.0.0", port=options.port), monitor)  # noqa: S104 (its pod)
     if not _wait_for_resource(session, stopping):
         return
     leadership = _leadership(options, session)
     if leadership is not None and not leadership.acquire(stopping.is_set):
         return
     try:
-        asyncio.run(_drive(options, session, stopping))
+        monitor.leads()
+        asyncio.run(_drive(options, session, monitor, stopping))
     finally:
         if leadership is not None:
             leadership.release()
@@ -108,7 +116,9 @@ def _wait_for_resource(session: KubeSession, stopping: threading.Event) -> bool:
     return False
 
 
-async def _drive(options: Options, session: KubeSession, stopping: threading.Event) -> None:
+async def _drive(
+    options: Options, session: KubeSession, monitor: OperatorMonitor, stopping: threading.Event
+) -> None:
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     failure: list[BaseException | None] = []
@@ -119,6 +129,7 @@ async def _drive(options: Options, session: KubeSession, stopping: threading.Eve
 
     def fail(error: BaseException | None) -> None:
         failure.append(error)
+        monitor.failed(str(error))
         ended.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -136,7 +147,7 @@ async def _drive(options: Options, session: KubeSession, stopping: threading.Eve
         ThreadPoolExecutor(_READERS, thread_name_prefix="reader") as readers,
     ):
         pods = PodView(session, options.namespaces, pods_changed)
-        drivers = Drivers(Shared(session, pods, calls, readers))
+        drivers = Drivers(Shared(session, pods, calls, readers, monitor))
         watching = Watching(
             options.access,
             options.namespaces,

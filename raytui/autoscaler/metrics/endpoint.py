@@ -9,9 +9,8 @@ import socketserver
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from raytui.autoscaler.metrics.monitor import Monitor
 from raytui.autoscaler.metrics.series import Durations, Kind, Series
 from raytui.model.spec import MetricsSpec
 
@@ -31,6 +30,18 @@ _SLOW_CLIENT_S = 10.0
 
 class EndpointError(Exception):
     """Metrics cannot be served; `str()` is one sentence."""
+
+
+class Monitored(Protocol):
+    """What is served. Both are called from several threads."""
+
+    def series(self) -> list[Series]:
+        """All metrics as they are now."""
+        ...
+
+    def health(self) -> tuple[bool, bytes]:
+        """Whether all is well, and one line of JSON that says more."""
+        ...
 
 
 class Endpoint:
@@ -60,7 +71,7 @@ class Endpoint:
         self._server.server_close()
 
 
-def open_endpoint(spec: MetricsSpec, monitor: Monitor) -> Endpoint | None:
+def open_endpoint(spec: MetricsSpec, monitor: Monitored) -> Endpoint | None:
     """Serve as the cluster file says; None when it says not to. Raises EndpointError.
 
     A port that the file or Ray's setting names is taken or nothing; otherwise Ray's, or the next
@@ -94,7 +105,9 @@ def _ports(spec: MetricsSpec) -> list[int]:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, host: str, port: int, monitor: Monitor, registry: CollectorRegistry) -> None:
+    def __init__(
+        self, host: str, port: int, monitor: Monitored, registry: CollectorRegistry
+    ) -> None:
         self.monitor = monitor
         self.registry = registry
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -145,7 +158,7 @@ class _Handler(BaseHTTPRequestHandler):
         """A scrape every few seconds is not worth a line."""
 
 
-def _registry(monitor: Monitor) -> CollectorRegistry:
+def _registry(monitor: Monitored) -> CollectorRegistry:
     """A registry of our own: the global one belongs to whoever imports the library."""
     try:
         from prometheus_client import CollectorRegistry, ProcessCollector
@@ -159,7 +172,7 @@ def _registry(monitor: Monitor) -> CollectorRegistry:
     return registry
 
 
-def _collector(monitor: Monitor) -> Collector:
+def _collector(monitor: Monitored) -> Collector:
     from prometheus_client.metrics_core import Metric
     from prometheus_client.registry import Collector
 
