@@ -161,7 +161,7 @@ def test_it_begins_to_act_when_nobody_else_scales_any_more(watched: Watched) -> 
     assert watched.ray.told[:2] == ["take over", "report"]
     said = [event.text for event in watched.ledger.events(50)]
     assert f"only watching: {WHY}" in said
-    assert "acting again: nobody else scales this cluster" in said
+    assert "acting again: nothing stands in the way" in said
 
 
 def test_it_stops_acting_when_somebody_else_begins_to_scale(watched: Watched) -> None:

@@ -43,7 +43,7 @@ from raytui.backends.abilities import HeadMoves, SetsUpNodes
 from raytui.backends.base import NodeProvider, ProviderError
 from raytui.model.command import Ack, Command, Impact
 from raytui.model.lifecycle import InstanceStatus
-from raytui.model.plan import Decision, Memory, Plan, Removal
+from raytui.model.plan import Decision, FailureKind, Memory, Plan, Removal
 from raytui.model.resources import Resources
 from raytui.model.snapshot import ClusterInfo, Level, Snapshot
 from raytui.model.spec import ClusterSpec
@@ -156,7 +156,11 @@ class Reconciler:
         if why:
             self.journal.say(now, Level.WARNING, f"only watching: {why}")
         else:
-            self.journal.say(now, Level.INFO, "acting again: nobody else scales this cluster")
+            self.journal.say(now, Level.INFO, "acting again: nothing stands in the way")
+            # What was forbidden no longer is: it is not to be waited for.
+            known = self.memory.failures
+            forgiven = tuple(one for one in known if one.kind is not FailureKind.AUTH)
+            self.remember(failures=forgiven)
 
     def _begin_anew(self, now: float) -> None:
         level, text, detail = Level.INFO, "the autoscaler starts", ""
