@@ -217,6 +217,9 @@ class ClustersScreen(ListFrame):
             self._move(name, self._fleet.namespace if self._fleet is not None else "")
 
     def _here(self) -> str:
+        """The context that is looked at, or that was chosen and is not seen yet."""
+        if self._place is not None:
+            return self._place[0]
         return self._fleet.context if self._fleet is not None else ""
 
     def _move(self, context: str, namespace: str) -> None:
