@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from raytui.backends.kubernetes.errors import NotFoundError
+from raytui.backends.kubernetes.install import apply, plan_of_installation
 from raytui.backends.kubernetes.marks import DAEMON_OF
 from tests.kubernetes.waiting import until
 from tests.support.kube_cluster import KubeCluster, is_ready
@@ -84,6 +85,11 @@ class Room:
 
         return until(one, "the daemon's pod is ready", 60)
 
+    def install(self, name: str) -> None:
+        """Have raytui be the autoscaler of a RayCluster."""
+        admin = self.cluster.admin
+        apply(admin, plan_of_installation(admin, self.namespace, name, "raytui"))
+
     def raytui(self, *words: str) -> str:
         """Run raytui as the administrator does on a laptop; gives its stdout."""
         env = {
@@ -147,14 +153,14 @@ class Driver:
 
         def run() -> None:
             words = ("python", "-c", code)
-            self._answer.append(cluster.machine.exec(namespace, pod, *words, timeout=150))
+            self._answer.append(cluster.machine.exec(namespace, pod, *words, timeout=90))
 
         self._thread = threading.Thread(target=run, daemon=True)
         self._thread.start()
 
     def said(self) -> str:
         """What it has printed when it has come to a good end."""
-        self._thread.join(timeout=160)
+        self._thread.join(timeout=100)
         assert self._answer, "the driver did not end"
         assert self._answer[0].returncode == 0, self._answer[0].stderr
         return self._answer[0].stdout

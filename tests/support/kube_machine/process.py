@@ -30,21 +30,27 @@ mount -t proc proc "$root/proc"
 mount --rbind /dev "$root/dev"
 mount --rbind /sys "$root/sys"
 for own in tmp run dev/shm; do mount -t tmpfs -o mode=1777 tmpfs "$root/$own"; done
+make_targets() {
+    while [ "$1" != -- ]; do
+        if [ -d "$1" ]; then
+            mkdir -p "$root$2"
+        else
+            mkdir -p "$(dirname "$root$2")"
+            rm -f "$root$2"
+            : > "$root$2"
+        fi
+        shift 3
+    done
+}
+make_targets "$@"
+if [ "$mode" = ro ]; then
+    for own in "" /tmp /run; do mount -o remount,bind,ro "$root$own"; done
+fi
 while [ "$1" != -- ]; do
-    if [ -d "$1" ]; then
-        mkdir -p "$root$2"
-    else
-        mkdir -p "$(dirname "$root$2")"
-        rm -f "$root$2"
-        : > "$root$2"
-    fi
     mount --rbind -o "$3" "$1" "$root$2"
     shift 3
 done
 shift
-if [ "$mode" = ro ]; then
-    for part in "" /tmp /run; do mount -o remount,ro "$root$part"; done
-fi
 hostname "$name"
 exec chroot "$root" env -C "$@"
 """
