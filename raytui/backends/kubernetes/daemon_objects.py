@@ -113,7 +113,7 @@ def _deployment(resource: Json, image: str) -> Json:
 
 
 def _container(namespace: str, name: str, image: str) -> Json:
-    status = ["raytui", "daemon", "status", "-c", f"{namespace}.{name}"]
+    status = ["raytui", "daemon", "status", f"{namespace}.{name}"]
     return {
         "name": DAEMON_CONTAINER,
         "image": image,
