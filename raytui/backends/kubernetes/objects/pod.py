@@ -57,6 +57,8 @@ DOMAIN = "cluster.local"
 _NODE = "ray.io/is-ray-node"
 _FIXED = frozenset({CLUSTER, KIND, GROUP, CREATED_BY})
 """Labels that no template changes: the pods are found and known by them."""
+_SHAPES_REPORTED = "1000"
+"""Ray tells autoscalers about 100 shapes of demand by default and hides the rest."""
 _SHARED_MEMORY = "shared-mem"
 _SHARED_MEMORY_PATH = "/dev/shm"  # noqa: S108 (the pod's own)
 _NOT_OF_THE_POD = frozenset(
@@ -197,6 +199,7 @@ def _with_identity(
         variable("RAY_ADDRESS", f"{at}:{port}"),
         variable("RAY_USAGE_STATS_KUBERAY_IN_USE", "1"),
         variable("RAY_DASHBOARD_ENABLE_K8S_DISK_USAGE", "1"),
+        variable("RAY_max_resource_shapes_per_load_report", _SHAPES_REPORTED),
     ]
     if is_head:
         missing.append(variable("RAY_enable_autoscaler_v2", "1"))
