@@ -19,6 +19,7 @@ from raytui.backends.kubernetes.pod_runner import PodRunner
 from raytui.backends.kubernetes.session import KubeSession
 from tests.kubernetes.conftest import USER
 from tests.kubernetes.control_plane import ControlPlane
+from tests.kubernetes.kubelet import Kubelet
 from tests.kubernetes.running_pods import run_pod
 from tests.kubernetes.waiting import until
 from tests.support.kube_machine.machine import Machine
@@ -137,7 +138,16 @@ def test_copy_of_what_is_not_there_is_an_error_in_rsync_s_words(
         runner.get(str(tmp_path / "none"), str(tmp_path / "back"))
 
 
-def test_stream_joins_stdin_and_stdout_and_ends_with_stdin(runner: PodRunner) -> None:
+@pytest.fixture(params=["v5.channel.k8s.io", "v4.channel.k8s.io"], ids=["v5", "v4"])
+def protocol(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What the machine speaks: the second has no word for the end of stdin."""
+    monkeypatch.setattr("tests.support.kube_machine.node_api.PROTOCOLS", (request.param,))
+    return str(request.param)
+
+
+def test_stream_joins_stdin_and_stdout_and_ends_with_stdin(
+    runner: PodRunner, protocol: str
+) -> None:
     argv = runner.stream_command(["cat"])
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
@@ -163,7 +173,30 @@ def test_stream_carries_any_bytes_both_ways(runner: PodRunner) -> None:
         assert process.wait(timeout=20) == 0
 
 
-def test_stream_without_input_hears_the_command_to_its_end(runner: PodRunner) -> None:
+def test_stream_ends_the_command_that_reads_when_its_own_process_is_killed(
+    runner: PodRunner, protocol: str
+) -> None:
+    argv = runner.stream_command(["sh", "-c", "echo $$; exec cat"])
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        number = process.stdout.readline().decode().strip()
+        assert _runs(runner, number)
+        process.kill()
+    until(lambda: not _runs(runner, number), "the command has ended")
+
+
+def test_what_comes_after_the_end_of_stdin_is_heard_where_the_server_can_tell_of_it(
+    runner: PodRunner,
+) -> None:
+    argv = runner.stream_command(["sort"])
+    done = subprocess.run(argv, input=b"b\na\n", capture_output=True, timeout=60)
+
+    assert (done.returncode, done.stdout) == (0, b"a\nb\n")
+
+
+def test_stream_without_input_hears_the_command_to_its_end(
+    runner: PodRunner, protocol: str
+) -> None:
     argv = runner.stream_command(["sh", "-c", "sleep 0.5; echo out; echo err >&2; exit 7", "--"])
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
 
@@ -222,6 +255,24 @@ def test_pod_that_is_on_no_machine_yet_is_not_running(admin: KubeSession, namesp
 
     with pytest.raises(NotRunningError, match="does not have a host assigned"):
         PodRunner(admin, namespace, "waits").run(["true"])
+
+
+def test_machine_that_is_not_there_is_named(
+    kubelet: Kubelet, admin: KubeSession, namespace: str
+) -> None:
+    body = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "lost"},
+        "spec": {"containers": [{"name": "main", "image": "any"}]},
+    }
+    admin.create(f"/api/v1/namespaces/{namespace}/pods", body)
+    kubelet.run("lost")
+
+    with pytest.raises(
+        NotRunningError, match=r'"machine" not found \(it is the machine of pod lost'
+    ):
+        PodRunner(admin, namespace, "lost").run(["true"])
 
 
 def test_user_who_may_not_is_told_which_verbs_it_takes(

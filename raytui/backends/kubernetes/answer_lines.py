@@ -39,6 +39,8 @@ class AnswerLines:
         length = 0
         try:
             for part in self._reply.stream(_CHUNK, decode_content=True):
+                if self._is_closed:
+                    return  # what comes now is no longer deciphered
                 head, *lines = part.split(b"\n")
                 rest.append(head)
                 for line in lines:
@@ -48,7 +50,8 @@ class AnswerLines:
                 if length >= self._longest:
                     yield b"".join(rest)
                     rest, length = [], 0
-        except (HTTPError, OSError, ValueError) as error:
+        except (HTTPError, OSError, ValueError, AttributeError) as error:
+            # The last two: a TLS socket that is shut down while it is read.
             if not self._is_closed:
                 raise unanswered(error, self._server) from error
         else:

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from raytui.backends.base import AuthError, ConfigError, ProviderError, TransientError
 from raytui.backends.kubernetes.access import Opened
-from raytui.backends.kubernetes.errors import answered
+from raytui.backends.kubernetes.errors import NotFoundError, NotRunningError, answered
 from raytui.backends.kubernetes.shared_socket import SharedSocket
 
 V5 = "v5.channel.k8s.io"
@@ -119,7 +119,7 @@ def connected(
             **_proxy(way),
         )
     except WebSocketBadStatusException as error:
-        raise _refused(error, f"{kind} {path} as {way.who}", kind) from None
+        raise _refused(error, path, f"{kind} {path} as {way.who}") from None
     except ssl.SSLError as error:
         raise ConfigError(f"{way.server} is not trusted: {error}") from None
     except (WebSocketException, OSError) as error:
@@ -134,12 +134,16 @@ _SOCKET_OPTIONS = (
 )
 
 
-def _refused(error: Any, asked: str, kind: str) -> ProviderError:
+def _refused(error: Any, path: str, asked: str) -> ProviderError:
+    pod, kind = path.split("/")[-2:]
     body = error.resp_body
     content = body.encode() if isinstance(body, str) else body or b""
     refused = answered(error.status_code, content, error.resp_headers or {}, asked)
     if isinstance(refused, AuthError) and error.status_code == 403:
         return AuthError(f"{refused} ({_HINT.format(kind=kind)})", detail=asked)
+    if isinstance(refused, NotFoundError) and pod not in str(refused):
+        # Kubernetes says `pods "NODE" not found` of a Node that is gone while its pod is not.
+        return NotRunningError(f"{refused} (it is the machine of pod {pod})", detail=asked)
     return refused
 
 

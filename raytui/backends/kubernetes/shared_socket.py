@@ -22,11 +22,14 @@ class SharedSocket:
         self._sock = sock
         self._fd = sock.fileno()
         self._lock = threading.Lock()
+        self._is_shut = False
 
     def recv(self, size: int) -> bytes:
         """Some bytes; empty at the end."""
         while True:
             with self._lock:
+                if self._is_shut:
+                    return b""  # what may still lie there is no longer deciphered
                 try:
                     return self._sock.recv(size)
                 except (BlockingIOError, ssl.SSLWantReadError):
@@ -39,6 +42,8 @@ class SharedSocket:
         """Send some of the bytes; how many."""
         while True:
             with self._lock:
+                if self._is_shut:
+                    raise BrokenPipeError("the connection was ended here")
                 try:
                     return self._sock.send(data)
                 except (BlockingIOError, ssl.SSLWantWriteError):
@@ -50,6 +55,7 @@ class SharedSocket:
     def shutdown(self, how: int) -> None:
         """End the connection, but keep its number, which nobody else must get meanwhile."""
         with self._lock:
+            self._is_shut = True
             self._sock.shutdown(how)
 
     def close(self) -> None:
