@@ -131,10 +131,12 @@ FLEET_COLUMNS: tuple[Column[FleetRow], ...] = (
     ),
     Column(
         "COST",
-        lambda row, _: cell((money_text(row.cost_per_hour), "")),
-        10,
+        lambda row, _: cell(money_text(row.cost_per_hour)),
+        8,
+        most=12,
         right=True,
         drop=4,
+        measure=lambda row: len(money_text(row.cost_per_hour)),
         sort=lambda row: None if row.cost_per_hour is None else -row.cost_per_hour,
     ),
     Column(
@@ -154,5 +156,5 @@ FLEET_COLUMNS: tuple[Column[FleetRow], ...] = (
         measure=lambda row: len(row.scaled_by.value),
         sort=lambda row: row.scaled_by.value,
     ),
-    Column("TROUBLE", _trouble, 16, flex=True, sort=lambda row: row.trouble or None),
+    Column("TROUBLE", _trouble, 24, flex=True, sort=lambda row: row.trouble or None),
 )

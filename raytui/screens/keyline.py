@@ -22,7 +22,8 @@ def key_parts(page: str, session: Session, keys: KeyNames, width: int) -> list[P
     """The parts of the line for a terminal of `width` columns; refused verbs are greyed."""
     parts = [_page_part(name, page, keys, roomy=width >= _ROOMY) for name in PAGE_TITLES]
     if session.is_of_a_list:
-        parts.insert(0, Part(_key_cell(verb("clusters"), "Clusters", keys), 2, verb="clusters"))
+        key, title = keys.of(verb("clusters")), " Clusters" if width >= _ROOMY else ""
+        parts.insert(0, Part(cell((key, "bold $key"), title), 2, verb="clusters"))
     for one in verbs_on(page):
         if one.short and _is_of_use(one, page, session):
             parts.append(_verb_part(one, session, keys))

@@ -12,6 +12,8 @@ _READABLE = {
     "space": "Space",
     "escape": "Esc",
     "enter": "Enter",
+    "tab": "Tab",
+    "shift+tab": "Shift+Tab",
     "question_mark": "?",
     "slash": "/",
     "colon": ":",

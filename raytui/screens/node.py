@@ -141,7 +141,7 @@ class NodeScreen(Page):
             lines += [(), cell(("ACTIVITY", "bold $heading"))]
             lines += [cell(f"  {words}") for words in activity]
         lines += container_lines(self._containers)
-        lines += happening_lines(self._happenings)
+        lines += happening_lines(self._happenings, self.query_one("#about").size.width)
         if node is not None:
             lines += [(), cell(("RESOURCES", "bold $heading"))]
         return lines

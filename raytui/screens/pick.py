@@ -34,7 +34,7 @@ class PickScreen(Dialog[str]):
     PickScreen OptionList {
         height: auto; max-height: 16; border: none; background: $surface; padding: 0;
         scrollbar-size-vertical: 1;
-        &:focus { border: none; }
+        & > .option-list--option { padding: 0 1; }
     }
     """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from textwrap import wrap
 
 from raytui.client.pods import PodContainer
 from raytui.model.happening import Happening
@@ -13,6 +14,9 @@ from raytui.widgets.cell import Cell, cell
 
 _MOST = 12
 """Events of a node that are shown."""
+_MOST_LINES = 6
+"""Of one event's message."""
+_INDENT = "    "
 
 
 def container_cell(one: PodContainer) -> Cell:
@@ -37,22 +41,21 @@ def container_lines(containers: Sequence[PodContainer]) -> list[Cell]:
     return [(), cell(("CONTAINERS", "bold $heading")), *lines]
 
 
-def happening_lines(happenings: Sequence[Happening]) -> list[Cell]:
-    """A section with the newest events, the newest first; nothing without any."""
+def happening_lines(happenings: Sequence[Happening], width: int) -> list[Cell]:
+    """A section `width` columns wide with the newest events first; nothing without any."""
     if not happenings:
         return []
     lines: list[Cell] = [(), cell(("EVENTS", "bold $heading"))]
     for one in sorted(happenings, key=lambda one: -one.at)[:_MOST]:
         style = "$state-draining" if one.is_warning else ""
         times = f" ×{one.count}" if one.count > 1 else ""
-        lines.append(
-            cell(
-                ("  " + clock_text(one.at), "$quiet"),
-                (f"  {'!' if one.is_warning else '·'} {one.reason}{times}", style),
-                (f"  {one.source}", "$quiet"),
-            )
-        )
-        lines += [cell(f"    {words}") for words in one.message.splitlines()[:4]]
+        sign = "!" if one.is_warning else "·"
+        when = ("  " + clock_text(one.at), "$quiet")
+        lines.append(cell(when, (f"  {sign} {one.reason}{times}", style)))
+        told = wrap(one.message, max(20, width - len(_INDENT)))[:_MOST_LINES]
+        lines += [cell(_INDENT + words) for words in told]
+        if one.source:
+            lines.append(cell((_INDENT + one.source, "$quiet")))
     return lines
 
 

@@ -160,7 +160,7 @@ VERBS: tuple[Verb, ...] = (
         names=("logs",),
         argument="ID",
         short="logs",
-        drop=6,
+        drop=4,
     ),
     Verb(
         "shell",
@@ -170,7 +170,7 @@ VERBS: tuple[Verb, ...] = (
         names=("shell",),
         argument="ID",
         short="shell",
-        drop=7,
+        drop=4,
     ),
     Verb(
         "hold",

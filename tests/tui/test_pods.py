@@ -87,7 +87,8 @@ async def test_a_nodes_page_tells_of_its_containers_and_of_kubernetes_events():
     assert "wait-gcs ✓ ended: Completed" in shown
     assert "ray-worker ● running, restarted 2×" in shown
     assert "sidecar ◐ waiting: ImagePullBackOff" in shown
-    assert "! FailedScheduling ×12  default-scheduler" in shown
+    assert "! FailedScheduling ×12" in shown
+    assert "default-scheduler" in shown
     assert "3 Insufficient nvidia.com/gpu." in shown
     assert 'image "[red]ray" is there' in shown
     assert shown.index("Pulled") < shown.index("FailedScheduling")
