@@ -222,3 +222,17 @@ def test_order_of_a_person_outlives_the_operator(
 
 def _socket(running: Operator, world: World) -> Path:
     return until(lambda: running.socket(world.namespace, NAME), "the control socket")
+
+
+def test_changed_template_replaces_pods_only_when_all_of_the_group_run(
+    world: World, kubeconfig: Path, kubelet: Kubelet, tmp_path: Path
+) -> None:
+    with operator(kubeconfig, tmp_path), kubelet.running():
+        world.create(group("cpu", replicas=2))
+        until(lambda: len(world.workers()) == 2, "both workers")
+        before = world.workers()
+
+        world.patch("/spec/workerGroupSpecs/0/template/spec/containers/0/image", "ray:new")
+
+        until(lambda: "Rolling" in _events(world), "it says so")
+        assert world.workers() == before, "they have not come up yet, and nothing replaces them"
