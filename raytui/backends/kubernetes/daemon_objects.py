@@ -17,7 +17,7 @@ _REQUESTS = {"cpu": "50m", "memory": "256Mi", "ephemeral-storage": "64Mi"}
 _LIMITS = {"memory": "1Gi", "ephemeral-storage": "512Mi"}
 """What was measured, with room for clusters of thousands of nodes; a CPU limit would only slow
 down the rounds in which much happens."""
-_READY_EVERY_S = 30
+_READY_EVERY_S = 15
 _READY_WITHIN_S = 15
 
 
