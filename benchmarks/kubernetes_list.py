@@ -31,7 +31,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,6 +42,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from raytui.backends.kubernetes.access import Access
 from raytui.backends.kubernetes.session import KubeSession
+from raytui.config.locations import packaged
 from tests.kubernetes.control_plane import binary, control_plane
 from tests.kubernetes.many import Many
 from tests.kubernetes.waiting import until
@@ -92,7 +92,7 @@ def measure(quick: bool) -> common.Measured:
 
 
 def _define(session: KubeSession) -> None:
-    text = (resources.files("raytui.backends.kubernetes") / "raycluster_crd.yaml").read_text()
+    text = (packaged("charts") / "raytui-operator" / "crds" / "ray.io_rayclusters.yaml").read_text()
     path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
     session.create(path, yaml.safe_load(text))
     until(lambda: session.get("/apis/ray.io/v1"), "the RayCluster resource is served", 60)

@@ -100,7 +100,7 @@ def known_clusters() -> list[str]:
 
 
 def packaged(kind: str) -> Path:
-    """Directory of files that come with raytui: `themes`, `examples` or `catalog`.
+    """Directory of files that come with raytui: `themes`, `examples`, `catalog` or `charts`.
 
     In a wheel they lie inside the package, in a checkout (editable install) beside it.
     """

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterator
-from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ import yaml
 
 from raytui.backends.kubernetes.access import Access
 from raytui.backends.kubernetes.session import KubeSession
+from raytui.config.locations import packaged
 from tests.kubernetes.clusters import World
 from tests.kubernetes.control_plane import ADMIN, ControlPlane, control_plane
 from tests.kubernetes.kubelet import Kubelet
@@ -41,7 +41,7 @@ def _definition() -> str:
     """Our own definition of RayCluster, or the one in a file, such as KubeRay's."""
     if path := os.environ.get("RAYTUI_TEST_RAYCLUSTER_CRD"):
         return Path(path).read_text()
-    return (resources.files("raytui.backends.kubernetes") / "raycluster_crd.yaml").read_text()
+    return (packaged("charts") / "raytui-operator" / "crds" / "ray.io_rayclusters.yaml").read_text()
 
 
 @pytest.fixture

@@ -88,9 +88,16 @@ def test_it_has_every_module_and_data_file_of_the_package(wheel: Path):
     assert wanted - names_in(wheel) == set()
 
 
-def test_it_has_themes_examples_and_the_catalog(wheel: Path):
-    wanted = {f"raytui/_data/{name}" for name in files_of("themes/*", "examples/*", "catalog/*")}
-    some = ("examples/laptop.yaml", "themes/raytui-dark.yaml", "catalog/aws.csv")
+def test_it_has_themes_examples_the_catalog_and_charts(wheel: Path):
+    patterns = ("themes/*", "examples/*", "catalog/*", "charts/**/*.*")
+    wanted = {f"raytui/_data/{name}" for name in files_of(*patterns)}
+    some = (
+        "examples/laptop.yaml",
+        "themes/raytui-dark.yaml",
+        "catalog/aws.csv",
+        "charts/raytui-operator/crds/ray.io_rayclusters.yaml",
+        "charts/ray-cluster/templates/_pods.tpl",
+    )
     assert {f"raytui/_data/{name}" for name in some} <= wanted
     assert wanted - names_in(wheel) == set()
 

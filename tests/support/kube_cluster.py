@@ -6,7 +6,6 @@ import itertools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import yaml
 
 from raytui.backends.kubernetes.access import Access
 from raytui.backends.kubernetes.session import KubeSession
+from raytui.config.locations import packaged
 from tests.kubernetes.control_plane import ControlPlane, control_plane
 from tests.kubernetes.waiting import until
 from tests.support.kube_machine.deployments import deployments
@@ -90,7 +90,7 @@ def kube_cluster(folder: Path) -> Iterator[KubeCluster]:
     with ExitStack() as stack:
         plane = stack.enter_context(control_plane(folder))
         admin = KubeSession(Access(kubeconfig=str(folder / "admin.yaml")))
-        crd = resources.files("raytui.backends.kubernetes") / "raycluster_crd.yaml"
+        crd = packaged("charts") / "raytui-operator" / "crds" / "ray.io_rayclusters.yaml"
         definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
         admin.create(definitions, yaml.safe_load(crd.read_text()))
         until(lambda: admin.get("/apis/ray.io/v1"), "the RayCluster resource is served", 60)
