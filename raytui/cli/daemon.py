@@ -141,10 +141,11 @@ def status(cluster: str | None, as_json: bool) -> int:
     from raytui.provisioning.target import name_of
 
     there = meant_elsewhere(cluster)
-    if there is not None:
+    # In a pod the daemon of a cluster on Kubernetes is beside us, wherever the cluster is.
+    if there is not None and not there.paths.socket.exists():
         words = ("daemon", "status", there.spec.cluster_name, *(("--json",) if as_json else ()))
         return run_on_head(there, *words)
-    name = name_of(target_of(cluster))
+    name = name_of(target_of(cluster)) if there is None else there.spec.state_name
     found = daemon_status(name, ClusterPaths(name))
     click.echo(told.as_json(found) if as_json else told.as_text(found))
     return told.exit_code(found)
