@@ -6,7 +6,7 @@ CONSTRAINTS := constraints.txt
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := raytui tests benchmarks
 
-.PHONY: demo test test-apart test-hosts test-real test-kubernetes test-fast check format bench screenshot constraints clean
+.PHONY: demo test test-apart test-hosts test-real test-kubernetes test-kubernetes-api test-kubernetes-real test-fast check format bench screenshot constraints clean
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("raytui needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
@@ -23,7 +23,7 @@ $(VENV)/.installed-dev: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/python
 demo: $(VENV)/.installed-demo  ## start the demo: a real Ray cluster on this machine
 	$(BIN)/raytui demo
 
-test: test-apart test-hosts test-real  ## run all tests
+test: test-apart test-hosts test-real test-kubernetes  ## run all tests
 
 test-apart: $(VENV)/.installed-dev  ## those that may run side by side
 	$(BIN)/pytest -n 2 -m 'not ray and not tmux and not ssh and not kubernetes'
@@ -32,10 +32,15 @@ test-hosts: $(VENV)/.installed-dev  ## real hosts without Ray: they mostly wait,
 	$(BIN)/pytest -n 4 --dist loadfile -m 'ssh and not ray and not tmux'
 
 test-real: $(VENV)/.installed-dev  ## real Ray, a real terminal: one after the other
-	$(BIN)/pytest -m 'ray or tmux'
+	$(BIN)/pytest -m '(ray or tmux) and not kubernetes'
 
-test-kubernetes: $(VENV)/.installed-dev  ## a real API server; docs/kubernetes.md says where it comes from
-	$(BIN)/pytest -m kubernetes
+test-kubernetes: test-kubernetes-api test-kubernetes-real  ## a real API server; docs/kubernetes.md says where it comes from
+
+test-kubernetes-api: $(VENV)/.installed-dev  ## an API server for each of two files at a time
+	$(BIN)/pytest -n 2 --dist loadfile -m 'kubernetes and not ray and not tmux'
+
+test-kubernetes-real: $(VENV)/.installed-dev  ## with Ray in pods, or in a terminal: one after the other
+	$(BIN)/pytest -m 'kubernetes and (ray or tmux)'
 
 test-fast: $(VENV)/.installed-dev  ## run the tests that need no real cluster (under 90 s)
 	$(BIN)/pytest -n 2 -m 'not ray and not tmux and not ssh and not kubernetes and not slow'
