@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from raytui.backends.kubernetes.errors import NotFoundError
-from raytui.backends.kubernetes.install import apply, plan_of_installation
 from raytui.backends.kubernetes.marks import DAEMON_OF
 from tests.kubernetes.waiting import until
 from tests.support.kube_cluster import KubeCluster, is_ready
@@ -87,8 +86,7 @@ class Room:
 
     def install(self, name: str) -> None:
         """Have raytui be the autoscaler of a RayCluster."""
-        admin = self.cluster.admin
-        apply(admin, plan_of_installation(admin, self.namespace, name, "raytui"))
+        self.raytui("k8s", "install", name, "-n", self.namespace, "--image", "raytui")
 
     def raytui(self, *words: str) -> str:
         """Run raytui as the administrator does on a laptop; gives its stdout."""
