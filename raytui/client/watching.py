@@ -69,9 +69,9 @@ async def watched(spec: ClusterSpec, why: str) -> Stream:
     )
     try:
         await served.start()
+        stream = await UnixTransport(paths.socket).open()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(settled.wait(), _SETTLES_WITHIN_S)
-        stream = await UnixTransport(paths.socket).open()
     except (ProviderError, ConfigErrors, RayError) as error:
         _clear(way, folder)
         raise TransportError(str(error)) from error

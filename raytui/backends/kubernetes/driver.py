@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -86,9 +86,16 @@ def _running(found: Sequence[dict[str, Any]]) -> tuple[DriverPod, ...]:
     return tuple(
         DriverPod(pod["metadata"]["namespace"], pod["metadata"]["name"])
         for pod in found
-        if pod.get("status", {}).get("phase") == "Running"
-        and "deletionTimestamp" not in pod["metadata"]
+        if "deletionTimestamp" not in pod["metadata"] and _runs(pod.get("status") or {})
     )
+
+
+def _runs(status: Mapping[str, Any]) -> bool:
+    """Whether raytui's container does; a pod runs as long as it is only started again."""
+    states = {
+        one.get("name"): one.get("state") or {} for one in status.get("containerStatuses", ())
+    }
+    return status.get("phase") == "Running" and "running" in states.get(DAEMON_CONTAINER, {})
 
 
 def _states(found: Sequence[dict[str, Any]]) -> str:
