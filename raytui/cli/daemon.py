@@ -136,14 +136,14 @@ def status(cluster: str | None, as_json: bool) -> int:
     """
     from raytui.autoscaler.daemon.status import daemon_status
     from raytui.cli import daemon_status as told
-    from raytui.cli.on_head import run_on_head
+    from raytui.cli.on_head import name_there, run_on_head
     from raytui.config.locations import ClusterPaths
     from raytui.provisioning.target import name_of
 
     there = meant_elsewhere(cluster)
     # In a pod the daemon of a cluster on Kubernetes is beside us, wherever the cluster is.
     if there is not None and not there.paths.socket.exists():
-        words = ("daemon", "status", there.spec.cluster_name, *(("--json",) if as_json else ()))
+        words = ("daemon", "status", name_there(there.spec), *(("--json",) if as_json else ()))
         return run_on_head(there, *words)
     name = name_of(target_of(cluster)) if there is None else there.spec.state_name
     found = daemon_status(name, ClusterPaths(name))

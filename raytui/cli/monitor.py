@@ -67,12 +67,13 @@ def _pause(until_eof: bool) -> bool:
 
 def _lines_there(found: Meant, lines: int, follow: bool) -> Iterator[str]:
     """From the head; raises CommandFailed when it cannot be reached."""
+    from raytui.cli.on_head import argv_there, name_there
     from raytui.client.head_words import what_head_said
-    from raytui.launcher.reach import stream_to_head
+    from raytui.launcher.place import Place, place_of
 
     spec, paths, _ = found
-    words = ["monitor", spec.cluster_name, "--json", "--lines", str(lines), "--until-eof"]
-    argv = stream_to_head(spec, paths, *words, *([] if follow else ["--no-follow"]))
+    words = ["monitor", name_there(spec), "--json", "--lines", str(lines), "--until-eof"]
+    argv = argv_there(found, *words, *([] if follow else ["--no-follow"]))
     pipe = subprocess.PIPE
     with subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
         assert process.stdin is not None
@@ -86,5 +87,7 @@ def _lines_there(found: Meant, lines: int, follow: bool) -> Iterator[str]:
         finally:
             process.stdin.close()
             process.terminate()
+    if code and place_of(spec) is Place.KUBERNETES:
+        raise CommandFailed(ExitCode.UNREACHABLE, said)
     if code:
         raise CommandFailed(ExitCode.UNREACHABLE, str(what_head_said(spec, paths, code, said)))

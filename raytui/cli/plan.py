@@ -87,7 +87,7 @@ def _plan_there(
     found: Meant, target: str, demand: tuple[str, ...], now: float | None, as_json: bool
 ) -> int:
     """Of a cluster elsewhere the head knows more: its state, and what its machines have."""
-    from raytui.cli.on_head import run_on_head
+    from raytui.cli.on_head import name_there, run_on_head
     from raytui.provisioning.target import cluster_of
 
     name = found.spec.cluster_name
@@ -97,7 +97,11 @@ def _plan_there(
             f"{target} is not what {name} was launched as; of a cluster elsewhere only what runs "
             "there can be planned for, or a saved --state",
         )
-    words = ["plan", name, *(word for one in demand for word in ("--demand", one))]
+    words = [
+        "plan",
+        name_there(found.spec),
+        *(word for one in demand for word in ("--demand", one)),
+    ]
     words += [] if now is None else ["--now", repr(now)]
     return run_on_head(found, *words, *(["--json"] if as_json else []))
 

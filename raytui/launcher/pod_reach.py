@@ -8,6 +8,7 @@ from typing import Self
 
 from raytui.backends.base import ConfigError
 from raytui.backends.kubernetes import pods
+from raytui.backends.kubernetes.driver import drivers_of
 from raytui.backends.kubernetes.forwarding import forward
 from raytui.backends.kubernetes.head_address import dashboard_port
 from raytui.backends.kubernetes.head_pod import head_pod
@@ -63,6 +64,21 @@ def reach_head(spec: ClusterSpec) -> PodReach:
     pod = head_pod(session, access.namespace, spec.cluster_name)
     port = dashboard_port(spec.head.node_config)
     return PodReach(session, access.namespace, pod.name, port)
+
+
+def stream_to_driver(spec: ClusterSpec, *command: str) -> list[str]:
+    """The argv whose stdin and stdout are those of a command where raytui drives the cluster.
+
+    Raises ProviderError, which says why nobody drives it and what to do.
+    """
+    access = access_of(spec)
+    session = KubeSession(access)
+    drivers = drivers_of(session, access.namespace, spec.cluster_name)
+    if not drivers.pods:
+        raise ConfigError(drivers.why_none)
+    pod = drivers.pods[0]
+    runner = PodRunner(session, pod.namespace, pod.name, pod.container)
+    return runner.stream_command(command)
 
 
 def head_ip(spec: ClusterSpec) -> str:
