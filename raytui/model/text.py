@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 _TO_SPACE = frozenset("\t\n\r\v\f\u2028\u2029\xa0")
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 MEMORY_RESOURCES = frozenset({"memory", "object_store_memory"})
 """Resources that Ray counts in bytes."""
@@ -67,11 +69,13 @@ def first_line(text: str) -> str:
 def plain(text: str) -> str:
     """Text of a cluster made harmless for one line of a terminal.
 
-    Names, errors and log lines come from elsewhere: control characters, escape sequences and
-    marks that turn the writing direction become `·`, line breaks and tabs become spaces.
+    Names, errors and log lines come from elsewhere: colours are left out, other
+    escape sequences, control characters and marks that turn the writing direction become `·`, line
+    breaks and tabs become spaces.
     """
     if text.isprintable():
         return text
     return "".join(
-        c if c.isprintable() else " " if c in _TO_SPACE or c.isspace() else "·" for c in text
+        c if c.isprintable() else " " if c in _TO_SPACE or c.isspace() else "·"
+        for c in _COLOUR.sub("", text)
     )

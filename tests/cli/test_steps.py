@@ -148,7 +148,7 @@ def test_without_a_terminal_lines_come_as_steps_end_and_hold_no_control_characte
         steps(running("head", "set up 1/1", detail="\x1b[31mred\x1b[0m"))
         assert out.getvalue() == ""
         steps(done("head", "set up 1/1", detail="\x1b[31mred"))
-        assert out.getvalue() == "✓ set up 1/1                    2.0s  ·[31mred\n"
+        assert out.getvalue() == "✓ set up 1/1                    2.0s  red\n"
 
 
 @pytest.mark.parametrize("is_kept", [True, False])

@@ -18,7 +18,7 @@ def test_plain_text_is_one_printable_line(text):
 
 
 def test_escape_sequences_and_direction_marks_become_dots():
-    assert plain("a\x1b[31mb\u202ec\nd") == "a·[31mb·c d"
+    assert plain("a\x1b[31mb\u202ec\nd\x1b[2J") == "ab·c d·[2J"
 
 
 @given(st.text(), st.integers(0, 40), st.booleans(), st.booleans())

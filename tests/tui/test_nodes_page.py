@@ -151,7 +151,7 @@ async def test_enter_opens_a_node_and_escape_comes_back():
             "m5.xlarge on-demand",
             "ray.io/node-type",
             "[red]joined[/]",
-            "·[31mwarm",
+            "warm",
         ):
             assert words in shown
         await go(pilot, "escape")
