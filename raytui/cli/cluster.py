@@ -65,7 +65,8 @@ def meant(cluster: str | None) -> Meant:
 def meant_elsewhere(cluster: str | None) -> Meant | None:
     """The cluster that a person means, if its daemon is on another machine.
 
-    None also for a name of which only a log or a ledger is left here.
+    None also for a name of which only a log or a ledger is left here, and for a cluster on
+    Kubernetes in whose daemon's pod we are.
     """
     from raytui.launcher.place import Place, place_of
     from raytui.provisioning.target import UnknownClusterError
@@ -74,7 +75,13 @@ def meant_elsewhere(cluster: str | None) -> Meant | None:
         found = meant(cluster)
     except UnknownClusterError:
         return None
-    return found if place_of(found.spec) is not Place.HERE else None
+    match place_of(found.spec):
+        case Place.HEAD:
+            return found
+        case Place.KUBERNETES:
+            return None if found.paths.socket.exists() else found
+        case Place.HERE:
+            return None
 
 
 def reachable(cluster: str | None) -> Meant:

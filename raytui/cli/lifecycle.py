@@ -93,7 +93,7 @@ def up(
             trust=asked,
         )
         bring_up(spec, on_step, options)
-    click.echo(f"{spec.cluster_name} is up. Open it: raytui {spec.cluster_name}", err=True)
+    click.echo(f"{spec.cluster_name} is up. Open it: raytui {_called(spec)}", err=True)
 
 
 @click.command()
@@ -167,10 +167,13 @@ def trust(cluster: str | None, yes: bool) -> None:
     from raytui.cli.failures import CommandFailed
     from raytui.cli.steps import printer
     from raytui.config.locations import ClusterPaths
+    from raytui.launcher.place import Place, place_of
     from raytui.launcher.worker_keys import trust_workers
     from raytui.provisioning.target import cluster_of
 
     spec = cluster_of(target_of(cluster))
+    if place_of(spec) is not Place.HEAD:
+        raise click.UsageError(f"{spec.cluster_name} is not reached by SSH: it has no host keys")
     asks = not yes and sys.stdin.isatty()
     if not yes and not asks:
         raise CommandFailed(ExitCode.USAGE, "nobody is here to be asked; -y trusts what is found")
@@ -181,6 +184,17 @@ def trust(cluster: str | None, yes: bool) -> None:
             on_step,
             _asked(on_step) if asks else _told(on_step),
         )
+
+
+def _called(spec: ClusterSpec) -> str:
+    """What opens a cluster that was launched."""
+    from raytui.launcher.place import Place, place_of
+
+    if place_of(spec) is not Place.KUBERNETES:
+        return spec.cluster_name
+    from raytui.backends.kubernetes.named import address_of
+
+    return str(address_of(spec))
 
 
 def _forget(spec: ClusterSpec) -> None:

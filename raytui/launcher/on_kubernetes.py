@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from msgspec import Struct
 
@@ -64,7 +65,7 @@ def up_on_kubernetes(
     cluster = _Cluster(spec)
     try:
         with step(on_step, "apply the RayCluster") as progress:
-            if spec.source:
+            if Path(spec.source).is_absolute():  # of a file; others were read from the server
                 progress.say(cluster.apply())
             else:
                 progress.skip("it is there already")
@@ -148,7 +149,8 @@ class _Cluster:
 
     def head_runs(self) -> tuple[bool, str]:
         heads = [pod for pod in self._pods() if pod.is_head and pod.is_there]
-        return any(map(_runs, heads)), _told(heads) or "it has no pod yet"
+        running = [pod.name for pod in heads if _runs(pod)]
+        return bool(running), "".join(running[:1]) or _told(heads) or "it has no pod yet"
 
     def workers_run(self) -> tuple[bool, str]:
         found = cluster_api.read(self._session.get(self._path))
