@@ -159,7 +159,11 @@ class PodProvider:
         """See HeadProvider; reachable from inside the Kubernetes cluster."""
         return head_address.dashboard(self._spec, self._head())
 
-    # OwnsItsInstances.
+    # HeadMoves, OwnsItsInstances.
+
+    def whereabouts(self) -> tuple[str, str]:
+        """See HeadMoves."""
+        return self.head_address(), self.dashboard_url()
 
     def is_ours(self, instance: Instance) -> bool:
         """See OwnsItsInstances: an operator that was started anew knows of no launch."""
