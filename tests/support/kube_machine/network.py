@@ -18,6 +18,7 @@ from pathlib import Path
 
 _SLOTS = 16
 _NAMESPACES = Path("/run/netns")
+_LINKS = Path("/sys/class/net")
 _CLONE_NEWNET = 0x40000000
 
 
@@ -93,6 +94,7 @@ class Network:
 
     def detach(self, network: PodNetwork) -> None:
         """Nothing runs there any more."""
+        self._cut(f"rp{self._slot}-{network.namespace.removeprefix(self._prefix)}")
         _ip("netns", "delete", network.namespace)
         with self._lock:
             self._used.discard(int(network.address.rpartition(".")[2]))
@@ -107,11 +109,18 @@ class Network:
 
     def clear(self) -> None:
         """Leave nothing."""
+        for cable in _LINKS.glob(f"rp{self._slot}-*"):
+            self._cut(cable.name)
         for left in _NAMESPACES.glob(f"{self._prefix}*"):
             _ip("netns", "delete", left.name)
-        if (Path("/sys/class/net") / self.bridge).exists():
+        if (_LINKS / self.bridge).exists():
             _ip("link", "delete", self.bridge)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _cut(self, cable: str) -> None:
+        """Remove a cable now: with its namespace alone it would go some time later."""
+        with contextlib.suppress(RuntimeError):  # it went by itself
+            _ip("link", "delete", cable)
 
 
 @contextlib.contextmanager
