@@ -10,6 +10,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,8 @@ async def query(url: str, expression: str) -> list[dict[str, Any]]:
             with urllib.request.urlopen(f"{url}/api/v1/query?{words}", timeout=10) as answer:
                 return list(json.load(answer)["data"]["result"])
         except urllib.error.HTTPError as refused:
+            if refused.code == HTTPStatus.SERVICE_UNAVAILABLE:  # it is still starting
+                return []
             raise AssertionError(f"{expression}: {refused.read().decode()}") from None
         except OSError:
             return []
