@@ -141,10 +141,15 @@ class NodeScreen(Page):
             lines += [(), cell(("ACTIVITY", "bold $heading"))]
             lines += [cell(f"  {words}") for words in activity]
         lines += container_lines(self._containers)
-        lines += happening_lines(self._happenings, self.query_one("#about").size.width)
+        lines += happening_lines(self._happenings, self._about_width)
         if node is not None:
             lines += [(), cell(("RESOURCES", "bold $heading"))]
         return lines
+
+    @property
+    def _about_width(self) -> int:
+        """Columns; of a page that is not laid out yet, what it will have at least."""
+        return self.query_one("#about").size.width or self.app.size.width // 3
 
     async def _follow_log(self) -> None:
         tail = self.query_one(Tail)
