@@ -83,14 +83,14 @@ async def test_a_nodes_page_tells_of_its_containers_and_of_kubernetes_events():
     async with opened(OnKubernetes(), size=(160, 50)) as pilot:
         await go(pilot, "colon", *f"node {NODE}", "enter")
         # Laid out anew once the page has its width.
-        await until(pilot, lambda: 'image "[red]ray" is there' in text(pilot.app))
+        await until(pilot, lambda: "3 Insufficient nvidia.com/gpu." in text(pilot.app))
         shown = text(pilot.app)
     assert "wait-gcs ✓ ended: Completed" in shown
     assert "ray-worker ● running, restarted 2×" in shown
     assert "sidecar ◐ waiting: ImagePullBackOff" in shown
     assert "! FailedScheduling ×12" in shown
     assert "default-scheduler" in shown
-    assert "3 Insufficient nvidia.com/gpu." in shown
+    assert 'image "[red]ray" is there' in shown
     assert "CONTAINERS" in shown
     assert shown.index("Pulled") < shown.index("FailedScheduling")
 
