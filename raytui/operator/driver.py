@@ -33,7 +33,7 @@ from raytui.operator.monitor import OperatorMonitor
 from raytui.operator.objects_kept import Objects
 from raytui.operator.pod_view import Cluster, PodView
 from raytui.operator.rolling import next_to_leave, old_pods
-from raytui.operator.status import Failure, Seen, status_of
+from raytui.operator.status import Failure, Seen, status_of, was_ready
 from raytui.operator.upkeep import is_ending, is_others, is_suspended, upkeep
 
 _log = logging.getLogger(__name__)
@@ -156,7 +156,7 @@ class Driver:
             await self._stop_engine()
         await self._call(partial(self._keep_up, kept, pods))
         if not is_suspended(kept) and self._engine is None:
-            await self._start_engine(resource)
+            await self._start_engine(resource, pods)
         await self._roll(kept, pods)
         await self._call(partial(self._tell, kept, pods))
 
@@ -181,15 +181,18 @@ class Driver:
 
     # The engine.
 
-    async def _start_engine(self, resource: Json) -> None:
+    async def _start_engine(self, resource: Json, pods: list[Pod]) -> None:
         assert self._spec is not None
+        # Workers start Ray when GCS has answered them: then it may know of nodes and of demand.
+        workers = [pod.instance for pod in pods if not pod.is_head]
+        was_up = was_ready(resource) or any(worker.ray_started_at for worker in workers)
         namespace = self._objects.namespace
         store = self._shared.pods.store_of(namespace)
         engine = ClusterEngine(
             self._spec,
             PodProvider(self._spec, self._shared.session, namespace, pods=store),
             orders_of(resource),
-            head_starts=self._head_starts,
+            head_starts=lambda: not was_up and self._head_starts(),
             news=self.wake,
             readers=self._shared.readers,
         )

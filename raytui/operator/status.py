@@ -43,6 +43,15 @@ class Seen(Struct, frozen=True):
     failure: Failure | None = None
 
 
+def was_ready(resource: Json) -> bool:
+    """Whether the status tells of a head, or a whole cluster, that was ready since its start."""
+    conditions = (resource.get("status") or {}).get("conditions") or ()
+    return any(
+        one.get("type") in (_HEAD_READY, _PROVISIONED) and one.get("status") == "True"
+        for one in conditions
+    )
+
+
 def status_of(seen: Seen, now: float) -> Json:
     """The whole status; the one that is there already when nothing has changed.
 

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from raytui.autoscaler.simulation.inline import Inline
+from raytui.backends.base import LaunchRequest
 from raytui.model.command import SetFloor, Terminate
 from raytui.model.lifecycle import (
     FINAL,
@@ -21,6 +22,7 @@ from raytui.model.lifecycle import (
 from raytui.model.plan import FailureKind
 from raytui.model.reason import Why
 from raytui.model.snapshot import Level, Snapshot
+from raytui.model.spec import Offering
 from raytui.ray.base import RayError
 from tests.support.clusters import kind, spec
 from tests.support.world import Swallow, World
@@ -98,6 +100,19 @@ class TestStarts:
         world.run(3)
         (name,) = world.workers()
         tell(world, name, status=S.SETTING_UP, ray_started_at=world.now)
+        world.run(45)
+        assert past(world, name)[-1] == "setting-up"
+        world.run(10)
+        assert "no Ray node 0m50s after Ray was started on it" in world.text()
+
+    def test_an_adopted_instance_has_its_time_to_register_anew(self, tmp_path: Path) -> None:
+        world = world_with(tmp_path, register_s=50)
+        world.ray._boot_s = NEVER
+        request = LaunchRequest("old", "small", 1, Offering(price_per_hour=0.2))
+        (made,) = world.provider.launch(request)
+        name = made.instance_id
+        tell(world, name, status=S.SETTING_UP, ray_started_at=world.now - 7200)
+        world.provider.is_ours = lambda instance: True  # type: ignore[attr-defined]
         world.run(45)
         assert past(world, name)[-1] == "setting-up"
         world.run(10)

@@ -35,6 +35,10 @@ class Kubelet:
     def run(self, name: str, ip: str = "10.0.0.9", since: datetime | None = None) -> None:
         """Its containers run, since now or since a time of UTC."""
         self.bind(name)
+        self.start(name, ip, since)
+
+    def start(self, name: str, ip: str = "10.0.0.9", since: datetime | None = None) -> None:
+        """The same for a pod that is on the machine already."""
         started = since or datetime.now(UTC)
         running = {"running": {"startedAt": started.strftime("%Y-%m-%dT%H:%M:%SZ")}}
         self.tell(name, phase="Running", podIP=ip, containerStatuses=[_container(running)])
@@ -62,7 +66,10 @@ class Kubelet:
 
     @contextmanager
     def running(self, after_s: float = 1.5) -> Iterator[None]:
-        """While the block runs, every pod runs some time after it came, and goes when told to."""
+        """While the block runs, every pod runs some time after it came, and goes when told to.
+
+        One with an init container waits in it, on the machine, for a Ray that there is not.
+        """
         ended = threading.Event()
         mind = threading.Thread(target=self._mind, args=(ended, after_s), daemon=True)
         mind.start()
@@ -83,7 +90,10 @@ class Kubelet:
                         self.end(name)
                     elif not pod["spec"].get("nodeName") and time.monotonic() - came >= after_s:
                         number = len(seen)
-                        self.run(name, ip=f"10.0.{number >> 8}.{number & 255}")
+                        if pod["spec"].get("initContainers"):
+                            self.bind(name)
+                        else:
+                            self.run(name, ip=f"10.0.{number >> 8}.{number & 255}")
             except ProviderError:
                 continue  # the pod is gone meanwhile
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from raytui.autoscaler.daemon.control import Control
 from raytui.backends.kubernetes.summary import summary_of
 from raytui.model.command import SetFloor
-from tests.kubernetes.clusters import NAME, World, group
+from tests.kubernetes.clusters import NAME, World, group, manifest
 from tests.kubernetes.kubelet import Kubelet
 from tests.kubernetes.operating import Operator, operator
 from tests.kubernetes.waiting import until
@@ -31,6 +32,10 @@ def _names(pods: list[Json]) -> set[str]:
 
 def _head(world: World) -> Json | None:
     return next(iter(_pods(world, "head")), None)
+
+
+def _is_on_a_machine(world: World, pod: str) -> bool:
+    return bool(world.admin.get(f"{world.pods_path}/{pod}")["spec"].get("nodeName"))
 
 
 def _services(world: World) -> list[Json]:
@@ -60,6 +65,9 @@ def test_cluster_gets_its_head_its_service_and_its_replicas(
         until(lambda: len(world.workers()) == 2, "both workers")
 
         head = until(lambda: _head(world), "the head")
+        for name in world.workers():
+            until(lambda name=name: _is_on_a_machine(world, name), "the worker's machine")
+            kubelet.start(name)
         assert _names(_services(world)) == {f"{NAME}-head-svc"}
         status = until(
             lambda: (
@@ -218,6 +226,33 @@ def test_order_of_a_person_outlives_the_operator(
             shown = next(control.snapshots(time.monotonic() + 10))
         assert [row.min for row in shown.types if row.name == "cpu"] == [2]
         assert world.workers() == before
+
+
+def test_restarted_operator_asks_ray_for_workers_whose_head_is_not_ready(
+    world: World, kubeconfig: Path, kubelet: Kubelet, tmp_path: Path
+) -> None:
+    body = manifest(group("cpu", replicas=1))
+    body["metadata"]["annotations"] = {"raytui.io/config": "timeouts: {register: 1}"}
+    with operator(kubeconfig, tmp_path) as running, kubelet.running():
+        world.admin.create(world.path, body)
+        (worker,) = until(world.workers, "the worker")
+        until(lambda: _is_on_a_machine(world, worker), "its machine")
+        running.kill()
+        kubelet.start(worker, since=datetime.now(UTC) - timedelta(hours=2))
+
+        running.start()
+
+        with Control(_socket(running, world)) as control:
+            until(
+                lambda: any(
+                    source.name == "gcs" and source.error
+                    for source in next(control.snapshots(time.monotonic() + 10)).sources
+                ),
+                "it has asked Ray, which does not answer",
+            )
+            shown = next(control.snapshots(time.monotonic() + 10))
+        assert {row.id for row in shown.rows} >= {worker}
+        assert world.workers() == [worker]
 
 
 def _socket(running: Operator, world: World) -> Path:

@@ -23,7 +23,9 @@ def overdue_start(instance: Instance, limits: Timeouts, waits: Waits, now: float
         return _held_up(instance, instance.obstacle, limits, waits, now)
     name = instance.instance_id
     if instance.ray_started_at:
-        waited = waits.since(name, "ray started", instance.ray_started_at, now)
+        # An instance that was adopted gets its time anew: its Ray may have been a node before.
+        began = max(instance.ray_started_at, instance.status_since)
+        waited = waits.since(name, "ray started", began, now)
         limit, words = limits.register_s, "no Ray node {} after Ray was started on it"
     elif instance.status is _S.SETTING_UP:
         waited = waits.in_status(instance, now)
