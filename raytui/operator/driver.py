@@ -14,7 +14,7 @@ from typing import TypeVar
 from msgspec import Struct
 
 from raytui.autoscaler.daemon.log import note
-from raytui.backends.base import ProviderError
+from raytui.backends.base import ProviderError, TransientError
 from raytui.backends.kubernetes.objects import template_hash
 from raytui.backends.kubernetes.operated import spec_for_operator
 from raytui.backends.kubernetes.pod_provider import PodProvider
@@ -34,7 +34,7 @@ from raytui.operator.objects_kept import Objects
 from raytui.operator.pod_view import Cluster, PodView
 from raytui.operator.rolling import next_to_leave, old_pods
 from raytui.operator.status import Failure, Seen, status_of, was_ready
-from raytui.operator.upkeep import is_ending, is_others, is_suspended, upkeep
+from raytui.operator.upkeep import is_ending, is_suspended, upkeep, why_others
 
 _log = logging.getLogger(__name__)
 
@@ -140,17 +140,17 @@ class Driver:
     async def _round(self) -> None:
         resource = self._objects.resource
         pods = self._shared.pods.of(*self._cluster)
+        if why := why_others(resource, pods):
+            await self._leave_alone(why)
+            return
         if is_ending(resource):
             await self._end()
-            return
-        if is_others(pods):
-            await self._leave_alone()
             return
         self._read_spec(resource)
         if self._spec is None:
             await self._call(self._events.post)
             return
-        await self._call(self._objects.hold)
+        await self._call(partial(self._objects.hold, resource))
         kept = {**resource, "spec": self._good}
         if is_suspended(kept):
             await self._stop_engine()
@@ -241,6 +241,8 @@ class Driver:
             self._objects.delete(pod)
         if is_suspended(resource):
             return
+        if todo.needs_head and (why := why_others(resource, self._objects.pods())):
+            raise TransientError(f"somebody else was quicker: {why}")
         try:
             self._objects.ensure_companions(resource)
             if todo.needs_head and self._objects.create_head(resource):
@@ -276,9 +278,9 @@ class Driver:
         else:
             self._news.set()
 
-    async def _leave_alone(self) -> None:
+    async def _leave_alone(self, why: str) -> None:
         await self._stop_engine()
-        words = "KubeRay has made the pods of this cluster: raytui's operator leaves it alone"
+        words = f"raytui's operator leaves this cluster alone: {why}"
         self._say_once(Kind.NORMAL, "LeftAlone", words)
         await self._call(self._objects.let_go)
         await self._call(self._events.post)

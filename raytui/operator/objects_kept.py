@@ -56,11 +56,11 @@ class Objects:
             if _version(resource) > _version(self._newest):
                 self._newest = resource
 
-    def hold(self) -> None:
-        """Have the RayCluster wait for us when it is deleted."""
-        finalizers = self.resource["metadata"].get("finalizers") or []
+    def hold(self, judged: Json) -> None:
+        """Have the RayCluster wait for us when it is deleted, as long as it is as it was judged."""
+        finalizers = judged["metadata"].get("finalizers") or []
         if FINALIZER not in finalizers:
-            self._patch([_add("/metadata/finalizers", [*finalizers, FINALIZER])])
+            self._patch([_add("/metadata/finalizers", [*finalizers, FINALIZER])], judged)
 
     def let_go(self) -> None:
         """Have it wait no longer."""
@@ -103,6 +103,12 @@ class Objects:
             self._pods.put(made)
         return made is not None
 
+    def pods(self) -> list[Pod]:
+        """Its Ray nodes as the API server has them now, whoever has made them."""
+        selector = pod_api.selector_of(self.name)
+        found = self._session.items(pod_api.path_of(self.namespace), labelSelector=selector)
+        return [pod_api.pod_of(one) for one in found]
+
     def delete(self, pod: Pod) -> None:
         """Delete a pod, if it is the one that is meant."""
         with suppress(NotFoundError, ConflictError):
@@ -113,9 +119,7 @@ class Objects:
 
         A pod that was told to go does so by itself, however long its machine takes.
         """
-        selector = pod_api.selector_of(self.name)
-        found = self._session.items(pod_api.path_of(self.namespace), labelSelector=selector)
-        ours = [pod for pod in map(pod_api.pod_of, found) if pod.created_by == OPERATOR]
+        ours = [pod for pod in self.pods() if pod.created_by == OPERATOR]
         staying = [pod for pod in ours if not pod.is_leaving]
         for pod in staying:
             self.delete(pod)
@@ -142,8 +146,8 @@ class Objects:
             if is_owned(found, self.uid):
                 self._session.delete(path_of(one), uid=found["metadata"]["uid"])
 
-    def _patch(self, operations: list[Json]) -> None:
-        version = self.resource["metadata"]["resourceVersion"]
+    def _patch(self, operations: list[Json], of: Json | None = None) -> None:
+        version = (of or self.resource)["metadata"]["resourceVersion"]
         tests = [_test("/metadata/uid", self.uid), _test("/metadata/resourceVersion", version)]
         manager = cluster_api.FIELD_MANAGER
         self.take(self._session.patch(self._path, [*tests, *operations], fieldManager=manager))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from raytui.backends.kubernetes.marks import KUBERAY
+from raytui.backends.kubernetes.marks import FINALIZER, KUBERAY, OPERATOR
 from raytui.backends.kubernetes.pods import Pod
 from raytui.backends.kubernetes.session import Json
 
@@ -20,9 +20,24 @@ class Upkeep(Struct, frozen=True):
     """The head is of a template that has changed since, and may not be replaced unasked."""
 
 
-def is_others(pods: Sequence[Pod]) -> bool:
-    """Whether KubeRay has made a cluster's pods: then nobody else touches it."""
-    return any(pod.created_by == KUBERAY for pod in pods)
+def why_others(resource: Json, pods: Sequence[Pod]) -> str:
+    """Why somebody else drives a cluster, which nobody then touches; empty when nobody does.
+
+    KubeRay is known by its pods, and while there are none by what it has written: raytui's
+    operator puts its finalizer on a RayCluster before it writes anything else.
+    """
+    if manager := resource["spec"].get("managedBy"):
+        return f"its spec.managedBy is {manager}"
+    if any(pod.created_by == KUBERAY for pod in pods):
+        return "KubeRay has made its pods"
+    is_held = FINALIZER in (resource["metadata"].get("finalizers") or ())
+    is_ours = is_held or any(pod.created_by == OPERATOR for pod in pods)
+    if resource.get("status") and not is_ours:
+        return (
+            "somebody else, such as KubeRay, has written its status (to hand it over, see to it "
+            f"that nobody else serves it, and add the finalizer {FINALIZER})"
+        )
+    return ""
 
 
 def upkeep(resource: Json, pods: Sequence[Pod], head_hash: str) -> Upkeep:
