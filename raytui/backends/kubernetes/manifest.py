@@ -41,6 +41,10 @@ _KIND = re.compile(
     re.MULTILINE,
 )
 """At the top of a YAML document, or anywhere in JSON."""
+_LONGEST_NAME = 53
+"""KubeRay's own limit: names of services are made of it, and labels of pods carry it."""
+_LONGEST_GROUP = 63
+"""Of a label's value: by it the pods of a group are known."""
 _GROUPS: KeyPath = ("spec", "workerGroupSpecs")
 _NOTE: KeyPath = ("metadata", "annotations", ANNOTATION)
 
@@ -124,6 +128,9 @@ def _values(manifest: Values, problems: Problems) -> Values:
     """What a cluster file would say."""
     meta, spec = manifest["metadata"], manifest["spec"]
     options = spec.get("autoscalerOptions") or {}
+    if (length := len(meta["name"])) > _LONGEST_NAME:
+        words = f"has {length} characters, more than the {_LONGEST_NAME} that KubeRay takes"
+        problems.add(("metadata", "name"), words, "a shorter name")
     types = _node_types(spec, problems)
     idle_s = options.get("idleTimeoutSeconds")
     speed = _SPEEDS.get(options.get("upscalingMode", ""), _UNLIMITED_SPEED)
@@ -153,6 +160,11 @@ def _node_types(spec: Values, problems: Problems) -> dict[str, Values]:
             problems.add((*path, "groupName"), f"{quoted(name)} is the name of another group")
         elif wrong := wrong_type_name(name):
             problems.add((*path, "groupName"), wrong)
+        elif (length := len(name)) > _LONGEST_GROUP:
+            words = (
+                f"has {length} characters, more than the {_LONGEST_GROUP} of a label of its pods"
+            )
+            problems.add((*path, "groupName"), words, "a shorter name")
         types[name] = {
             **_node_type(group, path, problems),
             **_limits(group, path, problems, is_suspended=bool(spec.get("suspend"))),
