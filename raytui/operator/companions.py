@@ -5,7 +5,14 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 
+from raytui.backends.base import AuthError
 from raytui.backends.kubernetes import objects
+from raytui.backends.kubernetes.objects.gcs_storage import claim_name
+from raytui.backends.kubernetes.objects.names import (
+    head_service_name,
+    name_of,
+    workers_service_name,
+)
 from raytui.backends.kubernetes.session import Json
 
 _KINDS = {
@@ -13,6 +20,8 @@ _KINDS = {
     "Secret": "secrets",
     "PersistentVolumeClaim": "persistentvolumeclaims",
 }
+_RIGHTS = {"secrets": "rights.secrets", "persistentvolumeclaims": "rights.volumeClaims"}
+"""Values of the operator's chart without which it may not touch objects of a kind."""
 
 
 def companions(resource: Json) -> Iterator[Json]:
@@ -25,6 +34,32 @@ def companions(resource: Json) -> Iterator[Json]:
         objects.volume_claim(resource),
     )
     yield from (one for one in others if one is not None)
+
+
+def traces(resource: Json) -> Iterator[str]:
+    """Where such objects may be, whatever has become of the spec since they were made.
+
+    A secret or a volume is looked for only when the spec speaks of it: rights for them are rare.
+    What is missed goes by its ownerReferences.
+    """
+    meta, spec = resource["metadata"], resource["spec"]
+    # Of its spec as it was made a cluster has nothing left but its own name and its status.
+    bare = {"metadata": meta, "spec": {"headGroupSpec": {}}}
+    told = (resource.get("status") or {}).get("head") or {}
+    services = {head_service_name(bare), workers_service_name(bare), told.get("serviceName")}
+    found = [("services", name) for name in sorted(filter(None, services))]
+    if spec.get("authOptions"):
+        found.append(("secrets", name_of(bare)))
+    if spec.get("gcsFaultToleranceOptions"):
+        found.append(("persistentvolumeclaims", claim_name(bare)))
+    yield from (f"/api/v1/namespaces/{meta['namespace']}/{kind}/{name}" for kind, name in found)
+
+
+def refusal(error: AuthError, path: str) -> AuthError:
+    """A refused request for such an object, with which value of the chart would allow it."""
+    value = next((one for kind, one in _RIGHTS.items() if kind in path.split("/")), "")
+    hint = f" (the operator's chart allows it with {value}=true)" if value else ""
+    return AuthError(f"{error}{hint}", detail=error.detail)
 
 
 def folder_of(companion: Json) -> str:

@@ -272,9 +272,11 @@ class Driver:
     async def _end(self) -> None:
         """Take away what was made for a RayCluster that is deleted, and let it go."""
         await self._stop_engine()  # nothing is launched any more when this returns
-        if await self._call(self._objects.clear):
+        left = partial(self._say_once, Kind.WARNING, "LeftToGarbageCollector")
+        if await self._call(partial(self._objects.clear, left)):
             self._note(logging.INFO, "cluster deleted")
             self._gone = True
+            await self._call(self._events.post)
         else:
             self._news.set()
 

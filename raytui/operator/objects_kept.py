@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
+from raytui.backends.base import AuthError, ConfigError
 from raytui.backends.kubernetes import pods as pod_api
 from raytui.backends.kubernetes import raycluster as cluster_api
 from raytui.backends.kubernetes.errors import AlreadyExistsError, ConflictError, NotFoundError
@@ -15,7 +16,14 @@ from raytui.backends.kubernetes.objects import head_pod
 from raytui.backends.kubernetes.pod_store import PodStore
 from raytui.backends.kubernetes.pods import Pod
 from raytui.backends.kubernetes.session import Json, KubeSession
-from raytui.operator.companions import companions, folder_of, is_owned, path_of
+from raytui.operator.companions import (
+    companions,
+    folder_of,
+    is_owned,
+    path_of,
+    refusal,
+    traces,
+)
 
 _LOOK_AGAIN_S = 120.0
 """How soon a service that somebody has deleted is made again."""
@@ -92,7 +100,10 @@ class Objects:
             return
         first, *others = companions(resource)
         for one in (first, *others):
-            found = self._created(folder_of(one), one) or self._session.get(path_of(one))
+            try:
+                found = self._created(folder_of(one), one) or self._session.get(path_of(one))
+            except AuthError as error:
+                raise refusal(error, folder_of(one)) from None
             self.service = found if one is first else self.service
         self._looked_for, self._looked_at = generation, time.monotonic()
 
@@ -114,17 +125,18 @@ class Objects:
         with suppress(NotFoundError, ConflictError):
             self._session.delete(pod_api.path_of(self.namespace, pod.name), uid=pod.uid)
 
-    def clear(self) -> bool:
+    def clear(self, left: Callable[[str], None]) -> bool:
         """Delete all that was made for the RayCluster and let it go; False when more must go.
 
-        A pod that was told to go does so by itself, however long its machine takes.
+        A pod that was told to go does so by itself, however long its machine takes. What else may
+        not be deleted goes by its ownerReferences: `left` is told why.
         """
         ours = [pod for pod in self.pods() if pod.created_by == OPERATOR]
         staying = [pod for pod in ours if not pod.is_leaving]
         for pod in staying:
             self.delete(pod)
-        for one in companions(self.resource):
-            self._delete_companion(one)
+        for path in traces(self.resource):
+            self._delete_companion(path, left)
         if staying:
             return False
         with suppress(NotFoundError):
@@ -140,11 +152,17 @@ class Objects:
         except AlreadyExistsError:
             return None
 
-    def _delete_companion(self, one: Json) -> None:
-        with suppress(NotFoundError, ConflictError):
-            found = self._session.get(path_of(one))
+    def _delete_companion(self, path: str, left: Callable[[str], None]) -> None:
+        try:
+            found = self._session.get(path)
             if is_owned(found, self.uid):
-                self._session.delete(path_of(one), uid=found["metadata"]["uid"])
+                self._session.delete(path, uid=found["metadata"]["uid"])
+        except (NotFoundError, ConflictError):
+            return
+        except AuthError as error:
+            left(str(refusal(error, path)))
+        except ConfigError as error:
+            left(str(error))
 
     def _patch(self, operations: list[Json], of: Json | None = None) -> None:
         version = (of or self.resource)["metadata"]["resourceVersion"]

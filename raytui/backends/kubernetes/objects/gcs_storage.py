@@ -60,7 +60,7 @@ def with_storage_volume(cluster: Json, spec: Json) -> Json:
     """The spec of the head's pod with the volume that is mounted."""
     if not _is_in_volume(cluster):
         return spec
-    claim = {"claimName": _storage(cluster).get("claimName") or _claim_name(cluster)}
+    claim = {"claimName": _storage(cluster).get("claimName") or claim_name(cluster)}
     return with_volume(spec, {"name": _VOLUME, "persistentVolumeClaim": claim})
 
 
@@ -76,7 +76,7 @@ def volume_claim(cluster: Json) -> Json | None:
     if storage.get("storageClassName") is not None:
         spec["storageClassName"] = storage["storageClassName"]
     meta: Json = {
-        "name": _claim_name(cluster),
+        "name": claim_name(cluster),
         "namespace": cluster["metadata"]["namespace"],
         "labels": {CLUSTER: name_of(cluster)},
     }
@@ -85,7 +85,8 @@ def volume_claim(cluster: Json) -> Json | None:
     return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta, "spec": spec}
 
 
-def _claim_name(cluster: Json) -> str:
+def claim_name(cluster: Json) -> str:
+    """Of the claim that is made for a cluster."""
     return f"{name_of(cluster)}-gcs-pvc"
 
 
