@@ -13,11 +13,13 @@ from typing import Any
 from msgspec import Struct
 
 from raytui.autoscaler.daemon.log import note
-from raytui.backends.base import ProviderError
+from raytui.backends.base import ProviderError, TransientError
 from raytui.backends.kubernetes.errors import AlreadyExistsError, ConflictError, NotFoundError
 from raytui.backends.kubernetes.session import Json, KubeSession
 
 NAME = "raytui-operator"
+_LOOKS = 4
+"""At a lease that somebody else writes to at the same time."""
 
 _log = logging.getLogger(__name__)
 
@@ -123,21 +125,29 @@ class Leadership:
             self._lost()
 
     def _try(self) -> bool:
-        """Read the lease, and write it if it is ours or nobody's; whether it is ours then."""
+        """Read the lease, and write it if it is ours or nobody's; False when another has it.
+
+        Who has written to it meanwhile need not have taken it: that is seen by another look.
+        Raises ProviderError.
+        """
+        for _ in range(_LOOKS):
+            with contextlib.suppress(ConflictError, AlreadyExistsError):
+                return self._claimed()
+        raise TransientError(f"the lease {NAME} changes faster than it can be written")
+
+    def _claimed(self) -> bool:
         try:
             self._look()
         except NotFoundError:
-            return self._begin()
+            self._begin()
+            return True
         spec = self._seen.get("spec") or {}
         holder = spec.get("holderIdentity") or ""
         waited = time.monotonic() - self._seen_at
         if holder not in ("", self._identity) and waited < _duration(spec, self._terms):
             return False
         changes = int(spec.get("leaseTransitions") or 0)
-        try:
-            self._write(self._claim(spec, changes + (holder != self._identity)))
-        except ConflictError:
-            return False  # another was quicker
+        self._write(self._claim(spec, changes + (holder != self._identity)))
         return True
 
     def _look(self) -> None:
@@ -146,18 +156,15 @@ class Leadership:
         if found["metadata"]["resourceVersion"] != before:
             self._seen, self._seen_at = found, time.monotonic()
 
-    def _begin(self) -> bool:
+    def _begin(self) -> None:
         body = {
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",
             "metadata": {"name": NAME},
             "spec": self._claim({}, 0),
         }
-        try:
-            self._seen = self._session.create(self._leases, body)
-        except AlreadyExistsError:
-            return False
-        return True
+        self._seen = self._session.create(self._leases, body)
+        self._seen_at = time.monotonic()
 
     def _claim(self, spec: Json, changes: int) -> Json:
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

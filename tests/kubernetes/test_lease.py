@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ import pytest
 from raytui.backends.base import TransientError
 from raytui.backends.kubernetes.access import Access
 from raytui.backends.kubernetes.session import Json, KubeSession
-from raytui.operator.lease import Leadership, Terms
+from raytui.operator.lease import NAME, Leadership, Terms
 from tests.kubernetes.waiting import until
 
 pytestmark = pytest.mark.kubernetes
@@ -24,10 +24,14 @@ class _Deaf(KubeSession):
     """Hears nothing from the API server while it is told so."""
 
     is_deaf = False
+    before_patch: Callable[[], object] = staticmethod(lambda: None)
+    """What somebody else does between a read and the write that follows it."""
 
     def _once(self, *request: object) -> Json:
         if self.is_deaf:
             raise TransientError("no answer")
+        if request[0] == "PATCH":
+            self.before_patch()
         return super()._once(*request)  # type: ignore[arg-type]
 
 
@@ -87,3 +91,49 @@ def test_leader_that_is_cut_off_gives_up_before_another_takes_over(
     gave_up = time.monotonic()
     until(second.leads.is_set, "the second leads")
     assert time.monotonic() - gave_up < TERMS.duration_s + 5
+
+
+@pytest.fixture
+def lease(namespace: str) -> str:
+    """Where the lease is."""
+    return f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{NAME}"
+
+
+def _between(candidate: _Candidate, work: Callable[[], object]) -> threading.Event:
+    """Have something done once in the midst of a renewal; set when it was."""
+    done = threading.Event()
+
+    def once() -> None:
+        if not done.is_set():
+            work()
+            done.set()
+
+    candidate.session.before_patch = once
+    return done
+
+
+def test_leader_goes_on_when_somebody_else_writes_to_its_lease(
+    pair: tuple[_Candidate, _Candidate], admin: KubeSession, lease: str
+) -> None:
+    note = [{"op": "add", "path": "/metadata/annotations", "value": {"backup": "yes"}}]
+    written = _between(pair[0], lambda: admin.patch(lease, note))
+    until(written.is_set, "the note is written")
+    before = admin.get(lease)["spec"]["renewTime"]
+
+    until(lambda: admin.get(lease)["spec"]["renewTime"] > before, "it is renewed")
+
+    assert not pair[0].lost.is_set()
+    assert admin.get(lease)["spec"]["holderIdentity"] == "first"
+
+
+def test_leader_ends_when_another_takes_its_lease_in_the_midst_of_a_renewal(
+    pair: tuple[_Candidate, _Candidate], admin: KubeSession, lease: str
+) -> None:
+    theirs = [{"op": "add", "path": "/spec/holderIdentity", "value": "third"}]
+    taken = _between(pair[0], lambda: admin.patch(lease, theirs))
+    until(taken.is_set, "it is taken")
+
+    # Before it would be too late to renew: it has seen who leads.
+    until(pair[0].lost.is_set, "the first ends", TERMS.renew_within_s)
+
+    assert admin.get(lease)["spec"]["holderIdentity"] == "third"
