@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from raytui.backends.kubernetes import summary as summaries
+from raytui.backends.kubernetes.errors import ConflictError
 from raytui.backends.kubernetes.marks import MEMORY, SUMMARY
 from raytui.model.snapshot import Snapshot
 from raytui.operator import memory
@@ -20,26 +21,30 @@ class Annotations:
 
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
-        self._written: dict[str, str] = {}
+        self._written = ""
         self._summary_at = float("-inf")
 
-    def write(self, orders: Orders, snapshot: Snapshot | None) -> float:
-        """Write what is new; seconds until the rest is due, 0 when nothing is left.
+    def remember(self, orders: Orders) -> None:
+        """Keep people's orders, unless the RayCluster has them already; raises ProviderError."""
+        text = memory.written(orders)
+        try:
+            self._objects.annotate({MEMORY: text})
+        except ConflictError:  # somebody has changed the RayCluster, perhaps nothing of ours
+            self._objects.look()
+            self._objects.annotate({MEMORY: text})
+
+    def summarise(self, snapshot: Snapshot) -> float:
+        """Write what lists show, if it is new; seconds until it is due, 0 when nothing is left.
 
         Raises ProviderError.
         """
-        wanted = {MEMORY: memory.written(orders)}
-        left_s = 0.0
-        if snapshot is not None:
-            text = summaries.written(summaries.summarised(snapshot))
-            due_s = self._summary_at + _EVERY_S - time.monotonic()
-            if due_s <= 0 or text == self._written.get(SUMMARY):
-                wanted[SUMMARY] = text
-            else:
-                left_s = due_s
-        if any(self._written.get(key) != text for key, text in wanted.items()):
-            self._objects.annotate(wanted)
-            if wanted.get(SUMMARY, "") != self._written.get(SUMMARY, ""):
-                self._summary_at = time.monotonic()
-            self._written.update(wanted)
-        return left_s
+        text = summaries.written(summaries.summarised(snapshot))
+        if text == self._written:
+            return 0.0
+        due_s = self._summary_at + _EVERY_S - time.monotonic()
+        if due_s > 0:
+            return due_s
+        self._objects.annotate({SUMMARY: text})
+        self._summary_at = time.monotonic()
+        self._written = text
+        return 0.0

@@ -71,6 +71,8 @@ class ClusterEngine:
     async def close(self) -> None:
         """End; what the provider was asked for last is done, or has failed, when this returns."""
         await self._served.close()
+        with self._lock:  # what was ordered after the last picture
+            self._orders = orders_in(self._reconciler.memory)
         await asyncio.to_thread(self._pool.shutdown, wait=True)
 
     def reload(self, spec: ClusterSpec) -> None:
@@ -91,7 +93,7 @@ class ClusterEngine:
 
     @property
     def orders(self) -> Orders:
-        """What people have ordered, as of the newest picture."""
+        """What people have ordered, as of the newest picture; after the end, all of it."""
         with self._lock:
             return self._orders
 

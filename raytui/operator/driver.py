@@ -28,7 +28,7 @@ from raytui.model.text import first_line
 from raytui.operator.annotations import Annotations
 from raytui.operator.cluster_engine import ClusterEngine
 from raytui.operator.events import EventBook, Kind
-from raytui.operator.memory import orders_of
+from raytui.operator.memory import Orders, orders_of
 from raytui.operator.monitor import OperatorMonitor
 from raytui.operator.objects_kept import Objects
 from raytui.operator.pod_view import Cluster, PodView
@@ -72,6 +72,8 @@ class Driver:
         self._events = EventBook(resource, shared.session, time.time)
         self._annotations = Annotations(self._objects)
         self._engine: ClusterEngine | None = None
+        self._unkept: Orders | None = None
+        """What people have ordered, while the RayCluster does not have it yet."""
         self._spec: ClusterSpec | None = None
         """Of the newest version of the RayCluster that makes sense."""
         self._good: Json = {}
@@ -135,6 +137,8 @@ class Driver:
 
     @property
     def _patience_s(self) -> float:
+        if self._unkept is not None:
+            return _FIRST_PAUSE_S
         return min(_LOOK_EVERY_S, self._due_s or _LOOK_EVERY_S)
 
     async def _round(self) -> None:
@@ -146,6 +150,7 @@ class Driver:
         if is_ending(resource):
             await self._end()
             return
+        await self._call(self._remember)
         self._read_spec(resource)
         if self._spec is None:
             await self._call(self._events.post)
@@ -191,7 +196,7 @@ class Driver:
         engine = ClusterEngine(
             self._spec,
             PodProvider(self._spec, self._shared.session, namespace, pods=store),
-            orders_of(resource),
+            self._unkept or orders_of(self._objects.resource),
             head_starts=lambda: not was_up and self._head_starts(),
             news=self.wake,
             readers=self._shared.readers,
@@ -206,6 +211,10 @@ class Driver:
         if engine is not None:
             self._shared.monitor.leave(self._cluster)
             await engine.close()
+            # The lease is ours until all drivers have ended: nobody else writes this now.
+            if not self._gone and not is_ending(self._objects.resource):
+                self._unkept = engine.orders
+                await self._call(self._remember)
             self._note(logging.INFO, "autoscaler stopped")
 
     def _head_starts(self) -> bool:
@@ -255,8 +264,20 @@ class Driver:
         if self._failure is not None and self._failure.reason == "FailedCreateHeadPod":
             self._failure = None
 
+    def _remember(self) -> None:
+        """Keep people's orders, whatever else fails; tried again soon when it fails itself."""
+        orders = self._engine.orders if self._engine is not None else self._unkept
+        if orders is None:
+            return
+        try:
+            self._annotations.remember(orders)
+            self._unkept = None
+        except ProviderError as error:
+            self._unkept = orders
+            self._note(logging.WARNING, "orders not kept yet", error=str(error))
+
     def _tell(self, resource: Json, pods: list[Pod]) -> None:
-        """Status, annotations and events, as far as they are new."""
+        """Status, summary and events, as far as they are new."""
         engine = self._engine
         snapshot = engine.snapshot if engine is not None else None
         failure = self._failure or (_launch_failure(snapshot) if snapshot is not None else None)
@@ -266,7 +287,8 @@ class Driver:
         if engine is not None:
             for event in engine.fresh_events():
                 self._events.tell(event)
-            self._due_s = self._annotations.write(engine.orders, snapshot)
+        if snapshot is not None:
+            self._due_s = self._annotations.summarise(snapshot)
         self._events.post()
 
     async def _end(self) -> None:

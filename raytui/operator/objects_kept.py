@@ -64,6 +64,13 @@ class Objects:
             if _version(resource) > _version(self._newest):
                 self._newest = resource
 
+    def look(self) -> None:
+        """Read it anew; raises NotFoundError when it is gone, even if there is one of its name."""
+        found = self._session.get(self._path)
+        if found["metadata"]["uid"] != self.uid:
+            raise NotFoundError(f"{self.name} was deleted, and made anew")
+        self.take(found)
+
     def hold(self, judged: Json) -> None:
         """Have the RayCluster wait for us when it is deleted, as long as it is as it was judged."""
         finalizers = judged["metadata"].get("finalizers") or []
