@@ -218,11 +218,18 @@ class ListOf:
     item: Kind
     words: str = "a list"
     hint: str = ""
+    least: int = 0
+    """How many items there must be."""
 
     def read(self, node: Node, path: KeyPath, problems: Problems) -> list[Any] | Invalid:
         """The items that are valid."""
         if not isinstance(node, Sequence):
             return _refuse(self, node, path, problems, self.hint)
+        if len(node.items) < self.least:
+            problems.add(
+                path, f"expected {self.words}, {self.least} or more, got {len(node.items)}"
+            )
+            return INVALID
         values = [self.item.read(item, (*path, i), problems) for i, item in enumerate(node.items)]
         return [value for value in values if value is not INVALID]
 

@@ -170,19 +170,27 @@ class Driver:
         generation = resource["metadata"].get("generation", 0)
         if generation == self._read:
             return
-        self._read = generation
         try:
-            spec = spec_for_operator(resource)
+            self._use(spec_for_operator(resource), resource)
         except ConfigErrors as errors:
-            words = "; ".join(str(one) for one in errors.problems)
-            self._events.say(Kind.WARNING, "InvalidSpec", words)
-            self._failure = Failure("InvalidSpec", words)
-            return
+            self._refuse("; ".join(str(one) for one in errors.problems))
+        except Exception as error:  # a fault of ours is told as well, and the last version goes on
+            _log.exception(
+                "unreadable spec", extra={"fields": {"cluster": "/".join(self._cluster)}}
+            )
+            self._refuse(f"raytui cannot read it: {type(error).__name__}; its log says more")
+        self._read = generation
+
+    def _use(self, spec: ClusterSpec, resource: Json) -> None:
         self._failure = None
         self._good = resource["spec"]
         if self._engine is not None and spec != self._spec:
             self._engine.reload(spec)
         self._spec = spec
+
+    def _refuse(self, words: str) -> None:
+        self._events.say(Kind.WARNING, "InvalidSpec", words)
+        self._failure = Failure("InvalidSpec", words)
 
     # The engine.
 

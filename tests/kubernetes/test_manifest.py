@@ -178,6 +178,18 @@ def test_problems_are_told_together_with_their_places() -> None:
     ]
 
 
+def test_pod_without_a_container_is_refused_with_its_place() -> None:
+    made = manifest(group("cpu"))
+    made["spec"]["workerGroupSpecs"][0]["template"]["spec"]["containers"] = []
+
+    with pytest.raises(ConfigErrors) as refused:
+        spec_of(made)
+
+    (problem,) = refused.value.problems
+    assert "spec.workerGroupSpecs[0].template.spec.containers: expected a list" in str(problem)
+    assert "1 or more, got 0" in str(problem)
+
+
 def test_amount_that_is_none_is_told_with_its_place() -> None:
     (problem,) = _problems(FULL.replace("memory: 8Gi", "memory: 8 gigs"))
 

@@ -183,6 +183,21 @@ def test_spec_that_makes_no_sense_is_told_and_changes_nothing(
         assert world.workers() == before
 
 
+def test_group_without_a_container_is_told_and_changes_nothing(
+    world: World, kubeconfig: Path, kubelet: Kubelet, tmp_path: Path
+) -> None:
+    with operator(kubeconfig, tmp_path), kubelet.running():
+        world.create(group("cpu", replicas=1))
+        before = until(world.workers, "the worker")
+
+        world.patch("/spec/workerGroupSpecs/0/template/spec/containers", [])
+
+        event = until(lambda: _events(world).get("InvalidSpec"), "it says so")
+        assert "workerGroupSpecs[0].template.spec.containers" in event["message"]
+        until(lambda: _condition(world, "ReplicaFailure") == "True", "its status says so")
+        assert world.workers() == before
+
+
 def test_cluster_of_kuberay_is_left_alone(
     world: World, kubeconfig: Path, kubelet: Kubelet, tmp_path: Path
 ) -> None:

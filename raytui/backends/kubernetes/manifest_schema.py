@@ -61,7 +61,7 @@ _TEMPLATE = Table(
                 (
                     _key(
                         "containers",
-                        ListOf(_CONTAINER, "a list of containers, Ray's first"),
+                        ListOf(_CONTAINER, "a list of containers, Ray's first", least=1),
                         "The containers.",
                         required=True,
                     ),
