@@ -38,6 +38,7 @@ _CALLS, _READERS = 16, 8
 _LIST_S = 120.0
 _LEASE_ANSWER_S = 3.0
 _TRY_EVERY_S = 3.0
+_BEAT_EVERY_S = 2.0
 _LOST = 1
 """Exit code of an operator that leads no longer: it is started anew, and stands by."""
 
@@ -137,6 +138,7 @@ async def _drive(
     if stopping.is_set():
         return
 
+    beating = asyncio.create_task(_beat(monitor))
     drivers: Drivers
 
     def pods_changed(cluster: Cluster) -> None:
@@ -164,8 +166,15 @@ async def _drive(
             await asyncio.to_thread(watching.close)
             await drivers.close()
             await asyncio.to_thread(pods.close)
+            beating.cancel()
     if failure:
         raise OperatorError(f"RayClusters are not watched any more: {failure[0]}")
+
+
+async def _beat(monitor: OperatorMonitor) -> None:
+    while True:
+        monitor.beat()
+        await asyncio.sleep(_BEAT_EVERY_S)
 
 
 def _in(loop: asyncio.AbstractEventLoop, work: Callable[[], None]) -> None:
