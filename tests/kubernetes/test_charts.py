@@ -48,6 +48,15 @@ def test_rights_are_named_one_by_one(values: Json) -> None:
     assert bool(secrets) == ("rights" in values)
 
 
+def test_notes_say_how_to_uninstall() -> None:
+    with helm.Chart.load(str(OPERATOR)) as loaded:
+        files = loaded.render({}, name="demo", namespace="ml")
+    notes = next(text for name, text in files.items() if name.endswith("NOTES.txt"))
+
+    assert notes.index("kubectl delete raycluster") < notes.index("helm uninstall")
+    assert """--type=merge -p '{"metadata":{"finalizers":null}}'""" in notes
+
+
 def test_operator_of_some_namespaces_has_no_rights_elsewhere() -> None:
     objects = rendered(OPERATOR, watchNamespaces=["a", "b"])
 
