@@ -13,20 +13,29 @@ if TYPE_CHECKING:
     from raytui.backends.kubernetes.access import Access
     from raytui.backends.kubernetes.install import Step
 
+_RESTARTS = (
+    "to switch Ray's own autoscaler off makes KubeRay delete head and workers of {name} and what "
+    "runs on them, since its spec.upgradeStrategy.type is Recreate"
+)
+
 
 @click.command()
 @click.argument("name")
 @click.option("--image", help="Of raytui.")
 @click.option("--dry-run", is_flag=True, help="Print what would be made, and make nothing.")
+@click.option("--restart", is_flag=True, help="Agree that all pods of the cluster are made anew.")
 @at_place
-def install(access: Access, name: str, image: str | None, dry_run: bool) -> None:
+def install(access: Access, name: str, image: str | None, dry_run: bool, restart: bool) -> None:
     """Have raytui scale RayCluster NAME, whose pods KubeRay makes.
 
     Makes a Deployment with raytui's daemon, and a service account that may read and scale this
-    RayCluster and see its pods. Ray's own autoscaler is switched off, if it is on.
+    RayCluster and see its pods. Ray's own autoscaler is switched off, if it is on; where
+    upgradeStrategy.type is Recreate KubeRay then makes all pods anew, which --restart agrees to.
     """
     from raytui.backends.kubernetes.install import apply, plan_of_installation
     from raytui.backends.kubernetes.session import KubeSession
+    from raytui.cli.exit_codes import ExitCode
+    from raytui.cli.failures import CommandFailed
 
     address, session = addressed(access, name), KubeSession(access)
     given = (access.namespace, name, *([image] if image else []))
@@ -37,9 +46,20 @@ def install(access: Access, name: str, image: str | None, dry_run: bool) -> None
         click.echo(yaml.safe_dump_all(plan.objects, sort_keys=False), nl=False)
         if plan.patch:
             click.echo("spec.enableInTreeAutoscaling would be set to false", err=True)
+        if plan.restarts:
+            click.echo(_RESTARTS.format(name=name), err=True)
+        if plan.still_scaled:
+            click.echo(plan.still_scaled, err=True)
         return
+    if plan.restarts and not restart:
+        raise CommandFailed(
+            ExitCode.USAGE, f"{_RESTARTS.format(name=name)}; --restart agrees to that"
+        )
     _tell(apply(session, plan))
-    click.echo(f"raytui scales it as soon as its pod runs: raytui {address}", err=True)
+    if plan.still_scaled:
+        click.echo(f"raytui only watches for now: {plan.still_scaled}", err=True)
+    else:
+        click.echo(f"raytui scales it as soon as its pod runs: raytui {address}", err=True)
 
 
 @click.command()

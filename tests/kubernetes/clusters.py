@@ -98,6 +98,11 @@ class World:
         """Change it as a person would."""
         self.admin.patch(f"{self.path}/{NAME}", [{"op": "add", "path": path, "value": value}])
 
+    def end_head(self) -> None:
+        """Have the head's pod gone, for KubeRay to make another one."""
+        for pod in self.admin.items(self.pods_path, labelSelector="ray.io/node-type=head"):
+            self.admin.delete(f"{self.pods_path}/{pod['metadata']['name']}", gracePeriodSeconds=0)
+
     def workers(self) -> list[str]:
         """Names of the worker pods that are there, in order."""
         found = self.admin.items(self.pods_path, labelSelector="ray.io/node-type=worker")

@@ -135,11 +135,15 @@ class KubeRay:
             "ray.io/is-ray-node": "yes",
             **({"ray.io/worker-group-replica-name": replica} if hosts > 1 else {}),
         }
+        template = spec["template"]["spec"]
+        if kind == "head" and cluster["spec"].get("enableInTreeAutoscaling"):
+            sidecar = {"name": "autoscaler", "image": "ray"}
+            template = {**template, "containers": [*template["containers"], sidecar]}
         body = {
             "apiVersion": "v1",
             "kind": "Pod",
             "metadata": {"generateName": f"{name}-{group}-{kind}-", "labels": labels},
-            "spec": spec["template"]["spec"],
+            "spec": template,
         }
         made = self._session.create(self._pods, body)
         self.made.append(made["metadata"]["name"])

@@ -199,6 +199,7 @@ def test_cluster_that_rays_own_autoscaler_scales_is_watched_until_it_does_not(
         _need_nothing_done(autoscaler, world)
 
         world.patch("/spec/enableInTreeAutoscaling", False)
+        world.end_head()
         autoscaler.run_until(lambda shown: not shown.watch_only, "it has seen that")
         _need(autoscaler, 2, CPU=1)  # the head has one
         autoscaler.run_until(lambda shown: _running(shown, "cpu") == 1, "it scales")

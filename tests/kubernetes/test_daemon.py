@@ -114,6 +114,8 @@ def test_cluster_that_others_scale_is_watched_and_taken_over_without_a_restart(
         assert "scaled by Ray's own autoscaler" in watching.watch_only
 
         world.patch("/spec/enableInTreeAutoscaling", False)
+        _shown(paths, lambda s: "still runs in the head's pod" in s.watch_only, "it waits")
+        world.end_head()
 
         _shown(paths, lambda shown: not shown.watch_only, "it acts")
 

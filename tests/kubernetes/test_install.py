@@ -12,6 +12,8 @@ from raytui.backends.kubernetes.install import apply, plan_of_installation, unin
 from raytui.backends.kubernetes.manifest import spec_of
 from raytui.config.kube_address import read_address
 from tests.kubernetes.clusters import NAME, World, group
+from tests.kubernetes.kuberay import KubeRay
+from tests.kubernetes.waiting import until
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.slow]
 
@@ -127,3 +129,37 @@ def test_what_was_made_is_deleted_and_the_cluster_stays(world: World, cluster: J
     assert {step.outcome for step in first} == {"deleted"}
     assert {step.outcome for step in second} == {"not there"}
     assert world.read() == before
+
+
+def test_cluster_that_is_made_anew_for_it_is_told_beforehand(world: World) -> None:
+    world.create(group("cpu"), enableInTreeAutoscaling=True, upgradeStrategy={"type": "Recreate"})
+
+    planned = plan_of_installation(world.admin, world.namespace, NAME)
+    apply(world.admin, planned)
+    again = plan_of_installation(world.admin, world.namespace, NAME)
+
+    assert (planned.restarts, again.restarts) == (True, False)
+
+
+def test_head_that_keeps_rays_autoscaler_is_only_watched_until_it_is_made_anew(
+    world: World, cluster: Json, kuberay: KubeRay
+) -> None:
+    def heads() -> list[str]:
+        found = world.admin.items(world.pods_path, labelSelector="ray.io/node-type=head")
+        return [pod["metadata"]["name"] for pod in found]
+
+    (before,) = until(heads, "the head")
+    provider = world.provider()
+
+    planned = plan_of_installation(world.admin, world.namespace, NAME)
+    apply(world.admin, planned)
+    provider.read_spec()
+    provider.list_instances()
+
+    assert f"delete pod -n {world.namespace} {before}" in planned.still_scaled
+    assert provider.why_only_watched() == planned.still_scaled
+    world.end_head()
+    until(lambda: heads() and heads() != [before], "another head")
+    provider.list_instances()
+    assert provider.why_only_watched() == ""
+    assert plan_of_installation(world.admin, world.namespace, NAME).still_scaled == ""

@@ -154,6 +154,20 @@ def test_install_brings_a_daemon_and_uninstall_takes_it_away(world: World, capsy
         world.admin.get(path)
 
 
+def test_install_restarts_no_cluster_unasked(world: World, capsys: Out) -> None:
+    world.create(group("cpu"), enableInTreeAutoscaling=True, upgradeStrategy={"type": "Recreate"})
+    before = world.read()
+
+    assert run(["k8s", "install", "demo", "--dry-run"]) == ExitCode.OK
+    assert "delete head and workers" in capsys.readouterr().err
+    assert run(["k8s", "install", "demo"]) == ExitCode.USAGE
+    assert "delete head and workers" in capsys.readouterr().err
+    assert world.read() == before
+
+    assert run(["k8s", "install", "demo", "--restart"]) == ExitCode.OK
+    assert world.read()["spec"]["enableInTreeAutoscaling"] is False
+
+
 def test_up_applies_a_manifest_and_down_deletes_it(
     world: World, kuberay: KubeRay, capsys: Out, tmp_path: Path
 ) -> None:

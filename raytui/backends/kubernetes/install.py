@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from raytui.backends.base import ConfigError
+from raytui.backends.kubernetes import pods as pod_api
 from raytui.backends.kubernetes import raycluster as cluster_api
 from raytui.backends.kubernetes.daemon_objects import DEFAULT_IMAGE, daemon_objects
 from raytui.backends.kubernetes.errors import AlreadyExistsError, NotFoundError
 from raytui.backends.kubernetes.marks import DAEMON_OF
 from raytui.backends.kubernetes.session import Json, KubeSession
+from raytui.backends.kubernetes.sidecar import why_it_scales
 
 _PLURALS = {
     "ServiceAccount": "serviceaccounts",
@@ -32,6 +34,10 @@ class Installation(Struct, frozen=True):
     """In the order in which they are made."""
     patch: tuple[Json, ...] = ()
     """JSON patch of the RayCluster; empty when it is as it has to be."""
+    restarts: bool = False
+    """The patch makes KubeRay delete all pods of the cluster, and make them anew."""
+    still_scaled: str = ""
+    """Why Ray's own autoscaler goes on after the patch, and what to do; empty when it does not."""
 
 
 class Step(Struct, frozen=True):
@@ -52,11 +58,15 @@ def plan_of_installation(
     """
     resource = session.get(cluster_api.path_of(namespace, name))
     is_autoscaled = bool(resource["spec"].get("enableInTreeAutoscaling"))
+    strategy = resource["spec"].get("upgradeStrategy") or {}
+    restarts = is_autoscaled and strategy.get("type") == "Recreate"
     return Installation(
         name=name,
         namespace=namespace,
         objects=tuple(daemon_objects(resource, image)),
         patch=_switched_off(resource) if is_autoscaled else (),
+        restarts=restarts,
+        still_scaled="" if restarts else _still_scaled(session, namespace, name),
     )
 
 
@@ -80,6 +90,13 @@ def uninstall(session: KubeSession, namespace: str, name: str) -> list[Step]:
     """
     stand_in: Json = {"metadata": {"name": name, "namespace": namespace, "uid": ""}}
     return [_deleted(session, one) for one in reversed(daemon_objects(stand_in))]
+
+
+def _still_scaled(session: KubeSession, namespace: str, name: str) -> str:
+    heads = f"{pod_api.CLUSTER}={name},{pod_api.KIND}=head"
+    found = session.items(pod_api.path_of(namespace), labelSelector=heads)
+    words = (why_it_scales(pod) for pod in map(pod_api.pod_of, found) if pod.is_there)
+    return next(filter(None, words), "")
 
 
 def _switched_off(resource: Json) -> tuple[Json, ...]:

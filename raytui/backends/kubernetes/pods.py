@@ -24,6 +24,8 @@ _KINDS = ("head", "worker")
 ALL_RAY_PODS = f"{CLUSTER},{KIND} in ({','.join(_KINDS)})"
 """What picks the Ray nodes of all clusters among all pods."""
 _ENDED = ("Failed", "Succeeded")
+_AUTOSCALER = "autoscaler"
+"""KubeRay's name of the container in which Ray's own one runs."""
 
 _S = InstanceStatus
 
@@ -53,6 +55,8 @@ class Pod(Struct, frozen=True):
     """Of what its group said when raytui's operator made it."""
     is_ready: bool = False
     """Its readiness probes say so."""
+    has_autoscaler: bool = False
+    """It is a head with Ray's own autoscaler beside Ray."""
 
     @property
     def is_there(self) -> bool:
@@ -105,7 +109,13 @@ def pod_of(resource: Mapping[str, Any]) -> Pod:
         created_by=labels.get(CREATED_BY, ""),
         template_hash=notes.get(TEMPLATE_HASH, ""),
         is_ready=not is_leaving and _is_ready(status),
+        has_autoscaler=instance.is_head and _has_autoscaler(resource),
     )
+
+
+def _has_autoscaler(resource: Mapping[str, Any]) -> bool:
+    containers = resource.get("spec", {}).get("containers") or ()
+    return any(one.get("name") == _AUTOSCALER for one in containers)
 
 
 def _owner(meta: Mapping[str, Any]) -> str:

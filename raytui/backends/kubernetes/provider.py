@@ -28,6 +28,7 @@ from raytui.backends.kubernetes.marks import OPERATOR
 from raytui.backends.kubernetes.pods import Pod
 from raytui.backends.kubernetes.raycluster import Group, RayCluster, Scaling
 from raytui.backends.kubernetes.session import KubeSession
+from raytui.backends.kubernetes.sidecar import why_it_scales
 from raytui.backends.kubernetes.wishes import Wish, Wishes
 from raytui.backends.kubernetes.world import Deletions, World, deletions
 from raytui.config.locations import ClusterPaths
@@ -170,7 +171,7 @@ class KubeRayProvider:
         head = self._head
         if head is not None and head.created_by == OPERATOR:
             return f"raytui's operator scales {self._spec.cluster_name}: command it there"
-        return self._resource.why_only_watched()
+        return self._resource.why_only_watched() or why_it_scales(head)
 
     def read_spec(self) -> ClusterSpec:
         """See ReadsItsSpec."""
