@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from msgspec import Struct
 
 from raytui.backends.base import AuthError, ProviderError
 from raytui.backends.kubernetes import pods
+from raytui.backends.kubernetes.errors import NotFoundError
 from raytui.backends.kubernetes.marks import (
     APP,
     CREATED_BY,
@@ -21,6 +23,7 @@ from raytui.backends.kubernetes.raycluster import path_of
 from raytui.backends.kubernetes.session import Json, KubeSession
 
 _EVERYWHERE = "/api/v1/pods"
+_LEASES = "/apis/coordination.k8s.io/v1/namespaces/{}/leases"
 
 
 class DriverPod(Struct, frozen=True):
@@ -35,6 +38,7 @@ class Drivers(Struct, frozen=True):
     """Who may be asked about a cluster."""
 
     pods: tuple[DriverPod, ...] = ()
+    """Of operators the one that leads is first, where the user may read its Lease."""
     why_none: str = ""
     """Why there is nobody, and what to do about it; empty when there is somebody."""
 
@@ -68,9 +72,21 @@ def _operators(session: KubeSession, namespace: str, name: str) -> Drivers:
     except AuthError:
         found = session.items(pods.path_of(namespace), labelSelector=of_operator)
     if running := _running(found):
-        return Drivers(running)
+        return Drivers(running if len(running) == 1 else _leader_first(session, running))
     state = f": {_states(found)}" if found else " where you may look"
     return Drivers(why_none=f"raytui's operator drives {name}, and no pod of it runs{state}")
+
+
+def _leader_first(session: KubeSession, operators: Sequence[DriverPod]) -> tuple[DriverPod, ...]:
+    holders = {pod.namespace: "" for pod in operators}
+    for namespace in holders:
+        # A Lease elsewhere (`--lease-namespace`), or one that may not be read, tells nothing.
+        with suppress(AuthError, NotFoundError):
+            lease = session.get(f"{_LEASES.format(namespace)}/{OPERATOR}")
+            holders[namespace] = (lease.get("spec") or {}).get("holderIdentity") or ""
+    return tuple(
+        sorted(operators, key=lambda pod: not holders[pod.namespace].startswith(f"{pod.name}-"))
+    )
 
 
 def _nobody(resource: Json, name: str) -> str:
