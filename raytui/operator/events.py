@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import threading
 import time
@@ -13,10 +14,14 @@ from typing import Any
 
 from msgspec import Struct
 
+from raytui.autoscaler.daemon.log import note
+from raytui.backends.base import AuthError, ConfigError, ProviderError, QuotaError
 from raytui.backends.kubernetes.errors import NotFoundError
 from raytui.backends.kubernetes.marks import OPERATOR
 from raytui.backends.kubernetes.session import Json, KubeSession
 from raytui.model.snapshot import Event, Level
+
+_log = logging.getLogger(__name__)
 
 _LONGEST = 1024
 """Characters of a message, Kubernetes' own limit."""
@@ -66,6 +71,7 @@ class EventBook:
         self._told: OrderedDict[_Key, _Told] = OrderedDict()
         self._room = float(_BURST)
         self._room_at = time.monotonic()
+        self._was_refused = False
 
     def say(self, kind: Kind, reason: str, message: str) -> None:
         """Note that something has happened; what is said again while it waits is counted."""
@@ -85,12 +91,27 @@ class EventBook:
             self.say(Kind.NORMAL, "Scaling", event.text)
 
     def post(self) -> None:
-        """Write what waits, as far as there is room for it now; raises ProviderError."""
+        """Write what waits, as far as there is room for it now.
+
+        What is refused is told by the log instead, and what nobody took waits for the next time:
+        no round fails for an event.
+        """
         while (key := self._next()) is not None:
             with self._lock:
                 count = self._counts.get(key, 0)
-            self._write(key, count)
+            try:
+                self._write(key, count)
+            except (AuthError, ConfigError, QuotaError) as error:
+                self._refused(str(error))
+            except ProviderError:
+                return
             self._forget(key, count)
+
+    def _refused(self, words: str) -> None:
+        if not self._was_refused:
+            where = f"{self._object['namespace']}/{self._object['name']}"
+            note(_log, logging.WARNING, "events refused", cluster=where, error=words)
+        self._was_refused = True
 
     def _next(self) -> _Key | None:
         now = time.monotonic()
