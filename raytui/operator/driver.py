@@ -92,6 +92,11 @@ class Driver:
         return self._objects.uid
 
     @property
+    def began(self) -> str:
+        """When the RayCluster was made, as Kubernetes writes times."""
+        return str(self._objects.resource["metadata"]["creationTimestamp"])
+
+    @property
     def _cluster(self) -> Cluster:
         return self._objects.namespace, self._objects.name
 

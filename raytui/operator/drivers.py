@@ -32,6 +32,8 @@ class Drivers:
         meta = resource["metadata"]
         cluster = (str(meta["namespace"]), str(meta["name"]))
         driver = self._drivers.get(cluster)
+        if driver is not None and _is_news_of_one_before(driver, kind, meta):
+            return
         if driver is not None and (kind == "DELETED" or driver.uid != meta["uid"]):
             driver.forget()
             del self._drivers[cluster]
@@ -79,3 +81,10 @@ async def _run(driver: Driver, before: asyncio.Task[None] | None) -> None:
     if before is not None:
         await asyncio.wait([before])
     await driver.run()
+
+
+def _is_news_of_one_before(driver: Driver, kind: str | None, meta: Json) -> bool:
+    """Whether it is about a RayCluster that had this name before the one that is driven."""
+    if meta["uid"] == driver.uid:
+        return False
+    return kind == "DELETED" or str(meta["creationTimestamp"]) < driver.began
