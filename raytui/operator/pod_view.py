@@ -41,6 +41,10 @@ class PodView:
         for store in self._stores.values():
             store.close()
 
+    def trouble(self) -> str:
+        """Why pods cannot be listed or watched now; empty when all is well."""
+        return "; ".join(str(store.error) for store in self._stores.values() if store.error)
+
     def store_of(self, namespace: str) -> PodStore:
         """Where the pods of a namespace are."""
         return self._stores.get(namespace) or self._stores[""]

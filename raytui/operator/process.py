@@ -138,7 +138,6 @@ async def _drive(
     if stopping.is_set():
         return
 
-    beating = asyncio.create_task(_beat(monitor))
     drivers: Drivers
 
     def pods_changed(cluster: Cluster) -> None:
@@ -149,6 +148,7 @@ async def _drive(
         ThreadPoolExecutor(_READERS, thread_name_prefix="reader") as readers,
     ):
         pods = PodView(session, options.namespaces, pods_changed)
+        beating = asyncio.create_task(_beat(monitor, pods))
         drivers = Drivers(Shared(session, pods, calls, readers, monitor))
         watching = Watching(
             options.access,
@@ -171,9 +171,15 @@ async def _drive(
         raise OperatorError(f"RayClusters are not watched any more: {failure[0]}")
 
 
-async def _beat(monitor: OperatorMonitor) -> None:
+async def _beat(monitor: OperatorMonitor, pods: PodView) -> None:
+    """Show that the event loop lives, and say once why pods cannot be known."""
+    said = ""
     while True:
         monitor.beat()
+        trouble = pods.trouble()
+        if trouble and trouble != said:
+            note(_log, logging.WARNING, "pods are not known", why=trouble)
+        said = trouble
         await asyncio.sleep(_BEAT_EVERY_S)
 
 

@@ -49,6 +49,11 @@ class PodStore:
     ) -> None:
         self.close()
 
+    @property
+    def error(self) -> ProviderError | None:
+        """Why it cannot be known now which pods there are; None when all is well."""
+        return self._informer.error
+
     def wait(self, within_s: float) -> bool:
         """Wait for the first listing; whether it is there."""
         return self._informer.wait(within_s)
