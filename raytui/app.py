@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 from textual import on
@@ -37,6 +38,7 @@ from raytui.screens.messages import (
 )
 from raytui.screens.node import NodeScreen
 from raytui.screens.nodes import NodesScreen
+from raytui.screens.page import Page
 from raytui.screens.podlog import PodLogScreen
 from raytui.screens.session import Clock, Session
 from raytui.screens.setup import ClientSetups, SetupScreen
@@ -50,8 +52,12 @@ KEEP = "keep"
 DOWN = "down"
 
 _MESSAGES_KEPT = 200
-_PAGES = ("cluster", "nodes", "autoscaler")
-"""The modes of a cluster."""
+_SCREENS: Mapping[str, Callable[[Session, KeyNames], Page]] = {
+    "cluster": ClusterScreen,
+    "nodes": NodesScreen,
+    "autoscaler": AutoscalerScreen,
+}
+"""What shows each page; each is a mode."""
 
 
 class Updated(Message):
@@ -201,7 +207,7 @@ class RaytuiApp(App[str]):
         left, self.session, self._client = self.session.client, None, None
         await self.switch_mode("clusters")
         self.workers.cancel_group(self, "updates")
-        for name in _PAGES:
+        for name in _SCREENS:
             await self.remove_mode(name)
         self._in_background(left.close(), "leave")
 
@@ -211,9 +217,8 @@ class RaytuiApp(App[str]):
         session = self.session = Session(
             client, self._clock, self.messages, is_of_a_list=self._clusters is not None
         )
-        self.add_mode("cluster", lambda: ClusterScreen(session, self._keys))
-        self.add_mode("nodes", lambda: NodesScreen(session, self._keys))
-        self.add_mode("autoscaler", lambda: AutoscalerScreen(session, self._keys))
+        for name, make in _SCREENS.items():
+            self.add_mode(name, partial(make, session, self._keys))
         self.switch_mode("cluster")
         self._in_background(self._listen(client), "updates")
 

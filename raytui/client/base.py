@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
@@ -13,6 +13,9 @@ from raytui.model.happening import Happening
 from raytui.model.plan import Decision
 from raytui.model.snapshot import Snapshot
 from raytui.model.step import Step
+
+if TYPE_CHECKING:
+    from raytui.client.work import Work
 
 
 class Link(StrEnum):
@@ -45,6 +48,12 @@ class ClusterClient(Protocol):
     """A cluster as seen from a terminal. All methods are for one asyncio loop."""
 
     read_only: bool
+    """Set by the person, who may change it at any time; `send` and `work` obey."""
+
+    @property
+    def work(self) -> Work:
+        """The work on the cluster, asked of Ray itself."""
+        ...
 
     @property
     def name(self) -> str:

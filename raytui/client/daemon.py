@@ -18,6 +18,7 @@ from raytui.client.transport import (
     Transport,
     TransportError,
 )
+from raytui.client.work import NoWork, Work
 from raytui.model import wire
 from raytui.model.command import Ack, Command, Impact, Stop
 from raytui.model.happening import Happening
@@ -49,8 +50,11 @@ class _AnswerLostError(ClientError):
 class DaemonClient:
     """ClusterClient over a daemon's control protocol."""
 
-    def __init__(self, name: str, transport: Transport, read_only: bool = False) -> None:
+    def __init__(
+        self, name: str, transport: Transport, read_only: bool = False, *, work: Work | None = None
+    ) -> None:
         self.read_only = read_only
+        self.work: Work = work or NoWork("nothing tells the way to this cluster's dashboard")
         self.hello: wire.Hello | None = None
         """The daemon's last greeting: its version and pid."""
         self._name = name

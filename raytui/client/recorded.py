@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from raytui.client.base import ClientError, Link, LinkState, ReadOnlyError
+from raytui.client.work import NoWork, Work
 from raytui.model import codec
 from raytui.model.command import Ack, Command, Impact
 from raytui.model.happening import Happening
@@ -77,8 +78,10 @@ class RecordedClient:
         logs: Mapping[str, Sequence[str]] | None = None,
         steps: Sequence[Step] = (),
         outputs: Mapping[tuple[str, str], Sequence[str]] | None = None,
+        work: Work | None = None,
     ) -> None:
         self.read_only = read_only
+        self.work: Work = work or NoWork("the work on the cluster is not in the recording")
         self.sent: list[Command] = []
         self.steps = tuple(steps)
         self._coming: deque[Update] = deque(updates)

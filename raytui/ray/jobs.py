@@ -9,33 +9,12 @@ from urllib.parse import quote
 from msgspec import Struct
 from msgspec.structs import asdict
 
+from raytui.model.work import FINISHED, Job
 from raytui.ray.base import RayError
 from raytui.ray.dashboard import call
 
-FINISHED = frozenset({"SUCCEEDED", "FAILED", "STOPPED"})
-"""Statuses that a job does not leave. The others are PENDING and RUNNING."""
-
 _SUBMIT_S = 30.0
 _STOP_S = 10.0
-
-
-class Job(Struct, frozen=True, omit_defaults=True):
-    """A submitted job, or a driver that connected by itself."""
-
-    job_id: str
-    """The submission id, which every call here takes; for a driver Ray's short job id."""
-    status: str
-    entrypoint: str = ""
-    message: str = ""
-    """Ray's words about the status."""
-    submitted: bool = True
-    """False for a driver that was not started by the job API: it can only be watched."""
-    started_at: float = 0.0
-    """Unix seconds; 0 when unknown."""
-    ended_at: float = 0.0
-    node_id: str = ""
-    """Hex id of the node that the driver runs on; empty when unknown."""
-    metadata: dict[str, str] = {}
 
 
 class Reserve(Struct, frozen=True, omit_defaults=True):
@@ -127,6 +106,7 @@ def _job(entry: Any) -> Job:
         ended_at=(entry.get("end_time") or 0) / 1000,
         node_id=entry.get("driver_node_id") or "",
         metadata=entry.get("metadata") or {},
+        ray_job_id=entry.get("job_id") or "",
     )
 
 
@@ -135,3 +115,6 @@ def _text(answer: Any, key: str) -> str:
     if not isinstance(value, str):
         raise RayError(f"the dashboard's answer has no {key}")
     return value
+
+
+__all__ = ["FINISHED", "Job", "Reserve", "job", "jobs", "logs", "status", "stop", "submit"]

@@ -22,7 +22,8 @@ from raytui.screens.podfacts import as_event
 from raytui.screens.reading import ReadingScreen
 from raytui.screens.session import Session
 from raytui.screens.typetable import TYPE_COLUMNS
-from raytui.screens.verbs import VerbError, bindings_on, verb
+from raytui.screens.verb import VerbError
+from raytui.screens.verbs import bindings_on, verb
 from raytui.screens.words import level_cell, reason_text, wait_cell
 from raytui.widgets.cell import Cell, cell
 from raytui.widgets.columns import Column

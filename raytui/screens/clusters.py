@@ -25,7 +25,8 @@ from raytui.screens.listframe import ListFrame
 from raytui.screens.messages import OpenCluster
 from raytui.screens.pick import Pick, PickScreen
 from raytui.screens.reading import ReadingScreen
-from raytui.screens.verbs import VerbError, bindings_on
+from raytui.screens.verb import VerbError
+from raytui.screens.verbs import bindings_on
 from raytui.widgets.cell import Cell, cell, text_of
 from raytui.widgets.fitted import FittedLine, Part
 from raytui.widgets.table import LineTable

@@ -13,7 +13,8 @@ from textual.suggester import Suggester
 from textual.widgets import Input, Static
 
 from raytui.screens.dialog import Dialog
-from raytui.screens.verbs import Verb, names, verb_named
+from raytui.screens.verb import Verb
+from raytui.screens.verbs import names, verb_named
 
 Words = Callable[[str], Sequence[str]]
 """Words that may follow a verb, by its id: node types, node ids, themes."""

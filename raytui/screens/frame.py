@@ -15,7 +15,8 @@ from raytui.screens.help import HelpScreen
 from raytui.screens.keys import KeyNames
 from raytui.screens.palette import VerbProvider
 from raytui.screens.reading import ReadingScreen
-from raytui.screens.verbs import Verb, VerbError, verb
+from raytui.screens.verb import Verb, VerbError
+from raytui.screens.verbs import verb
 from raytui.screens.working import READ_ONLY, WorkingScreen
 from raytui.widgets.cell import Cell, cell, to_content
 from raytui.widgets.fitted import FittedLine

@@ -11,7 +11,10 @@ from textual.widgets import Static
 
 from raytui.screens.dialog import Dialog, titled
 from raytui.screens.keys import KeyNames
-from raytui.screens.verbs import EVERYWHERE, LIVE, VERBS, Verb, verbs_on
+from raytui.screens.pages import EVERYWHERE, LIVE
+from raytui.screens.verb import Verb
+from raytui.screens.verb_list import VERBS
+from raytui.screens.verbs import verbs_on
 from raytui.widgets.cell import Cell, cell, to_content
 
 _MOVING = (

@@ -6,16 +6,15 @@ from collections.abc import Iterable
 
 from raytui.client.pods import SeesPods
 from raytui.screens.keys import KeyNames
+from raytui.screens.pages import OPENED_FROM, PAGE_TITLES
 from raytui.screens.session import Session
-from raytui.screens.verbs import PAGE_TITLES, Verb, verb, verbs_on
+from raytui.screens.verb import Verb
+from raytui.screens.verbs import verb, verbs_on
 from raytui.widgets.cell import Cell, cell
 from raytui.widgets.fitted import Part
 
 _ROOMY = 100
 """Terminal columns from which all pages are named; below, the others are numbers."""
-
-_ABOVE = {"node": "nodes", "setup": "nodes", "decision": "autoscaler"}
-"""The page with a number that an opened thing belongs to."""
 
 
 def key_parts(page: str, session: Session, keys: KeyNames, width: int) -> list[Part]:
@@ -59,7 +58,7 @@ def _is_of_use(one: Verb, page: str, session: Session) -> bool:
 
 def _page_part(name: str, page: str, keys: KeyNames, *, roomy: bool) -> Part:
     number = keys.of(verb(name))
-    if name == _ABOVE.get(page, page):
+    if name == OPENED_FROM.get(page, page):
         return Part(cell((f"{number} {PAGE_TITLES[name]}", "bold reverse")), verb=name)
     title = f" {PAGE_TITLES[name]}" if roomy else ""
     return Part(cell((number, "bold $key"), title), 2, verb=name)

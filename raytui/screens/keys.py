@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from raytui.screens.verbs import Verb
+from raytui.screens.verb import Verb
 
 _READABLE = {
     "full_stop": ".",

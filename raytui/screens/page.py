@@ -26,6 +26,7 @@ from raytui.screens.frame import Frame
 from raytui.screens.keyline import key_parts
 from raytui.screens.keys import KeyNames
 from raytui.screens.messages import LeaveCluster, OpenLogs, OpenNode, OpenSetups, OpenSteps
+from raytui.screens.pages import PAGE_TITLES
 from raytui.screens.pick import Pick, PickScreen
 from raytui.screens.session import Session
 from raytui.screens.shapes import ShapeError, parse_shapes
@@ -33,7 +34,7 @@ from raytui.screens.statusline import banner, status_parts
 from raytui.screens.sweep import SweepScreen
 from raytui.screens.terminal import hand_over
 from raytui.screens.terminate import TerminateScreen
-from raytui.screens.verbs import VerbError
+from raytui.screens.verb import Verb, VerbError
 from raytui.widgets.fitted import FittedLine
 
 _NEEDS_NODE = frozenset(
@@ -128,17 +129,12 @@ class Page(Frame):
             raise VerbError("no node is selected")
         return [rows[i] for i in dict.fromkeys(ids)]
 
-    def verb_cluster(self, _argument: str) -> None:
-        """Go to the Cluster page."""
-        self.app.switch_mode("cluster")
-
-    def verb_nodes(self, _argument: str) -> None:
-        """Go to the Nodes page."""
-        self.app.switch_mode("nodes")
-
-    def verb_autoscaler(self, _argument: str) -> None:
-        """Go to the Autoscaler page."""
-        self.app.switch_mode("autoscaler")
+    def perform(self, one: Verb, argument: str) -> None:
+        """Go to a page, or do a verb."""
+        if one.id in PAGE_TITLES:
+            self.app.switch_mode(one.id)
+        else:
+            super().perform(one, argument)
 
     def verb_node(self, argument: str) -> None:
         """Open a node by its id."""

@@ -9,7 +9,8 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
 from raytui.screens.keys import KeyNames
-from raytui.screens.verbs import VERBS, Verb
+from raytui.screens.verb import Verb
+from raytui.screens.verb_list import VERBS
 
 
 class Performer(Protocol):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from raytui.client.base import ClusterClient, Link, LinkState
 from raytui.model.snapshot import Snapshot
+from raytui.screens.pace import Pace
 
 Clock = Callable[[], float]
 
@@ -33,7 +34,8 @@ class Session:
         self.link = LinkState(Link.CONNECTING)
         self.messages = messages
         """Toasts of this session with their clock, newest first."""
-        self._clock = clock
+        self.clock = clock
+        self.pace = Pace()
         self._received = clock()
 
     def take(self, update: Snapshot | LinkState) -> None:
@@ -42,7 +44,7 @@ class Session:
             self.link = update
             return
         self.snapshot = update
-        self._received = self._clock()
+        self._received = self.clock()
         if self.link.link is not Link.LIVE:
             # A snapshot is proof of a connection.
             self.link = LinkState(Link.LIVE)
@@ -55,7 +57,7 @@ class Session:
 
     def silence(self) -> float:
         """Seconds since the newest snapshot came."""
-        return self._clock() - self._received
+        return self.clock() - self._received
 
     @property
     def stale(self) -> bool:

@@ -8,7 +8,7 @@ from raytui.client.base import ReadOnlyError
 from raytui.model.command import Pause
 from raytui.screens.help import HelpScreen
 from raytui.screens.page import Page
-from raytui.screens.verbs import VERBS
+from raytui.screens.verb_list import VERBS
 from tests.tui import sample
 from tests.tui.driving import go, opened, recorded, text, toasts
 

@@ -15,8 +15,10 @@ from raytui.screens.decision import DecisionScreen
 from raytui.screens.help import HelpScreen
 from raytui.screens.node import NodeScreen
 from raytui.screens.nodes import NodesScreen
+from raytui.screens.pages import LIVE
 from raytui.screens.setup import SetupScreen
-from raytui.screens.verbs import LIVE, VERBS, verbs_on
+from raytui.screens.verb_list import VERBS
+from raytui.screens.verbs import verbs_on
 from tests.tui import sample
 from tests.tui.driving import command, go, opened, recorded, text, toasts, until
 
