@@ -15,7 +15,7 @@ from raytui.screens.decision import DecisionScreen
 from raytui.screens.help import HelpScreen
 from raytui.screens.node import NodeScreen
 from raytui.screens.nodes import NodesScreen
-from raytui.screens.pages import LIVE
+from raytui.screens.pages import LIVE, PAGE_TITLES
 from raytui.screens.setup import SetupScreen
 from raytui.screens.verb_list import VERBS
 from raytui.screens.verbs import verbs_on
@@ -36,6 +36,8 @@ FORBIDDEN = {"ctrl+a", "ctrl+b", "ctrl+h", "ctrl+j", "ctrl+k", "ctrl+l", "ctrl+d
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.page)
 def test_a_page_does_all_its_verbs(page):
     for verb in verbs_on(page.page):
+        if verb.id in PAGE_TITLES:
+            continue  # the app changes pages
         assert callable(getattr(page, f"verb_{verb.id.replace('-', '_')}", None)), verb.id
 
 
