@@ -208,6 +208,10 @@ _WORDS: dict[Why, Callable[[_Arguments, float], str]] = {
     Why.OVER_MAX_GLOBAL: lambda a, _: f"above the cluster's max_workers ({a['max']})",
     Why.TYPE_GONE: lambda a, _: f"{a['node_type']} is no longer a node type of the cluster",
     Why.ORPHAN_SWEPT: _orphan_swept,
+    Why.ORDERED_SOON: lambda a, now: (
+        f"terminates in {duration_text(max(0.0, a.number('at') - now))} by order"
+        f"{' of ' + str(a['by']) if a.get('by') else ''}; that can be taken back"
+    ),
     Why.BY_COMMAND: lambda a, _: f"ordered{_by(a)}",
     Why.TAKEN_BACK: _taken_back,
     Why.DRAINED: _drained,

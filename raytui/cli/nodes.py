@@ -15,7 +15,7 @@ from raytui.cli.failures import CommandFailed
 
 if TYPE_CHECKING:
     from raytui.client.daemon import DaemonClient
-    from raytui.model.command import Ack
+    from raytui.model.command import Ack, Terminate
 
 _nodes = click.argument("nodes", nargs=-1, required=True, metavar="NODE…")
 
@@ -28,31 +28,39 @@ _nodes = click.argument("nodes", nargs=-1, required=True, metavar="NODE…")
     help="How long running work may take to end; then it is terminated all the same. "
     "Default: removal.drain_deadline of the cluster file, else 5m.",
 )
+@click.option(
+    "--wait",
+    type=DURATION,
+    default=0.0,
+    help="Begin after this time; until then `raytui keep` takes it back.",
+)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @cluster_option
-def terminate(nodes: tuple[str, ...], drain: float | None, yes: bool, cluster: str | None) -> None:
+def terminate(
+    nodes: tuple[str, ...], drain: float | None, wait: float, yes: bool, cluster: str | None
+) -> None:
     """Let nodes take no new work, and terminate them when they are empty or time is up.
 
     Shows what runs on them and asks first. Without a terminal to ask on, -y is needed.
     """
+    from raytui.model.command import Terminate
+
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("there is no terminal to ask on; say -y to terminate without asking")
-    ack = converse(cluster, lambda client: _terminate(client, nodes, drain, yes))
+    order = Terminate(nodes, drain, wait)
+    ack = converse(cluster, lambda client: _terminate(client, order, yes))
     if not ack.ok:
         raise CommandFailed(ExitCode.FAILED, ack.text)
     click.echo(ack.text, err=True)
 
 
-async def _terminate(
-    client: DaemonClient, nodes: tuple[str, ...], drain: float | None, yes: bool
-) -> Ack:
-    from raytui.model.command import Terminate
-
+async def _terminate(client: DaemonClient, order: Terminate, yes: bool) -> Ack:
     if not yes:
-        for line in await _consequences(client, nodes):
+        for line in await _consequences(client, order.instance_ids):
             click.echo(line, err=True)
-        click.confirm(f"Terminate {', '.join(nodes)} of {client.name}?", abort=True, err=True)
-    return await client.send(Terminate(nodes, drain))
+        names = ", ".join(order.instance_ids)
+        click.confirm(f"Terminate {names} of {client.name}?", abort=True, err=True)
+    return await client.send(order)
 
 
 async def _consequences(client: DaemonClient, nodes: tuple[str, ...]) -> list[str]:
@@ -66,6 +74,16 @@ async def _consequences(client: DaemonClient, nodes: tuple[str, ...]) -> list[st
         lines += [f"  {line}" for line in impact_lines(impact)]
     snapshot = await first_snapshot(client)
     return lines + floor_lines(snapshot, (impact.node_type for impact in impacts))
+
+
+@click.command()
+@_nodes
+@cluster_option
+def keep(nodes: tuple[str, ...], cluster: str | None) -> None:
+    """Take back an order to terminate nodes that has not begun."""
+    from raytui.model.command import KeepNodes
+
+    give(cluster, KeepNodes(nodes))
 
 
 @click.command()

@@ -23,6 +23,7 @@ _COMMANDS = {
     "terminate": ("raytui.cli.nodes", "Drain nodes and terminate them."),
     "sweep": ("raytui.cli.sweep", "Terminate orphans."),
     "hold": ("raytui.cli.nodes", "Protect nodes from removal."),
+    "keep": ("raytui.cli.nodes", "Take back an order to terminate that has not begun."),
     "release": ("raytui.cli.nodes", "Take a hold away."),
     "pause": ("raytui.cli.autoscaler", "Let the autoscaler watch but not act."),
     "resume": ("raytui.cli.autoscaler", "Let the autoscaler act again."),

@@ -33,6 +33,14 @@ class Terminate(Struct, frozen=True, tag="terminate", omit_defaults=True):
     instance_ids: tuple[str, ...]
     drain_s: float | None = None
     """None: as `removal.drain_deadline` of the cluster file says."""
+    wait_s: float = 0.0
+    """Seconds until it begins. Until then `KeepNodes` takes it back; Ray takes no drain back."""
+
+
+class KeepNodes(Struct, frozen=True, tag="keep"):
+    """Take back the orders to terminate these nodes that have not begun."""
+
+    instance_ids: tuple[str, ...]
 
 
 class SweepOrphans(Struct, frozen=True, tag="sweep"):
@@ -86,6 +94,7 @@ Command = (
     SetFloor
     | SetCeiling
     | Terminate
+    | KeepNodes
     | SweepOrphans
     | HoldNodes
     | ReleaseNodes

@@ -56,6 +56,17 @@ class DrainUnderWay(Struct, frozen=True):
     reason: Reason
 
 
+class WaitingEnd(Struct, frozen=True):
+    """A person's order to terminate a node that has not begun and can be taken back."""
+
+    instance_id: str
+    since: float
+    at: float
+    """When it begins, unix seconds."""
+    by: str
+    drain_s: float | None = None
+
+
 class Memory(Struct, frozen=True):
     """What planning needs of the past. Written by the reconciler, kept in the ledger."""
 
@@ -66,6 +77,8 @@ class Memory(Struct, frozen=True):
     ceilings: dict[str, int] = {}
     """A person's limit per node type; it stands in place of a higher max_workers."""
     holds: tuple[Hold, ...] = ()
+    ends: tuple[WaitingEnd, ...] = ()
+    """Orders to terminate that wait for a moment, in which they can be taken back."""
     refusals: dict[str, float] = {}
     """When (unix seconds) Ray refused to let an idle node go, because it had taken work."""
     orphans: dict[str, float] = {}

@@ -67,6 +67,7 @@ class Why(StrEnum):
     TYPE_GONE = "type-gone"  # node_type
     ORPHAN_SWEPT = "orphan-swept"  # since, price (USD per hour; 0: not known)
     BY_COMMAND = "by-command"  # by
+    ORDERED_SOON = "ordered-soon"  # by, at: an order that can still be taken back
     TAKEN_BACK = "taken-back"  # by, deadline
     AT_RISK = "at-risk"  # by
     DRAINED = "drained"  # deadline (0: none): by somebody else

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from raytui.autoscaler.loop.journal import Journal
 from raytui.model.command import (
     Command,
     HoldNodes,
+    KeepNodes,
     Pause,
     ReleaseNodes,
     RequestResources,
@@ -20,13 +21,15 @@ from raytui.model.command import (
     Terminate,
 )
 from raytui.model.lifecycle import LEAVING, ON_ORDER
-from raytui.model.plan import Hold, Memory, Removal
+from raytui.model.plan import Hold, Memory, Removal, WaitingEnd
 from raytui.model.reason import Why, because
 from raytui.model.resources import Resources
 from raytui.model.snapshot import Level
 from raytui.model.spec import ClusterSpec, NodeType
 from raytui.model.state import ClusterState, Member
 from raytui.model.text import clock_text, count_text, duration_text, money_text
+
+_LONGEST_WAIT_S = 3600.0
 
 
 class Controls(Protocol):
@@ -68,9 +71,35 @@ def carry_out(controls: Controls, command: Command, by: str, now: float) -> str:
     if handler is None:
         raise CommandRefused(f"{type(command).__name__} is not for the autoscaler")
     text: str = handler(controls, command, by, now)
-    if not isinstance(command, Terminate | SweepOrphans):  # their decision is in the journal
+    begins = isinstance(command, SweepOrphans) or _begins(command)
+    if not begins:  # else the decision is in the journal
         controls.journal.say(now, Level.INFO, text, by=by)
     return text
+
+
+def _begins(command: Command) -> bool:
+    return isinstance(command, Terminate) and not command.wait_s
+
+
+def begin_waiting_ends(controls: Controls, now: float) -> None:
+    """Carry out the orders to terminate whose time to be taken back is over.
+
+    An order that makes no sense any more, because its node left by itself, is dropped.
+    """
+    due = [end for end in controls.memory.ends if end.at <= now]
+    if not due:
+        return
+    controls.remember(ends=tuple(end for end in controls.memory.ends if end.at > now))
+    alike: dict[tuple[str, float | None], list[str]] = {}
+    there = {m.id for m in controls.state.members if m.status not in LEAVING}
+    for end in due:
+        if end.instance_id in there:
+            alike.setdefault((end.by, end.drain_s), []).append(end.instance_id)
+    for (by, drain_s), ids in alike.items():
+        try:
+            _terminate(controls, Terminate(tuple(ids), drain_s), by, now)
+        except CommandRefused as refused:
+            controls.journal.say(now, Level.WARNING, f"not terminated: {refused}", by=by)
 
 
 def _set_floor(controls: Controls, command: SetFloor, by: str, now: float) -> str:
@@ -129,12 +158,40 @@ def _terminate(controls: Controls, command: Terminate, by: str, now: float) -> s
     awaited = [member.id for member in members if member.status in ON_ORDER]
     if awaited:
         raise CommandRefused(f"{awaited[0]} is on order: it can be terminated when it has come")
+    if command.wait_s > 0:
+        return _put_off(controls, [member.id for member in members], command, by, now)
+    _forget_ends(controls, [member.id for member in members])
     as_ruled = controls.spec.removal.ordered_drain_s
     deadline = now + max(1.0, as_ruled if command.drain_s is None else command.drain_s)
     removals = [_ordered(member, by, deadline) for member in members]
     _forget_holds(controls, removals)
     controls.remove(removals, by, now)
     return f"draining {', '.join(r.instance_id for r in removals)}, until {clock_text(deadline)}"
+
+
+def _put_off(
+    controls: Controls, ids: Sequence[str], command: Terminate, by: str, now: float
+) -> str:
+    at = now + min(command.wait_s, _LONGEST_WAIT_S)
+    _forget_ends(controls, ids)
+    new = tuple(WaitingEnd(name, now, at, by, command.drain_s) for name in ids)
+    controls.remember(ends=controls.memory.ends + new)
+    return f"terminating {', '.join(ids)} at {clock_text(at)}, unless that is taken back"
+
+
+def _keep(controls: Controls, command: KeepNodes, by: str, now: float) -> str:
+    waiting = {end.instance_id for end in controls.memory.ends}
+    ids = [name for name in dict.fromkeys(command.instance_ids) if name in waiting]
+    if not ids:
+        raise CommandRefused("none of them waits to be terminated; a drain cannot be taken back")
+    _forget_ends(controls, ids)
+    return f"kept {', '.join(ids)}"
+
+
+def _forget_ends(controls: Controls, ids: Iterable[str]) -> None:
+    taken_back = set(ids)
+    kept = tuple(end for end in controls.memory.ends if end.instance_id not in taken_back)
+    controls.remember(ends=kept)
 
 
 def _ordered(member: Member, by: str, deadline: float) -> Removal:
@@ -251,6 +308,7 @@ _HANDLERS: dict[type, Callable[[Controls, Any, str, float], str]] = {
     SetFloor: _set_floor,
     SetCeiling: _set_ceiling,
     Terminate: _terminate,
+    KeepNodes: _keep,
     SweepOrphans: _sweep,
     HoldNodes: _hold,
     ReleaseNodes: _release,

@@ -10,6 +10,7 @@ import msgspec
 from raytui.autoscaler.planning.avoided import Avoided, refuses
 from raytui.model.lifecycle import COUNTED, STARTING, InstanceStatus
 from raytui.model.plan import Decision, Hold, Kept, Memory, Plan
+from raytui.model.reason import Why, because
 from raytui.model.resources import Resources
 from raytui.model.snapshot import ClusterInfo, Event, Move, Row, Snapshot, TypeRow
 from raytui.model.spec import ClusterSpec
@@ -212,6 +213,8 @@ def _rows(
     now: float,
 ) -> tuple[Row, ...]:
     reasons = {k.instance_id: k.reason for k in kept}
+    for end in memory.ends:
+        reasons[end.instance_id] = because(Why.ORDERED_SOON, by=end.by, at=end.at)
     holds: dict[str, Hold] = {
         hold.instance_id: hold for hold in memory.holds if not hold.until or hold.until > now
     }

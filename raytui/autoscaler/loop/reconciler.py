@@ -16,7 +16,7 @@ from raytui.autoscaler.loop import reloading
 from raytui.autoscaler.loop.announcing import Announcing
 from raytui.autoscaler.loop.asking import Asking
 from raytui.autoscaler.loop.believing import Believed, Believing
-from raytui.autoscaler.loop.commands import CommandRefused, carry_out
+from raytui.autoscaler.loop.commands import CommandRefused, begin_waiting_ends, carry_out
 from raytui.autoscaler.loop.draining import Draining
 from raytui.autoscaler.loop.fleet import Fleet
 from raytui.autoscaler.loop.joining import join
@@ -205,7 +205,9 @@ class Reconciler:
 
     def due(self, watched: bool = True) -> bool:
         """See Engine."""
-        return self._woken or self._orders.any_done or self._observer.due(watched)
+        if self._woken or self._orders.any_done or self._observer.due(watched):
+            return True
+        return any(end.at <= self._clock() for end in self.memory.ends)
 
     def tick(self) -> Snapshot:
         """See Engine."""
@@ -242,6 +244,9 @@ class Reconciler:
     def _round(self, now: float) -> tuple[Plan, float]:
         """Observe, plan, record, act, tell; the plan, and the milliseconds that it took."""
         self._observe(now)
+        if not self._troubles and not self._watching.why:
+            with self._ledger.transaction():
+                begin_waiting_ends(self, now)
         self._planned_for = self._offers.on(self.spec)
         started = time.perf_counter()
         decided = plan(self.state, self._planned_for, self.memory, now, self._budget)

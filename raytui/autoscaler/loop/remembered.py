@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from raytui.autoscaler.loop.ledger import Ledger
-from raytui.model.plan import DrainUnderWay, Memory
+from raytui.model.plan import DrainUnderWay, Memory, WaitingEnd
 
 
 class Remembered:
@@ -42,6 +42,7 @@ class Remembered:
                 for f in memory.failures
             ),
             drains=tuple(_moved(drain, seconds) for drain in memory.drains),
+            ends=tuple(_put_off(end, seconds) for end in memory.ends),
             refusals={name: at + seconds for name, at in memory.refusals.items()},
             orphans={name: at + seconds for name, at in memory.orphans.items()},
         )
@@ -51,6 +52,7 @@ class Remembered:
         memory = self._memory
         self.change(
             drains=tuple(_moved(drain, min(0.0, now - drain.since)) for drain in memory.drains),
+            ends=tuple(_put_off(end, min(0.0, now - end.since)) for end in memory.ends),
             refusals={name: min(at, now) for name, at in memory.refusals.items()},
             orphans={name: min(at, now) for name, at in memory.orphans.items()},
         )
@@ -60,3 +62,8 @@ def _moved(drain: DrainUnderWay, seconds: float) -> DrainUnderWay:
     """The same drain at another time, as long as before."""
     deadline = drain.deadline and drain.deadline + seconds
     return msgspec.structs.replace(drain, since=drain.since + seconds, deadline=deadline)
+
+
+def _put_off(end: WaitingEnd, seconds: float) -> WaitingEnd:
+    """The same order at another time, waiting as long as before."""
+    return msgspec.structs.replace(end, since=end.since + seconds, at=end.at + seconds)
