@@ -11,8 +11,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from raytui.backends.kubernetes.errors import NotFoundError
 from raytui.backends.kubernetes.marks import DAEMON_OF
 from tests.kubernetes.waiting import until
@@ -40,12 +38,6 @@ def _template(cpus: int) -> Json:
     amounts = {"cpu": str(cpus), "memory": "1Gi"}
     ray = {"name": "ray", "image": "ray", "resources": {"requests": amounts, "limits": amounts}}
     return {"spec": {"terminationGracePeriodSeconds": 2, "containers": [ray]}}
-
-
-def seen_in_pods() -> None:
-    """Skip where raytui's own pods cannot see it: their volume at /tmp hides a checkout there."""
-    if sys.prefix.startswith("/tmp/"):
-        pytest.skip("the checkout is in /tmp, where raytui's pods have a volume of their own")
 
 
 class Room:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.kube_rooms import Room, group, seen_in_pods
+from tests.e2e.kube_rooms import Room, group
 from tests.kubernetes.kuberay import KubeRay
 from tests.kubernetes.waiting import until
 from tests.support.kube_cluster import KubeCluster, kube_cluster
@@ -37,7 +37,6 @@ print(len(set(ray.get([work.remote() for _ in range(2)]))))
 def kubernetes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubeCluster]:
     """A cluster for the tests of this file."""
     missing("pods")
-    seen_in_pods()
     with kube_cluster(tmp_path_factory.mktemp("kubernetes")) as running:
         yield running
 

@@ -10,7 +10,7 @@ import pytest
 
 from raytui.backends.kubernetes.errors import NotFoundError
 from raytui.config.locations import packaged
-from tests.e2e.kube_rooms import Room, group, seen_in_pods
+from tests.e2e.kube_rooms import Room, group
 from tests.kubernetes.waiting import until
 from tests.support.kube_cluster import KubeCluster, is_ready, kube_cluster
 from tests.support.needs import missing
@@ -30,7 +30,6 @@ print(ray.get(where.remote()))
 def kubernetes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubeCluster]:
     """A cluster for the tests of this file."""
     missing("pods")
-    seen_in_pods()
     with kube_cluster(tmp_path_factory.mktemp("kubernetes")) as running:
         yield running
 

@@ -47,6 +47,8 @@ if [ "$mode" = ro ]; then
     for own in "" /tmp /run; do mount -o remount,bind,ro "$root$own"; done
 fi
 while [ "$1" != -- ]; do
+    # A volume mounted before may hide the target that was made below it.
+    [ -e "$root$2" ] || mkdir -p "$root$2"
     mount --rbind -o "$3" "$1" "$root$2"
     shift 3
 done
@@ -98,7 +100,7 @@ class ContainerProcess:
         self.log = start.log
         self.started_at = datetime.now(UTC)
         start.folder.mkdir(parents=True)
-        words = [word for mount in (*_elsewhere(), *start.mounts) for word in mount.words()]
+        words = [word for mount in (*start.mounts, *_elsewhere()) for word in mount.words()]
         self._process = subprocess.Popen(
             [
                 *("setpriv", "--pdeathsig", "KILL", "nsenter", f"--net={network.path}"),
