@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar, TypeVar
 
 from textual import on
@@ -10,7 +11,7 @@ from textual.content import Content
 from textual.events import Key
 from textual.screen import ModalScreen
 from textual.widget import Widget
-from textual.widgets import Button, Input
+from textual.widgets import Button, Input, Static
 
 from raytui.model.text import plain
 
@@ -63,6 +64,8 @@ class Dialog(ModalScreen[R]):
             &:focus { border: none; background: $panel; }
         }
         & .error { color: $state-failed; height: auto; }
+        & .typed { height: auto; margin-top: 1; }
+        & #typed { width: 12; }
         & .quiet { color: $quiet; height: auto; }
     }
     """
@@ -102,13 +105,41 @@ class HarmDialog(Dialog[R]):
         Binding("left", "app.focus_previous", show=False),
     ]
 
-    def __init__(self, command: R) -> None:
+    def __init__(self, command: R, *, typed: int = 0, of_what: str = "nodes") -> None:
+        """`typed` is a number that has to be typed before `#go` can be pressed; 0: none."""
         super().__init__()
         self._command = command
+        self._typed = typed
+        self._of_what = of_what
+        self._is_told = True
+        """Whether what dies stands there."""
+
+    def typed_count(self) -> Iterable[Widget]:
+        """The line to type the number on, where one is asked for."""
+        if self._typed:
+            words = f"Type {self._typed}, the number of {self._of_what}, to go on:"
+            yield Static(words, classes="typed", markup=False)
+            yield Input(id="typed", max_length=8)
 
     def on_mount(self) -> None:
         """Focus Cancel."""
         self.query_one("#cancel", Button).focus()
+        self.allow_if_sure()
+
+    def allow_if_sure(self) -> None:
+        """`#go` can be pressed when all is told, and the number typed."""
+        typed = self.query_one("#typed", Input).value.strip() if self._typed else "0"
+        self.query_one("#go", Button).disabled = not self._is_told or typed != str(self._typed)
+
+    @on(Input.Changed, "#typed")
+    def _count_was_typed(self) -> None:
+        self.allow_if_sure()
+
+    @on(Input.Submitted, "#typed")
+    def _go_on_to_the_answer(self) -> None:
+        """Enter behind the number goes to the answers; it is none itself."""
+        go = self.query_one("#go", Button)
+        (self.query_one("#cancel", Button) if go.disabled else go).focus()
 
     @on(Button.Pressed, "#cancel")
     def _cancel(self) -> None:

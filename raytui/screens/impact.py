@@ -9,10 +9,14 @@ from raytui.model.command import Impact
 from raytui.widgets.cell import Cell, cell
 
 
-def shell_command(instance_ids: Sequence[str], drain_s: float) -> str:
+def shell_command(instance_ids: Sequence[str], drain_s: float, wait_s: float = 0.0) -> str:
     """The same action for a shell."""
-    drain = f"{drain_s / 60:.0f}m" if drain_s % 60 == 0 else f"{drain_s:.0f}s"
-    return f"raytui terminate {' '.join(instance_ids)} --drain {drain}"
+    wait = f" --wait {_option(wait_s)}" if wait_s else ""
+    return f"raytui terminate {' '.join(instance_ids)} --drain {_option(drain_s)}{wait}"
+
+
+def _option(seconds: float) -> str:
+    return f"{seconds / 60:.0f}m" if seconds % 60 == 0 else f"{seconds:.0f}s"
 
 
 def impact_cells(impact: Impact, node_type: str, id_width: int, type_width: int) -> list[Cell]:

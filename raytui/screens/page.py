@@ -9,6 +9,7 @@ from raytui.client.pods import Pods, SeesPods
 from raytui.model.command import (
     Command,
     HoldNodes,
+    KeepNodes,
     Pause,
     ReleaseNodes,
     Reload,
@@ -28,6 +29,7 @@ from raytui.screens.keys import KeyNames
 from raytui.screens.messages import LeaveCluster, OpenLogs, OpenNode, OpenSetups, OpenSteps
 from raytui.screens.pages import PAGE_TITLES
 from raytui.screens.pick import Pick, PickScreen
+from raytui.screens.safety import waiting_ends
 from raytui.screens.session import Session
 from raytui.screens.shapes import ShapeError, parse_shapes
 from raytui.screens.statusline import banner, status_parts
@@ -196,6 +198,23 @@ class Page(Frame):
         if command is not None:
             self.give(command)
 
+    def verb_keep(self, argument: str) -> None:
+        """Take orders to terminate back that have not begun: all of them, or those named."""
+        waiting = [row.id for row in waiting_ends(self.session.snapshot)]
+        ids = argument.replace(",", " ").split() or waiting
+        if not ids:
+            raise VerbError("no node waits to be terminated; Ray takes no drain back")
+        self.give(KeepNodes(tuple(ids)))
+
+    def verb_read_only(self, _argument: str) -> None:
+        """Refuse changes from now on, or allow them again where it was not opened read-only."""
+        client = self.session.client
+        if client.read_only and self.session.read_only_holds:
+            raise VerbError("opened read-only: that holds until it is opened anew without it")
+        client.read_only = not client.read_only
+        self.say("read-only: changes are refused" if client.read_only else "changes are allowed")
+        self.refresh_view()
+
     def verb_hold(self, argument: str) -> None:
         """Hold nodes against removal; the key releases them when all of them are held."""
         rows = self._rows_asked_for(argument)
@@ -241,7 +260,8 @@ class Page(Frame):
             raise VerbError(f"{others[0]} is no orphan")
         if not ids:
             raise VerbError("there are no orphans")
-        self.app.push_screen(SweepScreen(snapshot, list(dict.fromkeys(ids))), self._sweep)
+        screen = SweepScreen(snapshot, list(dict.fromkeys(ids)), self.session.safety)
+        self.app.push_screen(screen, self._sweep)
 
     def _sweep(self, command: SweepOrphans | None) -> None:
         if command is not None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from raytui.client.base import ClusterClient, Link, LinkState
 from raytui.model.snapshot import Snapshot
 from raytui.screens.pace import Pace
+from raytui.screens.safety import Safety
 
 Clock = Callable[[], float]
 
@@ -26,8 +27,12 @@ class Session:
         messages: Sequence[str] = (),
         *,
         is_of_a_list: bool = False,
+        safety: Safety | None = None,
     ) -> None:
         self.client = client
+        self.safety = safety or Safety()
+        self.read_only_holds = client.read_only
+        """Whoever opened it read-only meant it to stay so."""
         self.is_of_a_list = is_of_a_list
         """Whether it was opened from a list of clusters, which is behind its pages."""
         self.snapshot: Snapshot | None = None

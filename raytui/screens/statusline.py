@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from raytui.client.base import Link
 from raytui.model.snapshot import Snapshot
-from raytui.model.text import clock_text, duration_text, money_text
+from raytui.model.text import clock_text, count_text, duration_text, money_text
+from raytui.screens.safety import begins_at, waiting_ends
 from raytui.screens.session import Session
 from raytui.widgets.cell import Cell, cell
 from raytui.widgets.fitted import Part
@@ -22,6 +23,10 @@ def status_parts(session: Session) -> list[Part]:
         parts.append(Part(cell(("read-only", "$state-held")), drop=2))
     if snapshot is None:
         return parts
+    if waiting := waiting_ends(snapshot):
+        left = duration_text(max(0.0, begins_at(waiting) - session.now()))
+        words = f"▽ {count_text(len(waiting), 'node')} terminated in {left}"
+        parts.append(Part(cell((words, "bold $state-draining"), ("  U: keep", "bold $key"))))
     if not session.stale:
         parts.append(Part(cell(clock_text(session.now())), drop=5))
     parts.append(Part(cell((f"tick {snapshot.tick_ms:.0f} ms", "$quiet")), drop=8))

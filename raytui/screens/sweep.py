@@ -13,6 +13,7 @@ from raytui.model.command import SweepOrphans
 from raytui.model.snapshot import Snapshot
 from raytui.model.text import count_text
 from raytui.screens.dialog import HarmDialog, titled
+from raytui.screens.safety import Safety
 from raytui.widgets.cell import cell, to_content
 
 
@@ -24,8 +25,10 @@ class SweepScreen(HarmDialog[SweepOrphans]):
     SweepScreen .after { height: auto; margin-top: 1; }
     """
 
-    def __init__(self, snapshot: Snapshot, instance_ids: Sequence[str]) -> None:
-        super().__init__(SweepOrphans(tuple(instance_ids)))
+    def __init__(self, snapshot: Snapshot, instance_ids: Sequence[str], safety: Safety) -> None:
+        count = len(instance_ids)
+        typed = count if count > safety.type_above else 0
+        super().__init__(SweepOrphans(tuple(instance_ids)), typed=typed, of_what="orphans")
         self._snapshot = snapshot
 
     def compose(self) -> ComposeResult:
@@ -40,6 +43,7 @@ class SweepScreen(HarmDialog[SweepOrphans]):
                 cell(("In a shell: ", "$quiet"), f"raytui sweep {' '.join(ids)}"),
             )
             yield Static(to_content(*after), classes="after", markup=False)
+            yield from self.typed_count()
             with Horizontal(classes="buttons"):
                 yield Button("Cancel", id="cancel", compact=True)
                 yield Button("Terminate", id="go", classes="-harm", compact=True)

@@ -35,7 +35,13 @@ class TerminateScreen(HarmDialog[Terminate]):
     def __init__(self, session: Session, instance_ids: Sequence[str]) -> None:
         snapshot = session.snapshot
         self._drain_s = snapshot.info.drain_s if snapshot is not None else ORDERED_DRAIN_S
-        super().__init__(Terminate(tuple(instance_ids), self._drain_s))
+        safety, count = session.safety, len(set(instance_ids))
+        self._wait_s = safety.undo_s
+        super().__init__(
+            Terminate(tuple(instance_ids), self._drain_s, self._wait_s),
+            typed=count if count > safety.type_above else 0,
+        )
+        self._is_told = False
         self._session = session
         rows = {row.id: row for row in snapshot.rows} if snapshot is not None else {}
         self._types = {
@@ -55,6 +61,7 @@ class TerminateScreen(HarmDialog[Terminate]):
                     markup=False,
                 )
             yield Static(to_content(*self._after()), classes="after", markup=False)
+            yield from self.typed_count()
             with Horizontal(classes="buttons"):
                 yield Button("Cancel", id="cancel", compact=True)
                 yield Button(
@@ -78,7 +85,8 @@ class TerminateScreen(HarmDialog[Terminate]):
             lines.append(cell((f"! What runs there is not known: {why}", "$state-draining")))
         if self.is_attached:
             self.query_one("#impact", Static).update(to_content(*lines))
-            self.query_one("#go", Button).disabled = False
+            self._is_told = True
+            self.allow_if_sure()
 
     def _impact_lines(self, impacts: Sequence[Impact]) -> list[Cell]:
         known = {impact.instance_id: impact for impact in impacts}
@@ -93,11 +101,17 @@ class TerminateScreen(HarmDialog[Terminate]):
             )
         ]
 
+    def _how(self) -> str:
+        drain = f"rain for up to {duration_text(self._drain_s)}, then terminate."
+        if not self._wait_s:
+            return f"D{drain}"
+        return f"Wait {duration_text(self._wait_s)}, in which U takes it back; d{drain}"
+
     def _after(self) -> list[Cell]:
         ids, snapshot = self._command.instance_ids, self._session.snapshot
         floors = floor_lines(snapshot, self._types.values()) if snapshot is not None else []
         return [
             *(cell((line, "$state-draining")) for line in floors),
-            cell(f"Drain for up to {duration_text(self._drain_s)}, then terminate."),
-            cell(("In a shell: ", "$quiet"), shell_command(ids, self._drain_s)),
+            cell(self._how()),
+            cell(("In a shell: ", "$quiet"), shell_command(ids, self._drain_s, self._wait_s)),
         ]

@@ -115,6 +115,20 @@ VERBS: tuple[Verb, ...] = (
         drop=2,
     ),
     Verb(
+        "keep",
+        "Take back an order to terminate that has not begun",
+        "U",
+        mutates=True,
+        names=("keep", "undo"),
+        argument="ID…",
+    ),
+    Verb(
+        "read-only",
+        "Refuse changes from now on, or allow them again",
+        "ctrl+r",
+        names=("read-only", "readonly"),
+    ),
+    Verb(
         "logs",
         "Logs of a pod's containers, while they are written",
         "l",

@@ -104,12 +104,12 @@ async def test_the_dialog_drains_as_long_as_the_cluster_file_says():
     client = recorded(sample.snapshot(info=info))
     async with opened(client) as pilot:
         await command(pilot, "drain i-0a31")
-        await until(pilot, lambda: "Drain for up to 15m00s" in text(pilot.app))
+        await until(pilot, lambda: "drain for up to 15m00s" in text(pilot.app))
         assert "--drain 15m" in text(pilot.app)
         await until(pilot, lambda: not pilot.app.screen.query_one("#go", Button).disabled)
         await go(pilot, "right", "enter")
         await until(pilot, lambda: client.sent)
-    assert client.sent == [Terminate(("i-0a31",), 900.0)]
+    assert client.sent == [Terminate(("i-0a31",), 900.0, 10.0)]
 
 
 FAILED = LaunchFailure(

@@ -68,7 +68,7 @@ async def test_it_acts_on_the_nodes_it_was_opened_for_even_if_the_list_changes()
         await until(pilot, lambda: pilot.app.session.snapshot.seq == 1843)
         await go(pilot, "right", "enter")
         await until(pilot, lambda: client.sent)
-    assert client.sent == [Terminate(("i-0a31",), 300.0)]
+    assert client.sent == [Terminate(("i-0a31",), 300.0, 10.0)]
 
 
 async def test_the_head_cannot_be_chosen():
@@ -99,7 +99,7 @@ async def test_an_opened_node_can_be_terminated():
         await ready(pilot)
         await go(pilot, "tab", "enter")
         await until(pilot, lambda: client.sent)
-    assert client.sent == [Terminate(("i-0a31",), 300.0)]
+    assert client.sent == [Terminate(("i-0a31",), 300.0, 10.0)]
 
 
 class SilentImpact(RecordedClient):
@@ -126,7 +126,7 @@ async def test_typed_ids_open_the_same_dialog_from_any_page():
         await ready(pilot)
         await go(pilot, "right", "enter")
         await until(pilot, lambda: client.sent)
-    assert client.sent == [Terminate(("i-0b77",), 300.0)]
+    assert client.sent == [Terminate(("i-0b77",), 300.0, 10.0)]
 
 
 async def test_an_unknown_id_is_refused():
