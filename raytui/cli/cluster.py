@@ -12,6 +12,8 @@ from raytui.cli.exit_codes import ExitCode
 from raytui.cli.failures import CommandFailed, unreachable
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from raytui.client.daemon import DaemonClient
     from raytui.config.locations import ClusterPaths
     from raytui.model.command import Command
@@ -25,11 +27,30 @@ _CONNECT_WAIT_S = 60.0
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
-cluster_argument: Callable[[F], F] = click.argument("cluster", required=False, metavar="[CLUSTER]")
+
+def complete_cluster(
+    _context: click.Context, _parameter: click.Parameter, begun: str
+) -> list[CompletionItem]:
+    """For a shell: launched clusters that begin so, and files."""
+    from click.shell_completion import CompletionItem
+
+    from raytui.config.launched import launched_clusters
+
+    names = [name for name in launched_clusters() if name.startswith(begun)]
+    return [*map(CompletionItem, names), CompletionItem(begun, type="file")]
+
+
+cluster_argument: Callable[[F], F] = click.argument(
+    "cluster", required=False, metavar="[CLUSTER]", shell_complete=complete_cluster
+)
 """For commands whose only object is the cluster."""
 
 cluster_option: Callable[[F], F] = click.option(
-    "-c", "--cluster", metavar="CLUSTER", help="Cluster file, or name of a launched cluster."
+    "-c",
+    "--cluster",
+    metavar="CLUSTER",
+    help="Cluster file, or name of a launched cluster.",
+    shell_complete=complete_cluster,
 )
 """For commands that have other arguments."""
 

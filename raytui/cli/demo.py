@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from raytui.cli.exit_codes import ExitCode
+from raytui.cli.on_screen import has_screen
 
 if TYPE_CHECKING:
     from raytui.config.locations import ClusterPaths
@@ -21,21 +22,24 @@ _QUESTION = "The demo's cluster runs on this machine. Keep it, or take it down?"
 @click.command()
 @click.option("--nodes", type=click.IntRange(1, 100_000), help="Simulate N nodes, without Ray.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the simulation.")
+@click.option("--read-only", is_flag=True, help="With --nodes: refuse every command.")
 @click.option("--theme", metavar="NAME", help="Colours for this time.")
 @click.option("--no-mouse", is_flag=True, help="Leave the mouse to the terminal.")
-def demo(nodes: int | None, seed: int, theme: str | None, no_mouse: bool) -> int:
+def demo(nodes: int | None, seed: int, read_only: bool, theme: str | None, no_mouse: bool) -> int:
     """Start a real Ray cluster on this machine, give it work, and watch it grow and shrink.
 
     Without a terminal the same story is told in lines, and the cluster is taken down at its end.
     With --nodes N a simulated cluster of N nodes is shown instead: no Ray, nothing started.
     """
-    on_terminal = sys.stdout.isatty() and sys.stdin.isatty()
+    on_terminal = has_screen()
     if nodes is not None:
         from raytui.cli.demo_simulated import print_simulated, show_simulated
 
         if on_terminal:
-            return show_simulated(nodes, seed, theme=theme, mouse=not no_mouse)
+            return show_simulated(nodes, seed, read_only=read_only, theme=theme, mouse=not no_mouse)
         return print_simulated(nodes, seed)
+    if read_only:
+        raise click.UsageError("--read-only is for a simulated cluster: --nodes N")
     from raytui.config.cluster import load_cluster
     from raytui.config.locations import ClusterPaths, packaged
 

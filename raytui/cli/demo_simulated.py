@@ -16,11 +16,14 @@ _GROW_S = 5.0
 _MOST = 0.8
 
 
-def show_simulated(nodes: int, seed: int, *, theme: str | None, mouse: bool) -> int:
+def show_simulated(
+    nodes: int, seed: int, *, read_only: bool, theme: str | None, mouse: bool
+) -> int:
     """Open the screens on a simulated cluster."""
     from raytui.app import RaytuiApp
 
-    RaytuiApp(SimulatedClient(nodes, seed), theme=theme).run(mouse=mouse)
+    client = SimulatedClient(nodes, seed, read_only=read_only)
+    RaytuiApp(client, theme=theme).run(mouse=mouse)
     return ExitCode.OK
 
 

@@ -9,7 +9,9 @@ import click
 
 from raytui.cli.cluster import cluster_argument, meant, target_of
 from raytui.cli.exit_codes import ExitCode
+from raytui.cli.failures import unreachable
 from raytui.cli.kube_place import kubernetes_options
+from raytui.cli.on_screen import has_screen
 
 if TYPE_CHECKING:
     from raytui.config.locations import ClusterPaths
@@ -37,7 +39,7 @@ def open(  # noqa: A001 - the command's name
 
         serve(target)
         return ExitCode.OK
-    if not (sys.stdout.isatty() and sys.stdin.isatty()):
+    if not has_screen():
         from raytui.cli.status import text_of
 
         click.echo(text_of(cluster))
@@ -55,6 +57,8 @@ def _show(target: str, *, read_only: bool, theme: str | None, mouse: bool) -> in
     spec, paths, _ = meant(target)
     if running(spec, paths):
         app = RaytuiApp(client_for(spec, paths, read_only=read_only), theme=theme)
+    elif read_only:
+        raise unreachable(f"{spec.cluster_name} is not running, and --read-only launches nothing")
     else:
         app = RaytuiApp(
             None,

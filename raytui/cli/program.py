@@ -6,12 +6,16 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from raytui import __version__
 from raytui.cli.exit_codes import ExitCode
 from raytui.cli.failures import as_failure
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 _COMMANDS = {
     "up": ("raytui.cli.lifecycle", "Start a cluster, or complete one that is half up."),
@@ -45,12 +49,17 @@ _COMMANDS = {
     "catalog": ("raytui.cli.catalog", "EC2 instance types: what they have and cost."),
     "orphans": ("raytui.cli.orphans", "What clusters have left behind on AWS, and its cost."),
     "info": ("raytui.cli.info", "Paths, versions, known clusters."),
+    "web": ("raytui.cli.web", "The screens in a browser on this machine."),
+    "completion": ("raytui.cli.completion", "Completion of words for bash, zsh and fish."),
     "open": ("raytui.cli.open", "Open a cluster in the terminal (the default)."),
 }
 """Name → (module that has a command of this name, short help). `--help` imports none of them.
 
 A `-` of a name is a `_` in the module.
 """
+
+COMPLETE = "_RAYTUI_COMPLETE"
+"""A shell that wants words completed asks by this variable; click's convention."""
 
 _HELP = """Launch, watch, scale and explain Ray clusters.
 
@@ -77,9 +86,20 @@ class _Program(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         own = {"--help", "-h", "--version"}
+        if not args and ctx.resilient_parsing:
+            return super().parse_args(ctx, args)  # a shell asks which words there are
         if not args or (args[0] not in _COMMANDS and args[0] not in own):
             args = ["open", *args]
         return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        from raytui.cli.cluster import complete_cluster
+
+        parameter = click.Argument(["cluster"])
+        return [
+            *super().shell_complete(ctx, incomplete),
+            *complete_cluster(ctx, parameter, incomplete),
+        ]
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         formatter.write_usage("raytui", "[CLUSTER] [--read-only] [--theme NAME] [--no-mouse]")
@@ -99,6 +119,10 @@ def program() -> None:
 
 def run(args: Sequence[str]) -> int:
     """Run one command line and return its exit code; errors that are expected are one sentence."""
+    if COMPLETE in os.environ:
+        from click.shell_completion import shell_complete
+
+        return shell_complete(program, {}, "raytui", COMPLETE, os.environ[COMPLETE])
     try:
         # Not `main`: click would take a closed stdout for a failure.
         with program.make_context("raytui", list(args)) as context:
