@@ -6,12 +6,12 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from raytui.backends.base import AuthError, ConfigError, ProviderError, TransientError
 from raytui.backends.kubernetes.access import Opened
+from raytui.backends.kubernetes.closing import Closing
 from raytui.backends.kubernetes.errors import NotFoundError, NotRunningError, answered
 from raytui.backends.kubernetes.shared_socket import SharedSocket
 
@@ -26,7 +26,7 @@ _UNHEARD_MS = 60_000
 _HINT = "a role needs both get and create on pods/{kind}: which is asked for depends on the server"
 
 
-class Channels:
+class Channels(Closing):
     """An open websocket: one thread may read, others may send and close."""
 
     def __init__(self, opened: Any) -> None:
@@ -81,17 +81,6 @@ class Channels:
         self.cut()
         with contextlib.suppress(OSError):
             self._shared.close()
-
-    def __enter__(self) -> Channels:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def connected(

@@ -6,10 +6,10 @@ import contextlib
 import logging
 import socket
 import threading
-from types import TracebackType
 
 from raytui.backends.base import ProviderError, TransientError
 from raytui.backends.kubernetes.channels import V4, Channels
+from raytui.backends.kubernetes.closing import Closing
 from raytui.backends.kubernetes.session import KubeSession
 
 _log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ def forward(
     return Forwarding(session, namespace, pod, port, local_port)
 
 
-class Forwarding:
+class Forwarding(Closing):
     """The listening end. Each connection has a websocket of its own, and both end together."""
 
     def __init__(
@@ -77,17 +77,6 @@ class Forwarding:
         for one in joined:
             one.cut()
         self._accepting.join()
-
-    def __enter__(self) -> Forwarding:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _accept(self) -> None:
         while True:

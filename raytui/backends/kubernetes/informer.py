@@ -8,10 +8,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import TracebackType
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
 
 from raytui.backends.base import ProviderError, TransientError
+from raytui.backends.kubernetes.closing import Closing
 from raytui.backends.kubernetes.errors import GoneError, OverloadedError
 from raytui.backends.kubernetes.session import Json, KubeSession
 from raytui.backends.kubernetes.watch import Change, Watch
@@ -47,7 +47,7 @@ class _Held(Generic[T]):
         self.value = value
 
 
-class Informer(Generic[T]):
+class Informer(Closing, Generic[T]):
     """What `keep` makes of each object of a list; thread-safe.
 
     A thread of its own lists and watches, and goes on after every error, after a pause that grows
@@ -108,17 +108,9 @@ class Informer(Generic[T]):
             if thread is not threading.current_thread():
                 thread.join(timeout=_CLOSE_S)
 
-    def __enter__(self) -> Informer[T]:
+    def __enter__(self) -> Self:
         self.start()
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @property
     def synced(self) -> bool:

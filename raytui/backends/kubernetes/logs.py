@@ -5,11 +5,11 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterator, Sequence
-from types import TracebackType
 from typing import NamedTuple
 
 from raytui.backends.base import ProviderError
 from raytui.backends.kubernetes.answer_lines import AnswerLines
+from raytui.backends.kubernetes.closing import Closing
 from raytui.backends.kubernetes.session import KubeSession
 
 _SILENCE_S = 30.0
@@ -57,7 +57,7 @@ def container_log(
     return session.lines(path, silence_s=None if follow else _SILENCE_S, **wanted)
 
 
-class PodLog:
+class PodLog(Closing):
     """The lines of several containers of a pod as they come; read by one thread, closed by any.
 
     The order is that within each container. Iterating ends with the last of them, and raises the
@@ -107,17 +107,6 @@ class PodLog:
         for lines in self._open.values():
             lines.close()
         self._wake()
-
-    def __enter__(self) -> PodLog:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _read(self, name: str, lines: AnswerLines) -> None:
         try:

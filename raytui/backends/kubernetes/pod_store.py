@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import TracebackType
+from typing import Self
 
 from raytui.backends.base import ProviderError, TransientError
+from raytui.backends.kubernetes.closing import Closing
 from raytui.backends.kubernetes.informer import Informer
 from raytui.backends.kubernetes.pods import ALL_RAY_PODS, Pod, path_of, pod_of
 from raytui.backends.kubernetes.session import Json, KubeSession
@@ -13,7 +14,7 @@ from raytui.backends.kubernetes.session import Json, KubeSession
 _SLOW = "the pods have not been listed yet"
 
 
-class PodStore:
+class PodStore(Closing):
     """What is known of Ray's pods, which is asked for no cluster by itself. Thread-safe."""
 
     def __init__(
@@ -37,17 +38,9 @@ class PodStore:
         """Watch no more."""
         self._informer.close()
 
-    def __enter__(self) -> PodStore:
+    def __enter__(self) -> Self:
         self.start()
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @property
     def error(self) -> ProviderError | None:
