@@ -17,6 +17,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
+from raytui.autoscaler.cluster_info import info_of
 from raytui.autoscaler.daemon.served_engine import ServedEngine
 from raytui.autoscaler.engine import Engine
 from raytui.backends.base import ProviderError
@@ -30,7 +31,7 @@ from raytui.config.locations import ClusterPaths
 from raytui.config.problems import ConfigErrors
 from raytui.launcher.pod_reach import reach_head
 from raytui.model.command import Ack
-from raytui.model.snapshot import ClusterInfo, Snapshot
+from raytui.model.snapshot import Snapshot
 from raytui.model.spec import ClusterSpec
 from raytui.ray.base import RayError
 
@@ -168,16 +169,8 @@ def _engine(spec: ClusterSpec, paths: ClusterPaths, way: HeadWay, why: str) -> E
     session = KubeSession(access)
     now = live(session, spec.cluster_name, access)
     provider = KubeRayProvider(now, paths, session)
-    info = ClusterInfo(
-        cluster_name=now.cluster_name,
-        provider=now.provider.type,
-        source=now.source,
-        max_workers=now.max_workers,
-        upscaling_speed=now.upscaling_speed,
-        idle_timeout_s=now.idle_timeout_s,
-        drain_s=now.removal.ordered_drain_s,
-    )
-    return Reconciler(now, provider, GcsRay(way.address), Ledger(None), info=info, watch_only=why)
+    info, ray = info_of(now), GcsRay(way.address)
+    return Reconciler(now, provider, ray, Ledger(None), info=info, watch_only=why)
 
 
 def _reloaded(spec: ClusterSpec, engine: Engine) -> Ack:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from raytui.autoscaler.cluster_info import info_of
 from raytui.autoscaler.daemon.served_engine import ServedEngine
 from raytui.autoscaler.engine import Engine
 from raytui.autoscaler.loop.ledger import Ledger
@@ -17,7 +18,7 @@ from raytui.autoscaler.metrics.monitor import Monitor
 from raytui.backends.abilities import HeadProvider
 from raytui.config.locations import ClusterPaths
 from raytui.model.command import Ack, Terminate
-from raytui.model.snapshot import ClusterInfo, Event, Snapshot
+from raytui.model.snapshot import Event, Snapshot
 from raytui.model.spec import ClusterSpec
 from raytui.operator.head_start import StartingRay
 from raytui.operator.memory import Orders, orders_in, remembered
@@ -111,17 +112,11 @@ class ClusterEngine:
         spec, provider = self._spec, self._provider
         ledger = Ledger(None)
         ledger.save_memory(remembered(self._orders))
-        info = ClusterInfo(
-            cluster_name=spec.cluster_name,
-            provider=spec.provider.type,
+        info = info_of(
+            spec,
             gcs_address=provider.head_address(),
             dashboard_url=provider.dashboard_url(),
             daemon_pid=os.getpid(),
-            source=spec.source,
-            max_workers=spec.max_workers,
-            upscaling_speed=spec.upscaling_speed,
-            idle_timeout_s=spec.idle_timeout_s,
-            drain_s=spec.removal.ordered_drain_s,
         )
         ray = StartingRay(provider.head_address, self._head_starts)
         self._reconciler = Reconciler(spec, provider, ray, ledger, info=info, pool=self._pool)

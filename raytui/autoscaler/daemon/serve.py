@@ -6,6 +6,7 @@ import os
 import time
 from functools import partial
 
+from raytui.autoscaler.cluster_info import info_of
 from raytui.autoscaler.daemon.cluster_file import ClusterFile
 from raytui.autoscaler.daemon.cluster_resource import ClusterResource
 from raytui.autoscaler.daemon.first_look import when_it_can_be_read
@@ -23,7 +24,7 @@ from raytui.backends.abilities import (
 )
 from raytui.config.launched import remember
 from raytui.config.locations import ClusterPaths
-from raytui.model.snapshot import ClusterInfo, Level
+from raytui.model.snapshot import Level
 from raytui.model.spec import ClusterSpec
 from raytui.provisioning.registry import provider_for
 
@@ -116,17 +117,11 @@ def _engine(
             metrics_url = endpoint.url
         if endpoint is not None and not moves:
             monitor.announce(ray.announce_metrics, endpoint.address(address))
-    info = ClusterInfo(
-        cluster_name=spec.cluster_name,
-        provider=spec.provider.type,
+    info = info_of(
+        spec,
         gcs_address=address,
         dashboard_url=provider.dashboard_url(),
         daemon_pid=os.getpid(),
-        source=spec.source,
-        max_workers=spec.max_workers,
-        upscaling_speed=spec.upscaling_speed,
-        idle_timeout_s=spec.idle_timeout_s,
-        drain_s=spec.removal.ordered_drain_s,
         metrics_url=metrics_url,
     )
     engine = Reconciler(spec, provider, ray, open_ledger(paths.ledger, time.time()), info=info)

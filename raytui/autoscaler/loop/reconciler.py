@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 import msgspec
 
+from raytui.autoscaler.cluster_info import as_ruled
 from raytui.autoscaler.loop import reloading
 from raytui.autoscaler.loop.announcing import Announcing
 from raytui.autoscaler.loop.asking import Asking
@@ -329,13 +330,7 @@ class Reconciler:
         changes = reloading.changes(self.spec, spec)
         self.spec = spec
         self._provider.reload(spec)
-        self._picture.info = msgspec.structs.replace(
-            self._picture.info,
-            max_workers=spec.max_workers,
-            upscaling_speed=spec.upscaling_speed,
-            idle_timeout_s=spec.idle_timeout_s,
-            drain_s=spec.removal.ordered_drain_s,
-        )
+        self._picture.info = as_ruled(self._picture.info, spec)
         self._telling.session = ""
         self._woken = True
         text = f"reloaded: {', '.join(changes) or 'nothing changed'}"

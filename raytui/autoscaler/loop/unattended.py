@@ -8,6 +8,7 @@ from contextlib import closing
 
 import msgspec
 
+from raytui.autoscaler.cluster_info import info_of
 from raytui.autoscaler.loop.ledger import Ledger, LedgerError
 from raytui.autoscaler.loop.picture import Picture
 from raytui.config.locations import ClusterPaths
@@ -15,7 +16,7 @@ from raytui.model.lifecycle import STARTING, InstanceStatus
 from raytui.model.plan import Decision, Memory, Outcome, Plan, Request, Wait
 from raytui.model.reason import Reason, Why, because
 from raytui.model.resources import EMPTY, Resources
-from raytui.model.snapshot import ClusterInfo, Event, Snapshot
+from raytui.model.snapshot import Event, Snapshot
 from raytui.model.spec import ClusterSpec
 from raytui.model.state import ClusterState, Instance, Member, SourceHealth
 from raytui.provisioning.registry import provider_for
@@ -47,17 +48,7 @@ def observe_unattended(spec: ClusterSpec, paths: ClusterPaths) -> Snapshot | Non
         sources=(gcs, SourceHealth("provider", True, now), SourceHealth("daemon", False)),
     )
     memory, events, decisions = _past(paths)
-    info = ClusterInfo(
-        cluster_name=spec.cluster_name,
-        provider=spec.provider.type,
-        gcs_address=address,
-        dashboard_url=provider.dashboard_url(),
-        source=spec.source,
-        max_workers=spec.max_workers,
-        upscaling_speed=spec.upscaling_speed,
-        idle_timeout_s=spec.idle_timeout_s,
-        drain_s=spec.removal.ordered_drain_s,
-    )
+    info = info_of(spec, gcs_address=address, dashboard_url=provider.dashboard_url())
     since = max((event.at for event in events), default=now)
     return Picture(info).draw(
         state,
