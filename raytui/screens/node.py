@@ -17,6 +17,7 @@ from raytui.model.snapshot import Row, Snapshot
 from raytui.model.text import clock_text, duration_text, money_text
 from raytui.screens.keys import KeyNames
 from raytui.screens.nodetable import launched_at
+from raytui.screens.nodework import NodeWork, work_lines, work_on
 from raytui.screens.page import Page
 from raytui.screens.phases import NodeSetup, setup_of
 from raytui.screens.podfacts import container_lines, happening_lines
@@ -48,6 +49,7 @@ class NodeScreen(Page):
         self._setup: NodeSetup | None = None
         self._containers: Sequence[PodContainer] = ()
         self._happenings: Sequence[Happening] = ()
+        self._work = NodeWork()
 
     def compose_body(self) -> Iterable[Widget]:
         """Facts on one side, the log on the other; below each other where it is narrow."""
@@ -62,6 +64,7 @@ class NodeScreen(Page):
         self.query_one(Tail).focus()
         self.work(self._follow_log(), group="log")
         self.work(self._follow_events(), group="events")
+        self.work(self._follow_work(), group="work")
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Bring the facts up to date; the last ones stay when the node is gone."""
@@ -140,6 +143,7 @@ class NodeScreen(Page):
         if activity:
             lines += [(), cell(("ACTIVITY", "bold $heading"))]
             lines += [cell(f"  {words}") for words in activity]
+        lines += work_lines(self._work)
         lines += container_lines(self._containers)
         lines += happening_lines(self._happenings, self._about_width)
         if node is not None:
@@ -179,6 +183,16 @@ class NodeScreen(Page):
             if self.is_attached:
                 self.show_time()
             await asyncio.sleep(_EVENTS_EVERY_S)
+
+    async def _follow_work(self) -> None:
+        """What runs on the node, asked of Ray as often as pages ask."""
+        while self.is_attached:
+            node = self._row.member.node if self._row is not None else None
+            pace = self.session.pace
+            if node is not None and not pace.paused:
+                self._work = await work_on(self.session.client.work, node.node_id)
+                self.show_time()
+            await asyncio.sleep(pace.interval_s)
 
     async def _newest_lines(self) -> Sequence[str]:
         """What the node's set-up prints; else the end of its log."""
