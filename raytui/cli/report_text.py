@@ -15,6 +15,7 @@ from raytui.model.text import (
     count_text,
     duration_text,
     money_text,
+    plain,
 )
 
 _EVENTS = 8
@@ -44,7 +45,7 @@ def status_text(snapshot: Snapshot, notes: Sequence[str] = ()) -> str:
         _section("FAILED LAUNCHES", _failures(snapshot, now)),
         _section("EVENTS", _events(snapshot)),
     ]
-    return "\n".join(line for part in parts for line in part)
+    return "\n".join(plain(line) for part in parts for line in part)
 
 
 def _head(snapshot: Snapshot) -> Iterable[str]:
@@ -53,18 +54,27 @@ def _head(snapshot: Snapshot) -> Iterable[str]:
     if info.dashboard_url:
         facts.append(f"dashboard {info.dashboard_url}")
     yield " · ".join(facts)
-    if any(source.name == "daemon" and not source.ok for source in snapshot.sources):
-        state = "○ autoscaler not running"
-    elif snapshot.watch_only:
-        state = "◉ watching only"
-    elif snapshot.paused_by:
-        state = f"⏸ autoscaler paused by {snapshot.paused_by}"
-    else:
-        state = "● autoscaler live"
+    state = state_text(snapshot)
     if snapshot.priced:
         cost = money_text(snapshot.cost_per_hour)
         state += f" · {cost} (idle {money_text(snapshot.idle_cost_per_hour)})"
     yield f"{state} · {clock_text(snapshot.taken_at)}"
+    yield from trouble_lines(snapshot)
+
+
+def state_text(snapshot: Snapshot) -> str:
+    """Whether somebody scales the cluster."""
+    if any(source.name == "daemon" and not source.ok for source in snapshot.sources):
+        return "○ autoscaler not running"
+    if snapshot.watch_only:
+        return "◉ watching only"
+    if snapshot.paused_by:
+        return f"⏸ autoscaler paused by {snapshot.paused_by}"
+    return "● autoscaler live"
+
+
+def trouble_lines(snapshot: Snapshot) -> Iterable[str]:
+    """What keeps the autoscaler from acting, or from knowing."""
     if snapshot.trouble:
         yield f"✕ {snapshot.trouble}"
     if snapshot.watch_only:

@@ -1,14 +1,17 @@
-"""`raytui status`: the cluster as it stands, once, or again with every change."""
+"""`raytui status`: the cluster as it stands, once, or with all that changes from then on."""
 
 from __future__ import annotations
 
 import asyncio
-import sys
+import contextlib
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import click
 
 from raytui.cli.cluster import client_of, cluster_argument, first_snapshot, reachable
+from raytui.cli.exit_codes import ExitCode
 from raytui.cli.failures import unreachable
 from raytui.cli.kube_place import kubernetes_options
 
@@ -17,23 +20,59 @@ if TYPE_CHECKING:
     from raytui.model.snapshot import Snapshot
     from raytui.model.spec import ClusterSpec
 
-_REPRINT_EVERY_S = 1.0
+_WATCH_EVERY_S = 1.0
 
 
-@click.command()
+class _Status(click.Command):
+    """Takes `--watch` with or without a number; what follows may also be the cluster."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, list(_with_seconds(args)))
+
+
+@click.command(cls=_Status)
 @cluster_argument
 @kubernetes_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, as docs/json.md says.")
-@click.option("--watch", is_flag=True, help="Print again when something changes, until Ctrl-C.")
-def status(cluster: str | None, as_json: bool, watch: bool) -> None:
+@click.option(
+    "--watch",
+    "every_s",
+    type=click.FloatRange(0.1),
+    metavar="[SECONDS]",
+    help="Go on with what changes, at most once in SECONDS (1), until Ctrl-C.",
+)
+def status(cluster: str | None, as_json: bool, every_s: float | None) -> int:
     """Print what runs, what waits and why, what failed, and what it costs.
 
-    With --watch and --json, one object a line. Without a daemon it says what provider and Ray say.
+    With --watch then a line with a time for every change; nothing is drawn over, for logs and
+    screen readers. With --watch and --json, one object a line. Without a daemon it says what
+    provider and Ray say.
     """
-    if watch:
-        asyncio.run(_watch(cluster, as_json))
-    else:
+    if every_s is None:
         click.echo(json_of(snapshot_now(cluster)) if as_json else text_of(cluster))
+        return ExitCode.OK
+    from raytui.cli.status_watch import Objects, Plain, watch
+
+    client = client_of(cluster, read_only=True)
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(watch(client, Objects() if as_json else Plain(), every_s))
+    return ExitCode.OK
+
+
+def _with_seconds(args: list[str]) -> Iterator[str]:
+    for word, after in pairwise([*args, ""]):
+        if word != "--watch" or _is_number(after):
+            yield word
+        else:
+            yield f"--watch={_WATCH_EVERY_S:g}"
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
 def text_of(cluster: str | None) -> str:
@@ -83,28 +122,3 @@ def _unattended(spec: ClusterSpec, paths: ClusterPaths) -> Snapshot | None:
     from raytui.autoscaler.loop.unattended import observe_unattended
 
     return observe_unattended(spec, paths)
-
-
-async def _watch(cluster: str | None, as_json: bool) -> None:
-    from raytui.cli.report_text import status_text
-    from raytui.client.base import Link, LinkState
-
-    client = client_of(cluster, read_only=True)
-    try:
-        async for news in client.updates():
-            if not isinstance(news, LinkState):
-                _print_again(json_of(news) if as_json else status_text(news), as_json)
-                # Whatever changes meanwhile is in the next snapshot, which is the newest then.
-                await asyncio.sleep(_REPRINT_EVERY_S)
-            elif news.link is Link.CLOSED:
-                raise unreachable(f"{client.name} was taken down")
-            elif news.link is Link.LOST:
-                click.echo(f"no connection to {client.name}: {news.error}", err=True)
-    finally:
-        await client.close()
-
-
-def _print_again(text: str, as_json: bool) -> None:
-    if not as_json and sys.stdout.isatty():
-        click.clear()
-    click.echo(text if as_json else text + "\n")

@@ -24,6 +24,8 @@ _STATIC = Path(textual_serve.__file__).parent / "static"
 _MOST_SAID_BYTES = 1 << 20
 """A message of the page: at most a paste."""
 _HEARTBEAT_S = 15.0
+_GOODBYE_S = 2.0
+"""How long a tab has to agree that its connection ends."""
 _END_WAIT_S = 10.0
 _READS = frozenset({"GET", "HEAD"})
 
@@ -105,7 +107,9 @@ class WebServer:
     async def _terminal(self, request: web.Request) -> web.StreamResponse:
         if len(self._tabs) >= MOST_TABS:
             return web.Response(status=503, text=f"at most {MOST_TABS} tabs at a time\n")
-        tab = web.WebSocketResponse(heartbeat=_HEARTBEAT_S, max_msg_size=_MOST_SAID_BYTES)
+        tab = web.WebSocketResponse(
+            timeout=_GOODBYE_S, heartbeat=_HEARTBEAT_S, max_msg_size=_MOST_SAID_BYTES
+        )
         program = self._tabs[tab] = Program(self._argv, tab, self._downloads)
         try:
             await tab.prepare(request)

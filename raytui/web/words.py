@@ -31,7 +31,7 @@ class Resized(Struct, frozen=True):
 class Pinged(Struct, frozen=True):
     """Wants the same back."""
 
-    value: float
+    value: str | float
 
 
 class Focused(Struct, frozen=True):
@@ -54,7 +54,7 @@ def read_word(line: str) -> Said:
             return Typed(text)
         case ["resize", {"width": int(width), "height": int(height)}]:
             return Resized(cells(width), cells(height))
-        case ["ping", int(value) | float(value)]:
+        case ["ping", str(value) | int(value) | float(value)]:
             return Pinged(value)
         case ["focus", *_]:
             return Focused(True)

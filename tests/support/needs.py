@@ -13,6 +13,7 @@ _HOW = {
     "tmux": "tmux is not installed: apt-get install tmux",
     "prometheus": "Prometheus is not installed: apt-get install prometheus",
     "openssh": "OpenSSH's client is not installed: apt-get install openssh-client",
+    "chromium": "Chromium is not installed: apt-get install chromium",
     "ssh": (
         "Real hosts need root and: apt-get install"
         " docker.io debootstrap openssh-client rsync iproute2"
@@ -20,6 +21,7 @@ _HOW = {
     "pods": "Pods that run need root and: apt-get install iproute2 util-linux",
 }
 _FOR_HOSTS = ("dockerd", "docker", "debootstrap", "ssh", "ssh-keygen", "rsync", "ip")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _FOR_PODS = ("ip", "nsenter", "unshare", "setpriv", "setsid", "mount", "chroot")
 
 
@@ -38,6 +40,8 @@ def is_there(tool: str) -> bool:
         return importlib.util.find_spec("ray") is not None
     if tool == "ssh":
         return os.geteuid() == 0 and all(map(shutil.which, _FOR_HOSTS))
+    if tool == "chromium":
+        return any(map(shutil.which, BROWSERS))
     if tool == "pods":
         return os.geteuid() == 0 and all(map(shutil.which, _FOR_PODS))
     return shutil.which("ssh" if tool == "openssh" else tool) is not None
