@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
 from textual import on
 from textual.app import App
+from textual.filter import LineFilter
 from textual.message import Message
 from textual.notifications import SeverityLevel
 from textual.worker import Worker, WorkerState
@@ -17,6 +18,7 @@ from textual.worker import Worker, WorkerState
 from raytui.client.base import ClusterClient, Link, LinkState
 from raytui.client.fleet import FleetClient
 from raytui.client.pods import SeesPods
+from raytui.config.settings import ClusterSettings, Settings
 from raytui.model.fleet import Fleet
 from raytui.model.snapshot import Snapshot
 from raytui.model.step import LaunchError
@@ -26,6 +28,7 @@ from raytui.screens.choose import Choice, ChooseScreen
 from raytui.screens.cluster import ClusterScreen
 from raytui.screens.clusters import ClustersScreen
 from raytui.screens.frame import Frame
+from raytui.screens.keymap import checked_keys
 from raytui.screens.keys import KeyNames
 from raytui.screens.launch import LaunchScreen, LaunchWork
 from raytui.screens.messages import (
@@ -43,8 +46,9 @@ from raytui.screens.podlog import PodLogScreen
 from raytui.screens.session import Clock, Session
 from raytui.screens.setup import ClientSetups, SetupScreen
 from raytui.screens.steps import StepsScreen
-from raytui.screens.themes import DEFAULT, load_themes
+from raytui.screens.themes import DEFAULT, FEW_COLOURS, load_themes
 from raytui.screens.working import failure_text
+from raytui.widgets.glyphs import AsciiOnly, shows_unicode
 from raytui.widgets.tokens import token_defaults
 
 QUIT = "quit"
@@ -95,7 +99,7 @@ class RaytuiApp(App[str]):
 
     With `launch`, first offers to start the cluster described by `launch_title` (more lines than
     one are shown as its description); `client` may then be None. `run()` returns `quit`, or what
-    was answered to `on_quit_question`: `keep` or `down`. `keymap` is verb id to keys.
+    was answered to `on_quit_question`: `keep` or `down`.
     """
 
     CSS_PATH = None
@@ -121,15 +125,14 @@ class RaytuiApp(App[str]):
         launch: LaunchWork | None = None,
         launch_title: str = "",
         on_quit_question: str | None = None,
-        theme: str | None = None,
-        keymap: Mapping[str, str] | None = None,
+        settings: Settings | None = None,
         clock: Clock = time.monotonic,
     ) -> None:
         if client is None and launch is None and fleet is None:
             raise ValueError("a client, a list or a launch is needed")
         self._themes, self._bad_themes = load_themes()
-        super().__init__()
         self.session: Session | None = None
+        super().__init__()
         self._clusters: ClustersScreen | None = None
         self.launch_error: LaunchError | None = None
         """Why the last launch failed, for the caller's exit code."""
@@ -140,20 +143,37 @@ class RaytuiApp(App[str]):
         self._launch = launch
         self._launch_title = launch_title
         self._quit_question = on_quit_question
-        self._wanted_theme = theme
-        self._keymap_given = dict(keymap or {})
-        self._keys = KeyNames(keymap)
+        self.settings = settings or Settings()
+        self._keymap_given, bad_keys = checked_keys(self.settings)
+        self._bad_settings = (*self.settings.problems, *bad_keys)
+        self._keys = KeyNames(self._keymap_given)
         self._clock = clock
+        self._missed_themes: set[str] = set()
+        self._unicode = shows_unicode(self.settings.unicode)
+        self._ascii = AsciiOnly()
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """A value for each of our colour names under every theme."""
         return token_defaults(self.current_theme)
+
+    def get_css_variables(self) -> dict[str, str]:
+        """Our colour names, and `$frame` of the cluster that is open."""
+        variables = super().get_css_variables()
+        frame = self.session.own.frame if self.session is not None else ""
+        variables["frame"] = variables.get(frame.removeprefix("$"), frame) or variables["rule"]
+        return variables
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """What is done to every line before it goes to the terminal."""
+        own = super().get_line_filters()
+        return own if self._unicode else [*own, self._ascii]
 
     def on_mount(self) -> None:
         """Colours and keys, then the launch or the cluster."""
         for theme in self._themes:
             self.register_theme(theme)
         self._choose_theme()
+        self._tell_what_is_wrong()
         if self._keymap_given:
             self.set_keymap(self._keymap_given)
         self.set_interval(1.0, self._show)
@@ -165,15 +185,25 @@ class RaytuiApp(App[str]):
         elif self._client is not None:
             self._look_at(self._client)
 
-    def _choose_theme(self) -> None:
-        if self._wanted_theme is not None and self._wanted_theme not in self.available_themes:
-            self._bad_themes.append(f"{self._wanted_theme}: there is no such theme")
-            self._wanted_theme = None
-        wanted = self._wanted_theme or DEFAULT
-        if wanted in self.available_themes:
-            self.theme = wanted
+    def _choose_theme(self, wanted: str = "") -> None:
+        """Take the theme of a cluster or of the settings; the usual one where there is none."""
+        usual = FEW_COLOURS if self.console.color_system == "standard" else DEFAULT
+        wanted = wanted or self.settings.theme or usual
+        if wanted not in self.available_themes:
+            if wanted not in self._missed_themes:
+                self._missed_themes.add(wanted)
+                self._bad_themes.append(f"{wanted}: there is no such theme")
+            wanted = usual
+        self.theme = wanted if wanted in self.available_themes else self.theme
+
+    def _tell_what_is_wrong(self) -> None:
+        """One toast for the themes, one for the settings."""
         if self._bad_themes:
             self.notify("themes left out: " + "; ".join(self._bad_themes), severity="warning")
+        if self._bad_settings:
+            lines = [f"settings: {self._bad_settings[0]}", *map(str, self._bad_settings[1:])]
+            self.notify("\n".join([*lines, "`raytui config --check`"]), severity="warning")
+        self._bad_themes, self._bad_settings = [], ()
 
     # The list
 
@@ -206,6 +236,7 @@ class RaytuiApp(App[str]):
             return
         left, self.session, self._client = self.session.client, None, None
         await self.switch_mode("clusters")
+        self._dress(ClusterSettings())
         self.workers.cancel_group(self, "updates")
         for name in _SCREENS:
             await self.remove_mode(name)
@@ -214,13 +245,28 @@ class RaytuiApp(App[str]):
     # A cluster
 
     def _look_at(self, client: ClusterClient) -> None:
+        own = self.settings.of_cluster(client.name)
         session = self.session = Session(
-            client, self._clock, self.messages, is_of_a_list=self._clusters is not None
+            client,
+            self._clock,
+            self.messages,
+            is_of_a_list=self._clusters is not None,
+            settings=self.settings,
         )
+        if own.read_only:
+            # After the session has seen how it was opened: the settings' word can be taken back.
+            client.read_only = True
+        self._dress(own)
         for name, make in _SCREENS.items():
             self.add_mode(name, partial(make, session, self._keys))
         self.switch_mode("cluster")
         self._in_background(self._listen(client), "updates")
+
+    def _dress(self, own: ClusterSettings) -> None:
+        """The colours of a cluster: its theme, and its frame under whichever theme."""
+        self._choose_theme(own.theme)
+        self._tell_what_is_wrong()
+        self.refresh_css(animate=False)
 
     def _in_background(self, work: Coroutine[Any, Any, None], group: str) -> None:
         self.run_worker(work, group=group, description=group, exclusive=True, exit_on_error=False)

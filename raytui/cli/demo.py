@@ -9,9 +9,11 @@ import click
 
 from raytui.cli.exit_codes import ExitCode
 from raytui.cli.on_screen import has_screen
+from raytui.cli.own_settings import own_settings
 
 if TYPE_CHECKING:
     from raytui.config.locations import ClusterPaths
+    from raytui.config.settings import Settings
     from raytui.model.spec import ClusterSpec
     from raytui.model.step import StepSink
 
@@ -36,7 +38,8 @@ def demo(nodes: int | None, seed: int, read_only: bool, theme: str | None, no_mo
         from raytui.cli.demo_simulated import print_simulated, show_simulated
 
         if on_terminal:
-            return show_simulated(nodes, seed, read_only=read_only, theme=theme, mouse=not no_mouse)
+            settings = own_settings(theme=theme, no_mouse=no_mouse)
+            return show_simulated(nodes, seed, settings, read_only=read_only)
         return print_simulated(nodes, seed)
     if read_only:
         raise click.UsageError("--read-only is for a simulated cluster: --nodes N")
@@ -46,13 +49,13 @@ def demo(nodes: int | None, seed: int, read_only: bool, theme: str | None, no_mo
     spec = load_cluster(packaged("examples") / "laptop.yaml")
     paths = ClusterPaths(spec.cluster_name)
     if on_terminal:
-        return _show(spec, paths, theme=theme, mouse=not no_mouse)
+        return _show(spec, paths, own_settings(theme=theme, no_mouse=no_mouse))
     from raytui.cli.demo_story import tell_story
 
     return tell_story(spec, paths)
 
 
-def _show(spec: ClusterSpec, paths: ClusterPaths, *, theme: str | None, mouse: bool) -> int:
+def _show(spec: ClusterSpec, paths: ClusterPaths, settings: Settings) -> int:
     from raytui.app import DOWN, RaytuiApp
     from raytui.cli.demo_work import start_work
     from raytui.cli.launching import LaunchHere
@@ -68,16 +71,16 @@ def _show(spec: ClusterSpec, paths: ClusterPaths, *, theme: str | None, mouse: b
     if running(spec, paths):
         with StepPrinter(sys.stderr) as printer:
             start_work(spec, paths, printer)
-        app = RaytuiApp(client_for(spec, paths), on_quit_question=_QUESTION, theme=theme)
+        app = RaytuiApp(client_for(spec, paths), on_quit_question=_QUESTION, settings=settings)
     else:
         app = RaytuiApp(
             None,
             launch=LaunchHere(bring_up, lambda: client_for(spec, paths)),
             launch_title=f"{description(spec)}\n{_WORK}",
             on_quit_question=_QUESTION,
-            theme=theme,
+            settings=settings,
         )
-    answer = app.run(mouse=mouse)
+    answer = app.run(mouse=settings.mouse)
     if answer == DOWN:
         with StepPrinter(sys.stderr) as printer:
             down(spec, printer)

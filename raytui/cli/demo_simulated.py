@@ -10,20 +10,19 @@ import click
 from raytui.cli.exit_codes import ExitCode
 from raytui.client.base import LinkState
 from raytui.client.simulated import SimulatedClient
+from raytui.config.settings import Settings
 from raytui.model.snapshot import Snapshot
 
 _GROW_S = 5.0
 _MOST = 0.8
 
 
-def show_simulated(
-    nodes: int, seed: int, *, read_only: bool, theme: str | None, mouse: bool
-) -> int:
+def show_simulated(nodes: int, seed: int, settings: Settings, *, read_only: bool) -> int:
     """Open the screens on a simulated cluster."""
     from raytui.app import RaytuiApp
 
     client = SimulatedClient(nodes, seed, read_only=read_only)
-    RaytuiApp(client, theme=theme).run(mouse=mouse)
+    RaytuiApp(client, settings=settings).run(mouse=settings.mouse)
     return ExitCode.OK
 
 

@@ -73,9 +73,11 @@ def k8s(
 def _show(context: str, namespace: str, *, everywhere: bool, read_only: bool) -> None:
     from raytui.app import RaytuiApp
     from raytui.backends.kubernetes.named import access_to
+    from raytui.cli.own_settings import own_settings
     from raytui.client.kube_fleet import KubeFleetClient
 
     access = access_to(context, namespace)
     looked_at = "" if everywhere else access.namespace
     fleet = KubeFleetClient(access.context, looked_at, read_only=read_only)
-    RaytuiApp(None, fleet=fleet).run()
+    settings = own_settings()
+    RaytuiApp(None, fleet=fleet, settings=settings).run(mouse=settings.mouse)

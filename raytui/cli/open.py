@@ -12,9 +12,11 @@ from raytui.cli.exit_codes import ExitCode
 from raytui.cli.failures import unreachable
 from raytui.cli.kube_place import kubernetes_options
 from raytui.cli.on_screen import has_screen
+from raytui.cli.own_settings import own_settings
 
 if TYPE_CHECKING:
     from raytui.config.locations import ClusterPaths
+    from raytui.config.settings import Settings
     from raytui.model.spec import ClusterSpec, NodeType
 
 
@@ -44,10 +46,10 @@ def open(  # noqa: A001 - the command's name
 
         click.echo(text_of(cluster))
         return ExitCode.OK
-    return _show(target, read_only=read_only, theme=theme, mouse=not no_mouse)
+    return _show(target, own_settings(theme=theme, no_mouse=no_mouse), read_only=read_only)
 
 
-def _show(target: str, *, read_only: bool, theme: str | None, mouse: bool) -> int:
+def _show(target: str, settings: Settings, *, read_only: bool) -> int:
     from raytui.app import RaytuiApp
     from raytui.cli.launching import LaunchHere
     from raytui.client.reached import client_for
@@ -56,9 +58,9 @@ def _show(target: str, *, read_only: bool, theme: str | None, mouse: bool) -> in
 
     spec, paths, _ = meant(target)
     if running(spec, paths):
-        app = RaytuiApp(client_for(spec, paths, read_only=read_only), theme=theme)
-    elif read_only:
-        raise unreachable(f"{spec.cluster_name} is not running, and --read-only launches nothing")
+        app = RaytuiApp(client_for(spec, paths, read_only=read_only), settings=settings)
+    elif read_only or settings.of_cluster(spec.cluster_name).read_only:
+        raise unreachable(f"{spec.cluster_name} is not running, and read-only launches nothing")
     else:
         app = RaytuiApp(
             None,
@@ -67,9 +69,9 @@ def _show(target: str, *, read_only: bool, theme: str | None, mouse: bool) -> in
                 lambda: client_for(cluster_of(target), paths, read_only=read_only),
             ),
             launch_title=description(spec),
-            theme=theme,
+            settings=settings,
         )
-    app.run(mouse=mouse)
+    app.run(mouse=settings.mouse)
     return ExitCode.FAILED if app.launch_error is not None else ExitCode.OK
 
 

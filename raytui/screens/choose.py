@@ -27,8 +27,8 @@ class ChooseScreen(Dialog[str]):
     """Dismissed with a choice's result, with None by Esc or Cancel. The first one has the focus."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("right", "app.focus_next", show=False),
-        Binding("left", "app.focus_previous", show=False),
+        Binding("right", "app.focus_next", "Next answer", show=False, id="answer-next"),
+        Binding("left", "app.focus_previous", "Answer before", show=False, id="answer-before"),
     ]
 
     def __init__(self, question: str, choices: Sequence[Choice], *, title: str = "") -> None:

@@ -71,7 +71,7 @@ class Dialog(ModalScreen[R]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "cancel", "Cancel", show=False),
+        Binding("escape", "cancel", "Close a dialog", show=False, id="dialog-close"),
     ]
 
     def action_cancel(self) -> None:
@@ -101,8 +101,8 @@ class HarmDialog(Dialog[R]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("right", "app.focus_next", show=False),
-        Binding("left", "app.focus_previous", show=False),
+        Binding("right", "app.focus_next", "Next answer", show=False, id="answer-next"),
+        Binding("left", "app.focus_previous", "Answer before", show=False, id="answer-before"),
     ]
 
     def __init__(self, command: R, *, typed: int = 0, of_what: str = "nodes") -> None:

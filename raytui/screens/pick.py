@@ -39,8 +39,8 @@ class PickScreen(Dialog[str]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down", "move(1)", show=False, priority=True),
-        Binding("up", "move(-1)", show=False, priority=True),
+        Binding("down", "move(1)", "Next", show=False, priority=True, id="pick-down"),
+        Binding("up", "move(-1)", "Before", show=False, priority=True, id="pick-up"),
     ]
 
     def __init__(self, title: str, picks: Sequence[Pick], *, current: str = "") -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from raytui.config.settings import ClusterSettings
 from raytui.model.reason import Why
 from raytui.model.snapshot import Row, Snapshot
 
@@ -17,6 +18,14 @@ class Safety:
     """How many things may be destroyed without typing their number."""
     undo_s: float = 10.0
     """How long an order to terminate waits, to be taken back; 0: it begins at once."""
+
+    @classmethod
+    def of(cls, own: ClusterSettings) -> Safety:
+        """As it is set for a cluster."""
+        return cls(
+            cls.type_above if own.confirm_above is None else own.confirm_above,
+            cls.undo_s if own.undo_s is None else own.undo_s,
+        )
 
 
 def begins_at(rows: Iterable[Row]) -> float:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from raytui.client.base import ClusterClient, Link, LinkState
+from raytui.config.settings import Settings
 from raytui.model.snapshot import Snapshot
 from raytui.screens.pace import Pace
 from raytui.screens.safety import Safety
@@ -27,10 +28,13 @@ class Session:
         messages: Sequence[str] = (),
         *,
         is_of_a_list: bool = False,
-        safety: Safety | None = None,
+        settings: Settings | None = None,
     ) -> None:
         self.client = client
-        self.safety = safety or Safety()
+        self.settings = settings or Settings()
+        self.own = own = self.settings.of_cluster(client.name)
+        """The settings as they hold for this cluster."""
+        self.safety = Safety.of(own)
         self.read_only_holds = client.read_only
         """Whoever opened it read-only meant it to stay so."""
         self.is_of_a_list = is_of_a_list
@@ -40,7 +44,7 @@ class Session:
         self.messages = messages
         """Toasts of this session with their clock, newest first."""
         self.clock = clock
-        self.pace = Pace()
+        self.pace = Pace(self.settings.refresh_s)
         self._received = clock()
 
     def take(self, update: Snapshot | LinkState) -> None:

@@ -16,6 +16,8 @@ def status_parts(session: Session) -> list[Part]:
     snapshot = session.snapshot
     name = snapshot.info.cluster_name if snapshot is not None else session.client.name
     parts = [Part(cell((name, "bold")))]
+    if session.own.production:
+        parts.append(Part(cell((" PRODUCTION ", "bold reverse $state-failed"))))
     if snapshot is not None:
         parts.append(Part(cell(snapshot.info.provider), drop=6))
     parts.append(Part(_connection(session)))

@@ -14,6 +14,8 @@ from textual.theme import Theme
 from raytui.config import locations
 
 DEFAULT = "raytui-dark"
+FEW_COLOURS = "raytui-16"
+"""For terminals of sixteen colours: made of those alone, so that nothing is rounded to another."""
 _LARGEST = 64 * 1024
 _COLOURS = (
     "primary", "secondary", "warning", "error", "success", "accent", "foreground",

@@ -19,10 +19,10 @@ class Tail(Log):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j", "scroll_down", "Down", show=False),
-        Binding("k", "scroll_up", "Up", show=False),
-        Binding("g", "scroll_home", "First", show=False),
-        Binding("G", "scroll_end", "Last", show=False),
+        Binding("j", "scroll_down", "Down", show=False, id="list-down"),
+        Binding("k", "scroll_up", "Up", show=False, id="list-up"),
+        Binding("g", "scroll_home", "First", show=False, id="list-first"),
+        Binding("G", "scroll_end", "Last", show=False, id="list-last"),
     ]
 
     DEFAULT_CSS = """

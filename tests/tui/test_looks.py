@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from raytui.app import RaytuiApp
+from raytui.config.settings import Settings
 from raytui.screens.terminate import TerminateScreen
 from raytui.widgets.table import LineTable
 from tests.tui import sample
@@ -37,7 +38,8 @@ def test_terminate_in_light_colours(snap_compare):
         await until(pilot, lambda: isinstance(pilot.app.screen, TerminateScreen))
         await until(pilot, lambda: not pilot.app.screen.query_one("#go").disabled)
 
-    assert snap_compare(app(theme="raytui-light"), terminal_size=(120, 30), run_before=before)
+    shown = app(settings=Settings(theme="raytui-light"))
+    assert snap_compare(shown, terminal_size=(120, 30), run_before=before)
 
 
 def test_decision(snap_compare):

@@ -6,6 +6,7 @@ import pytest
 from textual.command import CommandPalette
 from textual.widgets import Input
 
+from raytui.config.settings import Settings
 from raytui.model.command import HoldNodes, Pause, SetFloor
 from raytui.screens.autoscaler import AutoscalerScreen
 from raytui.screens.choose import ChooseScreen
@@ -144,11 +145,11 @@ async def test_the_palette_offers_the_verbs_of_the_page():
 
 async def test_keys_can_be_remapped_and_are_shown_as_remapped():
     client = recorded()
-    async with opened(client, keymap={"toggle-pause": "x"}) as pilot:
-        assert "x pause" in text(pilot.app).splitlines()[-1]
+    async with opened(client, settings=Settings(keys={"toggle-pause": "f8"})) as pilot:
+        assert "f8 pause" in text(pilot.app).splitlines()[-1]
         await go(pilot, "p")
         assert client.sent == []
-        await go(pilot, "x")
+        await go(pilot, "f8")
         await until(pilot, lambda: client.sent)
 
 
