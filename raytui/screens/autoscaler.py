@@ -16,6 +16,7 @@ from raytui.screens.decision import DecisionScreen
 from raytui.screens.keys import KeyNames
 from raytui.screens.listpage import ListPage
 from raytui.screens.session import Session
+from raytui.screens.subject import Subject
 from raytui.screens.verbs import bindings_on
 from raytui.widgets.cell import Cell, cell
 from raytui.widgets.columns import Column
@@ -139,6 +140,13 @@ class AutoscalerScreen(ListPage):
             self._known = {d.decision_id: d for d in newest_first}
             self.table.show(newest_first)
         self._complete = self._complete or (before >= _MOST)
+
+    def subject(self) -> Subject | None:
+        """The decision under the cursor."""
+        row = self.table.selected
+        if row is None:
+            return None
+        return Subject("decision", str(row.decision_id), row, told=(("summary", row.summary),))
 
     @on(LineTable.ReachedEnd)
     def _load_older(self) -> None:

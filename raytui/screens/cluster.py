@@ -21,9 +21,10 @@ from raytui.screens.page import Page, floor_error
 from raytui.screens.podfacts import as_event
 from raytui.screens.reading import ReadingScreen
 from raytui.screens.session import Session
+from raytui.screens.subject import Subject
 from raytui.screens.typetable import TYPE_COLUMNS
 from raytui.screens.verb import VerbError
-from raytui.screens.verbs import bindings_on, verb
+from raytui.screens.verbs import bindings_on
 from raytui.screens.words import level_cell, reason_text, wait_cell
 from raytui.widgets.cell import Cell, cell
 from raytui.widgets.columns import Column
@@ -171,13 +172,22 @@ class ClusterScreen(Page):
 
     @on(LineTable.Opened, "#types")
     def _open_type(self, event: LineTable.Opened) -> None:
-        self.work(self._show_nodes_of(event.row.name), group="open")
+        self.go_to("nodes", f"type={event.row.name}")
 
-    async def _show_nodes_of(self, node_type: str) -> None:
-        await self.app.switch_mode("nodes")
-        page = self.app.screen
-        if isinstance(page, Page):
-            page.perform(verb("filter"), f"type={node_type}")
+    def subject(self) -> Subject | None:
+        """The row selected in the part that has the focus; else the node type."""
+        focused = self.focused
+        row = focused.selected if isinstance(focused, LineTable) else self._types.selected
+        match row:
+            case TypeRow():
+                return Subject("node type", row.name, row)
+            case Event():
+                return Subject("event", str(row.event_id), row)
+            case (_, Outcome() as outcome):
+                why = reason_text(outcome.reason, self.session.now())
+                name = outcome.label or outcome.resources.text()
+                return Subject("request", name, outcome, told=(("why it waits", why),))
+        return None
 
     def verb_floor_up(self, _argument: str) -> None:
         """Raise the floor of the selected type by one."""

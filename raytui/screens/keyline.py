@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from raytui.client.pods import SeesPods
 from raytui.screens.keys import KeyNames
 from raytui.screens.pages import OPENED_FROM, PAGE_TITLES
 from raytui.screens.session import Session
@@ -48,8 +47,6 @@ def _key_cell(one: Verb, words: str, keys: KeyNames) -> Cell:
 
 
 def _is_of_use(one: Verb, page: str, session: Session) -> bool:
-    if one.id in ("logs", "shell"):
-        return isinstance(session.client, SeesPods)
     if one.id == "setup":
         types = session.snapshot.types if session.snapshot is not None else ()
         return any(row.starting for row in types)

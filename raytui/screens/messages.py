@@ -23,6 +23,28 @@ class OpenLogs(Message):
         super().__init__()
 
 
+class OpenLog(Message):
+    """Show a log file of a node, named by Ray's hex id, while it is written.
+
+    `name` is a file below the log folder, or a part that only the wanted file's name has, such as
+    `-4711.out` for the output of a process; empty: all files, to choose from.
+    """
+
+    def __init__(self, node_id: str, name: str = "", title: str = "") -> None:
+        self.node_id = node_id
+        self.name = name
+        self.title = title
+        super().__init__()
+
+
+class OpenJobLog(Message):
+    """Show what a job's driver prints."""
+
+    def __init__(self, job_id: str) -> None:
+        self.job_id = job_id
+        super().__init__()
+
+
 class OpenSetups(Message):
     """Show the set-ups of all nodes."""
 

@@ -23,6 +23,7 @@ from raytui.screens.phases import NodeSetup, setup_of
 from raytui.screens.podfacts import container_lines, happening_lines
 from raytui.screens.session import Session
 from raytui.screens.steptable import step_cell
+from raytui.screens.subject import Subject, node_subject
 from raytui.screens.verbs import bindings_on
 from raytui.screens.words import HELD, status_cell, why_text
 from raytui.widgets.cell import Cell, cell, fitted, joined, text_of, to_content
@@ -89,6 +90,10 @@ class NodeScreen(Page):
     def chosen_ids(self) -> Sequence[str]:
         """This node."""
         return (self._node_id,)
+
+    def subject(self) -> Subject | None:
+        """This node, also after it is gone."""
+        return node_subject(self._row) if self._row is not None else None
 
     def verb_setup(self, argument: str) -> None:
         """Open the steps of this node's set-up."""

@@ -13,6 +13,7 @@ from raytui.model.text import count_text
 from raytui.screens.listpage import ListPage
 from raytui.screens.messages import OpenNode
 from raytui.screens.nodetable import NODE_COLUMNS, held_flag, node_fields
+from raytui.screens.subject import Subject, node_subject
 from raytui.screens.verbs import bindings_on
 from raytui.widgets.cell import cell
 from raytui.widgets.fitted import Part
@@ -53,6 +54,11 @@ class NodesScreen(ListPage):
     def chosen_ids(self) -> Sequence[str]:
         """The marked nodes, or the selected one."""
         return self.table.chosen_ids
+
+    def subject(self) -> Subject | None:
+        """The node under the cursor."""
+        row = self.table.selected
+        return node_subject(row) if row is not None else None
 
     def verb_mark(self, _argument: str) -> None:
         """Mark the selected node or take its mark away."""

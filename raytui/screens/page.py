@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from raytui.autoscaler.consequences import orphans_of
-from raytui.client.pods import Pods, SeesPods
 from raytui.model.command import (
     Command,
     HoldNodes,
@@ -23,20 +22,19 @@ from raytui.model.command import (
 )
 from raytui.model.snapshot import Row, Snapshot
 from raytui.screens.ask import AskScreen
-from raytui.screens.frame import Frame
 from raytui.screens.keyline import key_parts
 from raytui.screens.keys import KeyNames
-from raytui.screens.messages import LeaveCluster, OpenLogs, OpenNode, OpenSetups, OpenSteps
+from raytui.screens.messages import LeaveCluster, OpenNode, OpenSetups, OpenSteps
+from raytui.screens.moves import Moves
 from raytui.screens.pages import PAGE_TITLES
-from raytui.screens.pick import Pick, PickScreen
 from raytui.screens.safety import waiting_ends
 from raytui.screens.session import Session
 from raytui.screens.shapes import ShapeError, parse_shapes
 from raytui.screens.statusline import banner, status_parts
 from raytui.screens.sweep import SweepScreen
-from raytui.screens.terminal import hand_over
 from raytui.screens.terminate import TerminateScreen
 from raytui.screens.verb import Verb, VerbError
+from raytui.screens.verbs import verb
 from raytui.widgets.fitted import FittedLine
 
 _NEEDS_NODE = frozenset(
@@ -45,7 +43,7 @@ _NEEDS_NODE = frozenset(
 """Verbs that the id of a node may follow."""
 
 
-class Page(Frame):
+class Page(Moves):
     """A page of a running cluster. Subclasses fill the body and show snapshots in it."""
 
     def __init__(self, session: Session, keys: KeyNames) -> None:
@@ -132,11 +130,24 @@ class Page(Frame):
         return [rows[i] for i in dict.fromkeys(ids)]
 
     def perform(self, one: Verb, argument: str) -> None:
-        """Go to a page, or do a verb."""
+        """Go to a page and filter it by what was typed behind its name, or do a verb."""
         if one.id in PAGE_TITLES:
-            self.app.switch_mode(one.id)
+            self.go_to(one.id, argument)
         else:
             super().perform(one, argument)
+
+    def go_to(self, page: str, words: str = "") -> None:
+        """Go to a page, and show there only what the words find."""
+        if words:
+            self.app.run_worker(self._filter_on(page, words), group="go", exit_on_error=False)
+        else:
+            self.app.switch_mode(page)
+
+    async def _filter_on(self, name: str, words: str) -> None:
+        await self.app.switch_mode(name)
+        page = self.app.screen
+        if isinstance(page, Page):
+            page.perform(verb("filter"), words)
 
     def verb_node(self, argument: str) -> None:
         """Open a node by its id."""
@@ -144,35 +155,6 @@ class Page(Frame):
             raise VerbError("which node? :node ID")
         row = self._rows_asked_for(argument)[0]
         self.post_message(OpenNode(row.id))
-
-    def verb_logs(self, argument: str) -> None:
-        """Open the logs of a node's pod."""
-        self._pods()
-        self.post_message(OpenLogs(self._rows_asked_for(argument)[0].id))
-
-    def verb_shell(self, argument: str) -> None:
-        """Open a shell in a node's pod, in one of its containers where several run."""
-        pods = self._pods()
-        self.work(self._shell(pods, self._rows_asked_for(argument)[0].id), group="shell")
-
-    async def _shell(self, pods: Pods, node_id: str) -> None:
-        running = [one for one in await pods.containers(node_id) if one.is_running]
-        if not running:
-            self.say(f"{node_id}: none of its containers runs", severity="warning")
-            return
-        name: str | None = running[0].name
-        if len(running) > 1:
-            picks = [Pick(one.name, one.name) for one in running]
-            name = await self.app.push_screen_wait(PickScreen("Shell in container", picks))
-        if name is not None:
-            argv = await pods.shell_argv(node_id, name)
-            if trouble := hand_over(self.app, argv):
-                self.say(trouble, severity="error")
-
-    def _pods(self) -> Pods:
-        if not isinstance(self.session.client, SeesPods):
-            raise VerbError("its nodes are no pods: raytui attach opens a shell on a machine")
-        return self.session.client.pods
 
     def verb_setup(self, argument: str) -> None:
         """Open the set-ups of all nodes, or the steps of the one that is named."""

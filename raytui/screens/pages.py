@@ -36,5 +36,9 @@ EVERYWHERE = LIVE | {"clusters"}
 """All pages but those of a launch."""
 ASKED: frozenset[str] = frozenset()
 """Lists that are asked of Ray again and again."""
+ROWS = frozenset({"cluster", "nodes", "node", "autoscaler"}) | ASKED
+"""Pages whose rows can be described, read as data, and copied by id."""
+PLACED = ROWS - {"cluster", "autoscaler"}
+"""Those whose rows are on nodes, to which there are logs and a shell."""
 LISTS = frozenset({"clusters", "nodes", "setup", "autoscaler"}) | ASKED
 """Pages that are one long list."""

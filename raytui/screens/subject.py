@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from raytui.model.snapshot import Row
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -20,3 +22,13 @@ class Subject:
     """Id of the cluster's row for the node that it is on, for shell and logs; empty if unknown."""
     ray_node_id: str = ""
     """Ray's hex id of that node; empty if unknown."""
+    log_name: str = ""
+    """A part of the name of its log file on that node, such as `-4711.out`; empty if unknown."""
+    told: tuple[tuple[str, str], ...] = ()
+    """Titles and texts that a description shows before the data: why it waits, what it holds."""
+
+
+def node_subject(row: Row) -> Subject:
+    """A node of the cluster."""
+    node = row.member.node
+    return Subject("node", row.id, row, row.id, node.node_id if node is not None else "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from raytui.screens.pages import EVERYWHERE, LISTS, PAGES
+from raytui.screens.pages import EVERYWHERE, LISTS, PAGES, PLACED, ROWS
 from raytui.screens.verb import Verb
 
 _PODLOG = frozenset({"podlog"})
@@ -10,7 +10,13 @@ _OUTPUTS = _PODLOG | {"steps"}
 
 VERBS: tuple[Verb, ...] = (
     *(
-        Verb(page.name, f"{page.title}: {page.words}", page.key, names=(page.name, *page.names))
+        Verb(
+            page.name,
+            f"{page.title}: {page.words}",
+            page.key,
+            names=(page.name, *page.names),
+            argument="WORDS",
+        )
         for page in PAGES
     ),
     Verb("clusters", "Clusters: back to the list of all", "0", names=("clusters",)),
@@ -94,11 +100,20 @@ VERBS: tuple[Verb, ...] = (
     ),
     Verb(
         "describe",
-        "All that is known of the selected cluster, and what is wrong",
+        "All that is known of what is selected, and what is wrong",
         "d",
-        frozenset({"clusters"}),
+        ROWS | {"clusters"},
+        names=("describe",),
         short="describe",
         drop=6,
+    ),
+    Verb("yaml", "What is selected as YAML, or as JSON", "y", ROWS, names=("yaml", "json")),
+    Verb("copy-id", "Copy the id of what is selected", "c", ROWS - {"node"}),
+    Verb(
+        "dashboard",
+        "Ray's dashboard on this machine; again ends that",
+        "D",
+        names=("dashboard",),
     ),
     Verb("sort-next", "Sort by the next column", "full_stop", LISTS, short="sort", drop=10),
     Verb("sort-previous", "Sort by the previous column", "comma", LISTS),
@@ -130,9 +145,9 @@ VERBS: tuple[Verb, ...] = (
     ),
     Verb(
         "logs",
-        "Logs of a pod's containers, while they are written",
+        "Logs of what is selected, while they are written",
         "l",
-        frozenset({"nodes", "node"}),
+        PLACED,
         names=("logs",),
         argument="ID",
         short="logs",
@@ -140,9 +155,9 @@ VERBS: tuple[Verb, ...] = (
     ),
     Verb(
         "shell",
-        "A shell in a pod",
+        "A shell where it runs: on the machine, or in the pod",
         "s",
-        frozenset({"nodes", "node"}),
+        PLACED,
         names=("shell",),
         argument="ID",
         short="shell",
