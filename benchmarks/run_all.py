@@ -24,6 +24,7 @@ _PROGRAMS = (
     "simulation",
     "launch",
     "watch",
+    "watch_remote",
     "startup",
     "screen",
 )

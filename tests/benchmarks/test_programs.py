@@ -25,7 +25,7 @@ PROGRAMS = (
     "screen",
     "simulation",
     "startup",
-    "watch",
+    "watch_remote",
 )
 
 
@@ -92,6 +92,16 @@ def test_the_reaction_to_demand_is_measured_on_real_ray():
     assert report["summary"]["trials"] == 3
     assert 0 < report["summary"]["median_s"] < 60
     assert [case["trials"] for case in report["cases"]] == [3, 2]
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_watching_is_measured_beside_ray_status_on_real_ray():
+    report = taste("watch", 170)
+    check_shape(report, "watch")
+    ours, screens, theirs = (case["cpu_ms_per_refresh"] for case in report["cases"])
+    assert report["summary"]["cpu_ratio_vs_ray_status"] == pytest.approx(theirs / ours, rel=0.01)
+    assert 0 < ours < screens < theirs
 
 
 @pytest.fixture
