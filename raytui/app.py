@@ -23,11 +23,14 @@ from raytui.model.fleet import Fleet
 from raytui.model.snapshot import Snapshot
 from raytui.model.step import LaunchError
 from raytui.model.text import clock_text
+from raytui.screens.actors import ActorsScreen
 from raytui.screens.autoscaler import AutoscalerScreen
 from raytui.screens.choose import Choice, ChooseScreen
 from raytui.screens.cluster import ClusterScreen
 from raytui.screens.clusters import ClustersScreen
 from raytui.screens.frame import Frame
+from raytui.screens.groups import GroupsScreen
+from raytui.screens.jobs import JobsScreen
 from raytui.screens.keymap import checked_keys
 from raytui.screens.keys import KeyNames
 from raytui.screens.launch import LaunchScreen, LaunchWork
@@ -41,11 +44,13 @@ from raytui.screens.messages import (
 )
 from raytui.screens.node import NodeScreen
 from raytui.screens.nodes import NodesScreen
+from raytui.screens.objects import ObjectsScreen
 from raytui.screens.page import Page
 from raytui.screens.podlog import PodLogScreen
 from raytui.screens.session import Clock, Session
 from raytui.screens.setup import ClientSetups, SetupScreen
 from raytui.screens.steps import StepsScreen
+from raytui.screens.tasks import TasksScreen
 from raytui.screens.themes import DEFAULT, FEW_COLOURS, load_themes
 from raytui.screens.working import failure_text
 from raytui.widgets.glyphs import AsciiOnly, shows_unicode
@@ -60,6 +65,11 @@ _SCREENS: Mapping[str, Callable[[Session, KeyNames], Page]] = {
     "cluster": ClusterScreen,
     "nodes": NodesScreen,
     "autoscaler": AutoscalerScreen,
+    "jobs": JobsScreen,
+    "actors": ActorsScreen,
+    "tasks": TasksScreen,
+    "groups": GroupsScreen,
+    "objects": ObjectsScreen,
 }
 """What shows each page; each is a mode."""
 
@@ -238,6 +248,7 @@ class RaytuiApp(App[str]):
         await self.switch_mode("clusters")
         self._dress(ClusterSettings())
         self.workers.cancel_group(self, "updates")
+        self.workers.cancel_group(self, "dashboard")
         for name in _SCREENS:
             await self.remove_mode(name)
         self._in_background(left.close(), "leave")
