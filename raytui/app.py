@@ -19,6 +19,7 @@ from raytui.client.base import ClusterClient, Link, LinkState
 from raytui.client.fleet import FleetClient
 from raytui.client.pods import SeesPods
 from raytui.config.settings import ClusterSettings, Settings
+from raytui.config.terminal_abilities import shows_unicode
 from raytui.model.fleet import Fleet
 from raytui.model.snapshot import Snapshot
 from raytui.model.step import LaunchError
@@ -53,7 +54,7 @@ from raytui.screens.steps import StepsScreen
 from raytui.screens.tasks import TasksScreen
 from raytui.screens.themes import DEFAULT, FEW_COLOURS, load_themes
 from raytui.screens.working import failure_text
-from raytui.widgets.glyphs import AsciiOnly, shows_unicode
+from raytui.widgets.glyphs import AsciiOnly
 from raytui.widgets.tokens import token_defaults
 
 QUIT = "quit"

@@ -48,6 +48,7 @@ _COMMANDS = {
     "operator": ("raytui.cli.operator", "Drive the RayClusters of a Kubernetes cluster."),
     "catalog": ("raytui.cli.catalog", "EC2 instance types: what they have and cost."),
     "orphans": ("raytui.cli.orphans", "What clusters have left behind on AWS, and its cost."),
+    "config": ("raytui.cli.config", "Settings: those in force, all there are, and problems."),
     "info": ("raytui.cli.info", "Paths, versions, known clusters."),
     "web": ("raytui.cli.web", "The screens in a browser on this machine."),
     "completion": ("raytui.cli.completion", "Completion of words for bash, zsh and fish."),

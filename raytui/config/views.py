@@ -26,6 +26,11 @@ class View(Struct, frozen=True, omit_defaults=True):
     filter: str = ""
 
 
+def views_file() -> Path:
+    """Where they are kept."""
+    return locations.state_root() / "views.json"
+
+
 Pages = dict[str, View]
 
 
@@ -36,7 +41,7 @@ class RememberedViews:
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        self._path = path if path is not None else locations.state_root() / "views.json"
+        self._path = path if path is not None else views_file()
 
     def of(self, cluster: str, page: str) -> View | None:
         """How the list was left, or None when nobody knows."""

@@ -15,6 +15,7 @@ _READABLE = {
     "tab": "Tab",
     "shift+tab": "Shift+Tab",
     "question_mark": "?",
+    "exclamation_mark": "!",
     "slash": "/",
     "colon": ":",
     "plus": "+",

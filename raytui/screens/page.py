@@ -26,6 +26,7 @@ from raytui.screens.keyline import key_parts
 from raytui.screens.keys import KeyNames
 from raytui.screens.messages import LeaveCluster, OpenNode, OpenSetups, OpenSteps
 from raytui.screens.moves import Moves
+from raytui.screens.owncommands import OwnCommands
 from raytui.screens.pages import PAGE_TITLES
 from raytui.screens.safety import waiting_ends
 from raytui.screens.session import Session
@@ -43,7 +44,7 @@ _NEEDS_NODE = frozenset(
 """Verbs that the id of a node may follow."""
 
 
-class Page(Moves):
+class Page(Moves, OwnCommands):
     """A page of a running cluster. Subclasses fill the body and show snapshots in it."""
 
     def __init__(self, session: Session, keys: KeyNames) -> None:
@@ -115,6 +116,8 @@ class Page(Moves):
             return [row.name for row in snapshot.types if not row.is_head]
         if verb_id == "sweep":
             return orphans_of(snapshot)
+        if verb_id == "run":
+            return list(self.session.settings.commands)
         if verb_id in _NEEDS_NODE:
             return [row.id for row in snapshot.rows]
         return super().words_for(verb_id)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from raytui.client.base import ClusterClient, Link, LinkState
 from raytui.config.settings import Settings
+from raytui.config.views import RememberedViews
 from raytui.model.snapshot import Snapshot
 from raytui.screens.pace import Pace
 from raytui.screens.safety import Safety
@@ -45,6 +46,8 @@ class Session:
         """Toasts of this session with their clock, newest first."""
         self.clock = clock
         self.pace = Pace(self.settings.refresh_s)
+        self.views = RememberedViews() if self.settings.views.remember else None
+        """How lists were left; None: nobody wants to know."""
         self._received = clock()
 
     def take(self, update: Snapshot | LinkState) -> None:

@@ -267,6 +267,20 @@ VERBS: tuple[Verb, ...] = (
     ),
     Verb("copy", "Copy what is shown to the clipboard", "c", frozenset({"node", "decision"})),
     Verb("node", "Open a node", "", frozenset(), names=("node",), argument="ID"),
+    Verb(
+        "run",
+        "Run a command of your settings for what is selected",
+        "exclamation_mark",
+        names=("run",),
+        argument="NAME",
+    ),
+    Verb(
+        "forget",
+        "Forget how the lists of this cluster were left",
+        "",
+        frozenset(),
+        names=("forget",),
+    ),
     Verb("theme", "Change the colours", "", EVERYWHERE, names=("theme",), argument="NAME"),
     Verb("messages", "All messages of this session in full", "m", EVERYWHERE, names=("messages",)),
     Verb(

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import unicodedata
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Literal
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -69,19 +66,3 @@ class AsciiOnly(LineFilter):
             for segment in segments
             for text, style, control in (segment,)
         ]
-
-
-def shows_unicode(wanted: Literal["auto"] | bool) -> bool:
-    """Whether the terminal is to be given more than ASCII; by the locale where nobody says.
-
-    Without any locale it is: terminals of today can, and containers seldom say so.
-    """
-    if wanted != "auto":
-        return wanted
-    if os.environ.get("TEXTUAL_DRIVER", "").endswith(":WebDriver"):
-        return True
-    # In the C locale Python itself sets LC_CTYPE so, for its own purposes (PEP 538, 540).
-    own = sys.flags.utf8_mode and os.environ.get("LC_CTYPE") == "C.UTF-8"
-    names = ("LC_ALL", "LANG") if own else ("LC_ALL", "LC_CTYPE", "LANG")
-    said = next((value for name in names if (value := os.environ.get(name, ""))), "")
-    return not said or "utf" in said.lower()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -163,6 +164,17 @@ def test_a_reader_that_has_enough_ends_it_quietly(toy: DaemonProcess):
 def test_info_tells_paths_versions_and_clusters(toy: DaemonProcess):
     done = raytui("info")
     assert done.returncode == 0
-    assert f"raytui    {__version__}" in done.stdout
+    assert f"raytui                {__version__}\n" in done.stdout
     assert f"toy              launched, daemon pid {toy.process.pid}" in done.stdout
     assert str(ClusterPaths("toy").dir) in done.stdout
+
+
+def test_info_as_json_has_the_same(toy: DaemonProcess):
+    told = json.loads(raytui("info", "--json").stdout)
+    assert told["versions"]["raytui"] == __version__
+    assert told["paths"]["settings"].startswith(os.environ["XDG_CONFIG_HOME"])
+    (cluster,) = told["clusters"]
+    paths = ClusterPaths("toy")
+    assert (cluster["name"], cluster["log"], cluster["socket"]) == (
+        "toy", str(paths.log), str(paths.socket),
+    )  # fmt: skip

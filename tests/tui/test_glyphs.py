@@ -10,7 +10,8 @@ from rich.cells import cell_len
 
 import raytui
 from raytui.config.settings import Settings
-from raytui.widgets.glyphs import ASCII_SIGNS, in_ascii, shows_unicode
+from raytui.config.terminal_abilities import shows_unicode
+from raytui.widgets.glyphs import ASCII_SIGNS, in_ascii
 from tests.tui.driving import go, opened, text
 
 IN_STRINGS = re.compile(r"[^\x00-\x7f]")
