@@ -6,7 +6,7 @@ CONSTRAINTS := constraints.txt
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := raytui tests benchmarks
 
-.PHONY: demo test test-apart test-hosts test-real test-kubernetes test-kubernetes-api test-kubernetes-real test-fast check format bench screenshot constraints clean
+.PHONY: demo test test-apart test-hosts test-real test-kubernetes test-kubernetes-api test-kubernetes-real test-fast check format bench screenshots constraints clean
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("raytui needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
@@ -59,8 +59,8 @@ format: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev  ## run all benchmarks and write docs/benchmarks.md
 	$(BIN)/python benchmarks/run_all.py
 
-screenshot: $(VENV)/.installed-dev  ## make docs/screenshot.svg anew
-	$(BIN)/python docs/make_screenshot.py
+screenshots: $(VENV)/.installed-dev  ## make docs/screenshots/ anew
+	$(BIN)/python docs/make_screenshots.py
 
 constraints:  ## pin the newest versions that fit pyproject.toml
 	rm -rf $(VENV)-pins
