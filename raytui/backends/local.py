@@ -27,6 +27,7 @@ from raytui.backends.base import (
     TransientError,
 )
 from raytui.backends.local_state import LocalNode, StateFiles
+from raytui.config import ray_token
 from raytui.config.locations import ClusterPaths, private_dir
 from raytui.model.lifecycle import InstanceStatus
 from raytui.model.spec import ClusterSpec, NodeType, Offering
@@ -233,11 +234,17 @@ class LocalProvider:
             temp_dir=str(temp_dir),
             is_head=request.is_head,
             gcs_address=request.head_address,
+            auth_mode=ray_token.mode() if request.is_head else self._heads_auth_mode(),
             instance_type=offering.instance_type,
             zone=offering.zone,
             market=offering.market,
             price_per_hour=offering.price_per_hour,
         )
+
+    def _heads_auth_mode(self) -> str:
+        """A token may have been made or removed since the head was started."""
+        head = self._head()
+        return head.auth_mode if head is not None else ""
 
     def _adopted(self, node: LocalNode) -> LocalNode | None:
         """The node with the pid that a crash kept us from writing down, if it was spawned."""

@@ -16,6 +16,7 @@ import psutil
 from raytui.backends.local_processes import CLUSTER_VARIABLE
 from raytui.backends.local_state import LocalNode
 from raytui.backends.marked_processes import INSTANCE_VARIABLE
+from raytui.config import ray_token
 from raytui.model.spec import ClusterSpec, NodeType
 
 _OBJECT_STORE_BYTES = 128 * 1024**2
@@ -151,6 +152,7 @@ def environment(node: LocalNode, cluster: str) -> dict[str, str]:
         CLUSTER_VARIABLE: cluster,
         INSTANCE_VARIABLE: node.instance_id,
         "RAY_NODE_TYPE_NAME": node.node_type,
+        ray_token.MODE: node.auth_mode,
         "RAY_CLOUD_INSTANCE_TYPE_NAME": node.instance_type,
         "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",  # draining is the autoscaler's business
         "RAY_max_resource_shapes_per_load_report": str(_SHAPES_REPORTED),

@@ -30,6 +30,8 @@ class LocalNode(Struct, frozen=True, omit_defaults=True):
     """`ip:port` of GCS: its own if it is the head, else the one that it joins."""
     dashboard_port: int = 0
     """Head only."""
+    auth_mode: str = ""
+    """Whether the cluster asks for Ray's token: decided for its head, and the same for all."""
     instance_type: str = ""
     zone: str = ""
     market: Market = Market.ON_DEMAND

@@ -7,7 +7,11 @@ import urllib.error
 import urllib.request
 from typing import Any
 
+from raytui.ray.authentication import HINT, headers_for
 from raytui.ray.base import RayError
+
+_UNKNOWN = frozenset({401, 403})
+"""Codes by which a dashboard asks who we are."""
 
 
 def call(
@@ -22,7 +26,7 @@ def call(
     request = urllib.request.Request(  # noqa: S310  # the scheme was checked above
         url.rstrip("/") + path,
         data=None if body is None else json.dumps(body).encode(),
-        headers={"Content-Type": "application/json"},
+        headers={"Content-Type": "application/json", **headers_for(url)},
         method=method,
     )
     try:
@@ -31,7 +35,8 @@ def call(
         with opener.open(request, timeout=timeout_s) as answer:
             return json.loads(answer.read())
     except urllib.error.HTTPError as error:
-        raise RayError(f"the dashboard refused {path}: {_words(error)}") from error
+        why = f"{_words(error)}; {HINT}" if error.code in _UNKNOWN else _words(error)
+        raise RayError(f"the dashboard refused {path}: {why}") from error
     except (OSError, ValueError) as error:
         raise RayError(f"the dashboard at {url} does not answer: {error}") from error
 

@@ -16,6 +16,7 @@ from raytui.model.command import Impact
 from raytui.model.resources import Resources
 from raytui.model.spec import ClusterSpec
 from raytui.ray import protobuf, state_api
+from raytui.ray.authentication import agree_with_ray
 from raytui.ray.base import AutoscalerReport, DrainAnswer, RayError, RayView
 from raytui.ray.notices import NoticeReader
 from raytui.ray.view_reader import ViewReader
@@ -311,6 +312,7 @@ class GcsRay:
             _unknown_ray(error)
         if "ClusterResourceState" not in autoscaler_pb2.DESCRIPTOR.message_types_by_name:
             _unknown_ray(None)
+        agree_with_ray()
         try:
             return GcsClient(address=self._address)
         except Exception as error:

@@ -7,9 +7,10 @@ import contextlib
 import os
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from urllib.parse import quote, urlsplit
 
+from raytui.ray.authentication import headers_for
 from raytui.ray.base import RayError
 
 _CONNECT_S = 10.0
@@ -35,7 +36,7 @@ def tail(dashboard_url: str, job_id: str) -> Iterator[str]:
     with connection:
         stream = _Stream(connection)
         with contextlib.suppress(EOFError, ConnectionError):
-            _shake_hands(stream, where.netloc, path)
+            _shake_hands(stream, where.netloc, path, headers_for(dashboard_url))
             connection.settimeout(None)
             yield from _texts(stream)
 
@@ -60,7 +61,7 @@ class _Stream:
         self._connection.sendall(data)
 
 
-def _shake_hands(stream: _Stream, host: str, path: str) -> None:
+def _shake_hands(stream: _Stream, host: str, path: str, more: Mapping[str, str]) -> None:
     key = base64.b64encode(os.urandom(16)).decode()
     headers = {
         "Host": host,
@@ -68,6 +69,7 @@ def _shake_hands(stream: _Stream, host: str, path: str) -> None:
         "Connection": "Upgrade",
         "Sec-WebSocket-Key": key,
         "Sec-WebSocket-Version": "13",
+        **more,
     }
     lines = [f"GET {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
     stream.write("\r\n".join([*lines, "", ""]).encode())

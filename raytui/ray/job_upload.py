@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from raytui.ray.authentication import headers_for
 from raytui.ray.base import RayError
 from raytui.ray.jobs import Reserve, asked_body
 
@@ -45,7 +46,8 @@ def submit_with_files(
     body = asked_body(entrypoint, runtime_env, reserve, submission_id, metadata)
     try:
         with _straight_to(dashboard_url):
-            return str(JobSubmissionClient(dashboard_url).submit_job(**body))
+            client = JobSubmissionClient(dashboard_url, headers=headers_for(dashboard_url))
+            return str(client.submit_job(**body))
     except (RuntimeError, ValueError, TypeError, OSError) as error:
         # Of a traceback on the other side the last line says what it was.
         words = (str(error).strip().splitlines() or [type(error).__name__])[-1]
