@@ -37,7 +37,8 @@ def complete_cluster(
     from raytui.config.launched import launched_clusters
 
     names = [name for name in launched_clusters() if name.startswith(begun)]
-    return [*map(CompletionItem, names), CompletionItem(begun, type="file")]
+    # First, since bash forgets what was offered before it.
+    return [CompletionItem(begun, type="file"), *map(CompletionItem, names)]
 
 
 cluster_argument: Callable[[F], F] = click.argument(

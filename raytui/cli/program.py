@@ -97,10 +97,8 @@ class _Program(click.Group):
         from raytui.cli.cluster import complete_cluster
 
         parameter = click.Argument(["cluster"])
-        return [
-            *super().shell_complete(ctx, incomplete),
-            *complete_cluster(ctx, parameter, incomplete),
-        ]
+        clusters = complete_cluster(ctx, parameter, incomplete)
+        return [*clusters, *super().shell_complete(ctx, incomplete)]
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         formatter.write_usage("raytui", "[CLUSTER] [--read-only] [--theme NAME] [--no-mouse]")
