@@ -40,7 +40,7 @@ class CommandLine(Dialog[tuple[Verb, str]]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("tab", "complete", "Complete", show=False, priority=True),
+        Binding("tab", "complete", "Complete", show=False, priority=True, id="command-complete"),
     ]
 
     def __init__(self, words: Words) -> None:

@@ -10,6 +10,7 @@ from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from raytui.screens.dialog import Dialog, titled
+from raytui.screens.keymap import IN_LISTS, KEYED
 from raytui.screens.keys import KeyNames
 from raytui.screens.pages import EVERYWHERE, LIVE
 from raytui.screens.verb import Verb
@@ -18,10 +19,6 @@ from raytui.screens.verbs import verbs_on
 from raytui.widgets.cell import Cell, cell, to_content
 
 _MOVING = (
-    ("↑↓ j k", "Move"),
-    ("g G", "First, last; also Home, End"),
-    ("PgUp PgDn", "A page up, a page down"),
-    ("Enter", "Open what is selected"),
     ("Tab", "The next list on the page"),
     ("ctrl+p", "Find a command"),
 )
@@ -64,7 +61,8 @@ class HelpScreen(Dialog[None]):
             lines += [_heading("On this page"), *map(self._verb_line, here), ()]
         lines += [_heading("Everywhere"), *map(self._verb_line, everywhere), ()]
         lines += [_heading("By name, after :"), *map(self._verb_line, by_name), ()]
-        lines += [_heading("In lists"), *(_line(*pair) for pair in _MOVING), ()]
+        moves = ((self._keys.of_id(one, KEYED[one][0]), KEYED[one][1]) for one in IN_LISTS)
+        lines += [_heading("In lists"), *(_line(*pair) for pair in (*moves, *_MOVING)), ()]
         lines += [_heading("Filters"), *(_line("", words, form) for form, words in _FILTERS)]
         return lines
 

@@ -11,6 +11,7 @@ from raytui.config.problems import Mark, Problem, nearest
 from raytui.config.settings import Settings
 from raytui.screens.dialog import Dialog, HarmDialog
 from raytui.screens.pages import EVERYWHERE
+from raytui.screens.pick import PickScreen
 from raytui.screens.verb_list import VERBS
 from raytui.widgets.table import LineTable
 
@@ -25,8 +26,11 @@ def _with_ids(bindings: Iterable[BindingType]) -> Iterator[Binding]:
     return (one for one in bindings if isinstance(one, Binding) and one.id)
 
 
-_MOVES = tuple(_with_ids([*LineTable.BINDINGS, *Dialog.BINDINGS, *HarmDialog.BINDINGS]))
-_IN_LISTS = tuple(one.id for one in _with_ids(LineTable.BINDINGS) if one.id)
+_MOVES = tuple(
+    _with_ids([*LineTable.BINDINGS, *Dialog.BINDINGS, *HarmDialog.BINDINGS, *PickScreen.BINDINGS])
+)
+IN_LISTS = tuple(one.id for one in _with_ids(LineTable.BINDINGS) if one.id)
+"""Moves in any list, by id."""
 
 KEYED: Mapping[str, tuple[str, str]] = {
     **{verb.id: (verb.keys, verb.words) for verb in VERBS if verb.keys},
@@ -83,7 +87,7 @@ def _clash(one: str, given: Mapping[str, str]) -> str:
 
 def _places(one: str) -> frozenset[str]:
     """Pages where something works; lists are on nearly every page."""
-    if one in _IN_LISTS:
+    if one in IN_LISTS:
         return EVERYWHERE
     pages = next((verb.pages for verb in VERBS if verb.id == one), None)
     return frozenset({"dialog"}) if pages is None else pages

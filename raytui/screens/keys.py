@@ -11,6 +11,14 @@ _READABLE = {
     "comma": ",",
     "space": "Space",
     "escape": "Esc",
+    "up": "↑",
+    "down": "↓",
+    "left": "←",
+    "right": "→",
+    "pageup": "PgUp",
+    "pagedown": "PgDn",
+    "home": "Home",
+    "end": "End",
     "enter": "Enter",
     "tab": "Tab",
     "shift+tab": "Shift+Tab",
@@ -32,5 +40,9 @@ class KeyNames:
 
     def of(self, verb: Verb) -> str:
         """The keys of a verb as people read them, e.g. `.` or `q Esc`."""
-        keys = self._keymap.get(verb.id, verb.keys)
+        return self.of_id(verb.id, verb.keys)
+
+    def of_id(self, one: str, usual: str) -> str:
+        """The keys of anything that has an id and usual keys."""
+        keys = self._keymap.get(one, usual)
         return " ".join(_READABLE.get(key.strip(), key.strip()) for key in keys.split(","))

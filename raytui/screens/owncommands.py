@@ -87,7 +87,7 @@ class OwnCommands(Frame):
         except VerbError as error:
             self.say(str(error), severity="warning")
             return
-        if trouble := hand_over(self.app, argv):
+        if trouble := hand_over(self.app, argv, to_read=True):
             self.say(trouble, severity="error")
 
     def _refuse_if_read_only(self, command: OwnCommand) -> None:

@@ -30,11 +30,11 @@ class ReadingScreen(Dialog[None]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("c", "copy", "Copy", show=False),
+        Binding("c", "copy", "Copy a text", show=False, id="text-copy"),
         Binding("slash", "find", "Find", show=False),
         Binding("n", "go_on(1)", "Next found", show=False),
         Binding("N", "go_on(-1)", "Found before", show=False),
-        Binding("q,enter", "cancel", "Back", show=False),
+        Binding("q,enter", "cancel", "Close a text", show=False, id="text-close"),
     ]
 
     hint = "/ find   c copy   esc back"

@@ -1,7 +1,8 @@
-"""Themes from YAML files: ours, and a person's own in the configuration directory."""
+"""Themes from YAML or TOML: ours, and a person's own in the configuration directory."""
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
@@ -17,6 +18,7 @@ DEFAULT = "raytui-dark"
 FEW_COLOURS = "raytui-16"
 """For terminals of sixteen colours: made of those alone, so that nothing is rounded to another."""
 _LARGEST = 64 * 1024
+_SUFFIXES = (".yaml", ".yml", ".toml")
 _COLOURS = (
     "primary", "secondary", "warning", "error", "success", "accent", "foreground",
     "background", "surface", "panel", "boost",
@@ -32,7 +34,11 @@ def load_themes() -> tuple[list[Theme], list[str]]:
     """All themes that can be read, and a line for each file that cannot. A person's own win."""
     folders = (locations.packaged("themes"), locations.config_root() / "themes")
     return read_themes(
-        path for folder in folders if folder.is_dir() for path in sorted(folder.glob("*.yaml"))
+        path
+        for folder in folders
+        if folder.is_dir()
+        for path in sorted(folder.iterdir())
+        if path.suffix in _SUFFIXES
     )
 
 
@@ -54,11 +60,13 @@ def read_theme(path: Path) -> Theme:
     try:
         if path.stat().st_size > _LARGEST:
             raise ThemeError("too large for a theme")
-        data: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        data: Any = tomllib.loads(text) if path.suffix == ".toml" else yaml.safe_load(text)
     except (OSError, UnicodeDecodeError) as error:
         raise ThemeError(f"cannot be read: {error}") from error
-    except (yaml.YAMLError, RecursionError) as error:
-        raise ThemeError(f"is not YAML: {' '.join(str(error).split())}") from error
+    except (yaml.YAMLError, tomllib.TOMLDecodeError, RecursionError) as error:
+        form = "TOML" if path.suffix == ".toml" else "YAML"
+        raise ThemeError(f"is not {form}: {' '.join(str(error).split())}") from error
     if not isinstance(data, dict):
         raise ThemeError("must be a mapping with at least name and primary")
     return _theme(data)

@@ -60,7 +60,7 @@ def test_two_things_may_change_places():
 async def test_a_key_that_cannot_be_stays_usual_and_is_told_once_with_its_line(tmp_path):
     path = tmp_path / "settings.toml"
     path.write_text('mouse = 3\n[keys]\nterminate = "ctrl+h"\nhelp = "f1"\n')
-    async with opened(settings=read_settings(path)) as pilot:
+    async with opened(settings=read_settings(path), size=(280, 40)) as pilot:
         (toast,) = toasts(pilot.app)
         assert f"{path}:1: mouse" in toast
         assert f"{path}:3: keys.terminate" in toast
@@ -86,8 +86,10 @@ async def test_lists_and_dialogs_obey_other_keys():
         assert not isinstance(pilot.app.screen, Dialog)
 
 
-async def test_help_and_palette_name_the_other_keys():
-    async with opened(settings=Settings(keys={"messages": "f7"})) as pilot:
+async def test_help_names_the_other_keys():
+    settings = Settings(keys={"messages": "f7", "list-last": "f4"})
+    async with opened(settings=settings, size=(120, 150)) as pilot:
         await go(pilot, "question_mark")
-        line = next(line for line in text(pilot.app).splitlines() if "All messages" in line)
-        assert "f7" in line
+        lines = text(pilot.app).splitlines()
+        assert "f7" in next(line for line in lines if "All messages" in line)
+        assert "f4" in next(line for line in lines if line.strip(" │").endswith(" Last"))

@@ -160,13 +160,25 @@ async def test_a_persons_own_theme_can_be_chosen():
         assert toasts(pilot.app) == []
 
 
+async def test_a_theme_may_be_toml_too():
+    own_theme(
+        "mine.toml",
+        'name = "mine"\nprimary = "#ff00ff"\n[variables]\n"state-failed" = "#ff8800"\n',
+    )
+    async with opened(settings=Settings(theme="mine")) as pilot:
+        assert pilot.app.theme == "mine"
+        assert pilot.app.get_css_variables()["state-failed"] == "#ff8800"
+        assert toasts(pilot.app) == []
+
+
 async def test_bad_theme_files_are_told_in_one_toast_and_the_usual_theme_is_used():
     own_theme("broken.yaml", "name: [")
     own_theme("colour.yaml", 'name: x\nprimary: "no colour"\n')
+    own_theme("half.toml", "name = ")
     async with opened(settings=Settings(theme="x")) as pilot:
         assert pilot.app.theme == DEFAULT
         (toast,) = toasts(pilot.app)
-        for words in ("broken.yaml", "colour.yaml", "x: there is no such theme"):
+        for words in ("broken.yaml", "colour.yaml", "half.toml", "x: there is no such theme"):
             assert words in toast
 
 

@@ -145,7 +145,8 @@ async def test_the_palette_offers_the_verbs_of_the_page():
 
 async def test_keys_can_be_remapped_and_are_shown_as_remapped():
     client = recorded()
-    async with opened(client, settings=Settings(keys={"toggle-pause": "f8"})) as pilot:
+    settings = Settings(keys={"toggle-pause": "f8"})
+    async with opened(client, settings=settings, size=(280, 40)) as pilot:
         assert "f8 pause" in text(pilot.app).splitlines()[-1]
         await go(pilot, "p")
         assert client.sent == []
