@@ -42,9 +42,8 @@ class Views(Struct, frozen=True):
 
     remember: Annotated[
         bool,
-        said("Open each list of a cluster as it was left: order, columns, filter (:forget)."),
+        said("Open each list of a cluster as it was left: order and filter (:forget drops that)."),
     ] = True
-    wide: Annotated[bool, said("Begin with all columns that there are (w).")] = False
 
 
 class OwnCommand(Struct, frozen=True):

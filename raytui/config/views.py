@@ -1,4 +1,4 @@
-"""How each list of each cluster was left: order, columns and filter, kept in a small file."""
+"""How each list of each cluster was left: order and filter, kept in a small file."""
 
 from __future__ import annotations
 
@@ -21,8 +21,6 @@ class View(Struct, frozen=True, omit_defaults=True):
     sorted_by: str = ""
     """Title of a column; empty: as the rows come."""
     descending: bool = False
-    wide: bool = False
-    """All columns that there are."""
     filter: str = ""
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from raytui.config.views import RememberedViews, View
 
-BY_CPU = View(sorted_by="CPU", descending=True, wide=True, filter="gpu")
+BY_CPU = View(sorted_by="CPU", descending=True, filter="gpu")
 
 
 def test_a_view_is_remembered_by_cluster_and_page(tmp_path):
