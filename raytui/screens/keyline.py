@@ -12,15 +12,17 @@ from raytui.screens.verbs import verb, verbs_on
 from raytui.widgets.cell import Cell, cell
 from raytui.widgets.fitted import Part
 
-_ROOMY = 100
+_ROOMY = 160
 """Terminal columns from which all pages are named; below, the others are numbers."""
+_NAMED = 100
+"""Those from which the list of clusters is."""
 
 
 def key_parts(page: str, session: Session, keys: KeyNames, width: int) -> list[Part]:
     """The parts of the line for a terminal of `width` columns; refused verbs are greyed."""
     parts = [_page_part(name, page, keys, roomy=width >= _ROOMY) for name in PAGE_TITLES]
     if session.is_of_a_list:
-        key, title = keys.of(verb("clusters")), " Clusters" if width >= _ROOMY else ""
+        key, title = keys.of(verb("clusters")), " Clusters" if width >= _NAMED else ""
         parts.insert(0, Part(cell((key, "bold $key"), title), 2, verb="clusters"))
     for one in verbs_on(page):
         if one.short and _is_of_use(one, page, session):

@@ -157,7 +157,7 @@ async def test_keys_can_be_remapped_and_are_shown_as_remapped():
 async def test_keys_of_the_footer_can_be_clicked():
     async with opened() as pilot:
         footer = text(pilot.app).splitlines()[-1]
-        await pilot.click("#keys", offset=(footer.index("2 Nodes"), 0))
+        await pilot.click("#keys", offset=(footer.index(" 2 ") + 1, 0))
         await pilot.pause()
         assert isinstance(pilot.app.screen, NodesScreen)
 
