@@ -7,9 +7,16 @@ from msgspec.structs import replace
 from textual.widgets import Button, Input, TextArea
 
 from raytui.app import RaytuiApp
+from raytui.screens.actors import ActorsScreen
+from raytui.screens.groups import GroupsScreen
+from raytui.screens.jobs import JobsScreen
 from raytui.screens.messages import OpenJobLog, OpenLog
+from raytui.screens.objects import ObjectRowsScreen, ObjectsScreen
+from raytui.screens.pages import PAGE_TITLES
 from raytui.screens.stopjob import StopJobScreen
 from raytui.screens.submitjob import SubmissionError, SubmitJobScreen, submission_of
+from raytui.screens.tasks import TaskRowsScreen, TasksScreen
+from raytui.screens.verbs import verbs_on
 from tests.tui import works
 from tests.tui.driving import command, go, opened, table, text, toasts, until
 from tests.tui.works import working
@@ -346,3 +353,22 @@ async def test_hostile_words_of_a_job_are_shown_as_they_are():
             await go(pilot, key)
             assert "\x1b" not in text(pilot.app)
             await go(pilot, "escape")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        JobsScreen,
+        ActorsScreen,
+        TasksScreen,
+        TaskRowsScreen,
+        GroupsScreen,
+        ObjectsScreen,
+        ObjectRowsScreen,
+    ],
+    ids=lambda kind: kind.page,
+)
+def test_a_page_of_work_does_all_its_verbs(kind):
+    for verb in verbs_on(kind.page):
+        if verb.id not in PAGE_TITLES:
+            assert callable(getattr(kind, f"verb_{verb.id.replace('-', '_')}", None)), verb.id
