@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 import itertools
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import cached_property
 from typing import NoReturn, TypeVar
 
 from raytui.autoscaler.daemon.control import claimed_name
 from raytui.client.base import ClientError, Link, LinkState, ReadOnlyError
+from raytui.client.dashboard_way import DashboardWay, Opening
 from raytui.client.transport import (
     ClusterDownError,
     LastingError,
@@ -51,10 +53,16 @@ class DaemonClient:
     """ClusterClient over a daemon's control protocol."""
 
     def __init__(
-        self, name: str, transport: Transport, read_only: bool = False, *, work: Work | None = None
+        self,
+        name: str,
+        transport: Transport,
+        read_only: bool = False,
+        *,
+        opening: Callable[[Callable[[], str]], Opening] | None = None,
     ) -> None:
+        """`opening` tells how to get to the dashboard, given who tells its URL on the head."""
         self.read_only = read_only
-        self.work: Work = work or NoWork("nothing tells the way to this cluster's dashboard")
+        self._way = DashboardWay(opening(self._dashboard_url)) if opening is not None else None
         self.hello: wire.Hello | None = None
         """The daemon's last greeting: its version and pid."""
         self._name = name
@@ -72,6 +80,15 @@ class DaemonClient:
         self._ids = itertools.count(1)
         self._task: asyncio.Task[None] | None = None
         self._closed = False
+
+    @cached_property
+    def work(self) -> Work:
+        """See ClusterClient."""
+        if self._way is None:
+            return NoWork("nothing tells the way to this cluster's dashboard")
+        from raytui.client.dashboard_work import DashboardWork  # HTTP is a heavy import
+
+        return DashboardWork(self._way, lambda: self.read_only)
 
     @property
     def name(self) -> str:
@@ -157,6 +174,12 @@ class DaemonClient:
             await asyncio.gather(self._task, return_exceptions=True)
         for box in self._boxes:
             box.wake()
+        if self._way is not None:
+            await asyncio.to_thread(self._way.close)
+
+    def _dashboard_url(self) -> str:
+        snapshot = self._newest.snapshot
+        return snapshot.info.dashboard_url if snapshot is not None else ""
 
     def _start(self) -> None:
         if self._task is None and not self._closed:

@@ -17,6 +17,7 @@ from raytui.backends.kubernetes.pod_runner import PodRunner
 from raytui.backends.kubernetes.session import KubeSession
 from raytui.client.asking import asked
 from raytui.client.daemon import DaemonClient
+from raytui.client.dashboard_way import through_pod
 from raytui.client.kube_pods import KubePods
 from raytui.client.transport import (
     ClusterDownError,
@@ -38,7 +39,12 @@ class KubernetesClient(DaemonClient):
 
     def __init__(self, spec: ClusterSpec, *, read_only: bool = False) -> None:
         """A spec that knows the way to its RayCluster."""
-        super().__init__(spec.cluster_name, KubernetesTransport(spec), read_only)
+        super().__init__(
+            spec.cluster_name,
+            KubernetesTransport(spec),
+            read_only,
+            opening=lambda _: lambda: through_pod(spec),
+        )
         self.pods = KubePods(access_of(spec))
         self._session = KubeSession(access_of(spec))
         self._namespace = access_of(spec).namespace

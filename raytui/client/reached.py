@@ -6,6 +6,7 @@ from functools import partial
 
 from raytui.backends.base import ProviderError
 from raytui.client.daemon import DaemonClient
+from raytui.client.dashboard_way import opening_for
 from raytui.client.head_words import what_head_said
 from raytui.client.transport import StdioTransport, Transport, TransportError, UnixTransport
 from raytui.config.launched import recall
@@ -40,7 +41,9 @@ def client_for(spec: ClusterSpec, paths: ClusterPaths, *, read_only: bool = Fals
         transport = StdioTransport(partial(_bridge, spec, paths), is_down, explain)
     else:
         transport = UnixTransport(paths.socket, is_down)
-    return DaemonClient(spec.cluster_name, transport, read_only)
+    return DaemonClient(
+        spec.cluster_name, transport, read_only, opening=partial(opening_for, spec, paths)
+    )
 
 
 def _bridge(spec: ClusterSpec, paths: ClusterPaths) -> list[str]:

@@ -24,21 +24,56 @@ def tail(dashboard_url: str, job_id: str) -> Iterator[str]:
 
     Which of the two it was tells the job's status. Raises RayError when the dashboard refuses.
     """
-    where = urlsplit(dashboard_url)
-    if where.scheme != "http" or where.hostname is None:
-        raise RayError("this cluster has no dashboard that output could be followed through")
-    path = f"/api/jobs/{quote(job_id, safe='')}/logs/tail"
-    address = (where.hostname, where.port or 80)
-    try:
-        connection = socket.create_connection(address, timeout=_CONNECT_S)
-    except OSError as error:
-        raise RayError(f"the dashboard at {dashboard_url} does not answer: {error}") from error
-    with connection:
-        stream = _Stream(connection)
-        with contextlib.suppress(EOFError, ConnectionError):
-            _shake_hands(stream, where.netloc, path, headers_for(dashboard_url))
-            connection.settimeout(None)
-            yield from _texts(stream)
+    with contextlib.closing(JobTail(dashboard_url, job_id)) as job:
+        yield from job.texts()
+
+
+class JobTail:
+    """The output of one job. Reading blocks and is for one thread; `close` ends it from any."""
+
+    def __init__(self, dashboard_url: str, job_id: str) -> None:
+        """Connects; raises RayError when the dashboard does not answer, or refuses."""
+        where = urlsplit(dashboard_url)
+        if where.scheme != "http" or where.hostname is None:
+            raise RayError("this cluster has no dashboard that output could be followed through")
+        path = f"/api/jobs/{quote(job_id, safe='')}/logs/tail"
+        address = (where.hostname, where.port or 80)
+        try:
+            self._connection = socket.create_connection(address, timeout=_CONNECT_S)
+        except OSError as error:
+            raise RayError(f"the dashboard at {dashboard_url} does not answer: {error}") from error
+        self._stream = _Stream(self._connection)
+        self._is_over = False
+        try:
+            _shake_hands(self._stream, where.netloc, path, headers_for(dashboard_url))
+            self._connection.settimeout(None)
+        except (EOFError, ConnectionError):
+            self._is_over = True
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def texts(self) -> Iterator[str]:
+        """Pieces of the output as they come, cut anywhere."""
+        if not self._is_over:
+            with contextlib.suppress(EOFError, OSError):
+                yield from _texts(self._stream)
+
+    def __iter__(self) -> Iterator[list[str]]:
+        """Lines as they come, several at once."""
+        rest = ""
+        for text in self.texts():
+            *lines, rest = (rest + text).split("\n")
+            if lines:
+                yield [line.removesuffix("\r") for line in lines]
+        if rest:
+            yield [rest]
+
+    def close(self) -> None:
+        """End it; a thread that waits for output goes on at once."""
+        with contextlib.suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)
+        self._connection.close()
 
 
 class _Stream:

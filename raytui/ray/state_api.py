@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
-from urllib.parse import urlencode
 
 from raytui.model.command import Impact
 from raytui.model.state import Node
 from raytui.ray import jobs
 from raytui.ray.base import RayError
-from raytui.ray.dashboard import call
+from raytui.ray.state_rows import Row, state_rows
 
 _TIMEOUT_S = 2.0
-_MOST_ROWS = 10_000
-"""The state API's own upper limit."""
 _SUPERVISOR = "_ray_internal_job_actor_"
 
 
@@ -56,27 +53,20 @@ def _asked(
     return {}
 
 
-def _rows(url: str, kind: str, **where: str) -> list[dict[str, Any]]:
-    query: list[tuple[str, str]] = [("limit", str(_MOST_ROWS)), ("timeout", str(int(_TIMEOUT_S)))]
-    for key, value in where.items():
-        query += [("filter_keys", key), ("filter_predicates", "="), ("filter_values", value)]
-    if kind == "placement_groups":
-        query.append(("detail", "1"))
-    answer = call(url, f"/api/v0/{kind}?{urlencode(query)}", timeout_s=_TIMEOUT_S)
-    if not answer.get("result"):
-        raise RayError(answer.get("msg") or f"the dashboard does not list {kind}")
-    rows: list[dict[str, Any]] = answer["data"]["result"]["result"]
-    return rows
+def _rows(url: str, kind: str, state: str) -> tuple[Row, ...]:
+    where = [("state", "=", state)]
+    detail = kind == "placement_groups"
+    return state_rows(url, kind, where=where, detail=detail, timeout_s=_TIMEOUT_S).rows
 
 
 def _tasks(url: str) -> Mapping[str, list[str]]:
-    rows = _rows(url, "tasks", state="RUNNING")
+    rows = _rows(url, "tasks", "RUNNING")
     # A call of an actor's method dies with the actor, which is listed by itself.
     return _by_node((r["node_id"], r["name"]) for r in rows if r["type"] == "NORMAL_TASK")
 
 
 def _actors(url: str) -> Mapping[str, list[str]]:
-    rows = _rows(url, "actors", state="ALIVE")
+    rows = _rows(url, "actors", "ALIVE")
     return _by_node(
         (r["node_id"], f"{r['class_name']} {r['name']}" if r.get("name") else r["class_name"])
         for r in rows
@@ -85,7 +75,7 @@ def _actors(url: str) -> Mapping[str, list[str]]:
 
 
 def _placement_groups(url: str) -> Mapping[str, list[str]]:
-    rows = _rows(url, "placement_groups", state="CREATED")
+    rows = _rows(url, "placement_groups", "CREATED")
     return _by_node(
         (bundle.get("node_id"), row.get("name") or row["placement_group_id"][:12])
         for row in rows
