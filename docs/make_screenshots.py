@@ -26,7 +26,7 @@ from raytui.client.recorded import RecordedClient  # noqa: E402
 from raytui.model.command import Command, RequestResources, SetFloor, Terminate  # noqa: E402
 from raytui.model.resources import Resources  # noqa: E402
 from raytui.model.snapshot import Snapshot  # noqa: E402
-from raytui.screens.pages import PAGES  # noqa: E402
+from raytui.screens.pages import ASKED, PAGES  # noqa: E402
 
 SIZE = (118, 32)
 STORY_S = 150
@@ -77,7 +77,7 @@ def worker(snapshot: Snapshot, node_type: str) -> str:
 
 def pictures() -> dict[str, Sequence[str]]:
     """What to press for each picture."""
-    return {page.name: (page.key,) for page in PAGES} | dict(_MORE)
+    return {page.name: (page.key,) for page in PAGES if page.name not in ASKED} | dict(_MORE)
 
 
 async def draw(snapshot: Snapshot, keys: Sequence[str]) -> str:
