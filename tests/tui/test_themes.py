@@ -120,6 +120,7 @@ def test_there_are_six_of_them():
         ("raytui-deuteranopia", "deuteranopia"),
         ("raytui-deuteranopia", "protanopia"),
         ("raytui-tritanopia", "tritanopia"),
+        *(("raytui-contrast", sight) for sight in ("protanopia", "deuteranopia", "tritanopia")),
     ],
 )
 def test_states_stay_apart_for_colour_blind_eyes(name, sight):
