@@ -15,7 +15,7 @@ class DataScreen(ReadingScreen):
     """Bound to the subject that it was opened for; `y` changes between YAML and JSON."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y", "other_form", "YAML or JSON", show=False),
+        Binding("y", "other_form", "YAML or JSON", show=False, id="data-form"),
     ]
 
     hint = "y YAML/JSON   / find   c copy   esc back"

@@ -9,16 +9,21 @@ from textual.keys import Keys, key_to_character
 
 from raytui.config.problems import Mark, Problem, nearest
 from raytui.config.settings import Settings
+from raytui.screens.commandline import CommandLine
+from raytui.screens.datascreen import DataScreen
 from raytui.screens.dialog import Dialog, HarmDialog
 from raytui.screens.pages import EVERYWHERE
 from raytui.screens.pick import PickScreen
+from raytui.screens.reading import ReadingScreen
 from raytui.screens.verb_list import VERBS
 from raytui.widgets.table import LineTable
 
 NEVER_HARMFUL = frozenset(f"ctrl+{letter}" for letter in "abhjkld")
 """Keys of shells, tmux and screen: pressed by habit, so nothing that changes a cluster is there."""
 
-_NAMED = frozenset(key.value for key in Keys)
+_SHORT = {"slash": "/", "backslash": "\\", "at": "@", "minus": "-", "plus": "+", "underscore": "_"}
+"""Textual's own names for signs that Unicode calls otherwise."""
+_NAMED = frozenset(key.value for key in Keys) | _SHORT.keys()
 _MODIFIERS = frozenset({"ctrl", "shift", "alt", "super", "hyper", "meta"})
 
 
@@ -27,7 +32,9 @@ def _with_ids(bindings: Iterable[BindingType]) -> Iterator[Binding]:
 
 
 _MOVES = tuple(
-    _with_ids([*LineTable.BINDINGS, *Dialog.BINDINGS, *HarmDialog.BINDINGS, *PickScreen.BINDINGS])
+    move
+    for where in (LineTable, Dialog, HarmDialog, PickScreen, CommandLine, ReadingScreen, DataScreen)
+    for move in _with_ids(where.BINDINGS)
 )
 IN_LISTS = tuple(one.id for one in _with_ids(LineTable.BINDINGS) if one.id)
 """Moves in any list, by id."""
@@ -104,7 +111,7 @@ def _split(keys: str) -> list[str]:
 
 def _one_form(key: str) -> str:
     """A key always said in the same way: `?` is also called question_mark."""
-    return key if len(key) == 1 else key_to_character(key) or key
+    return key if len(key) == 1 else _SHORT.get(key) or key_to_character(key) or key
 
 
 def _is_key(key: str) -> bool:

@@ -31,9 +31,9 @@ class ReadingScreen(Dialog[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("c", "copy", "Copy a text", show=False, id="text-copy"),
-        Binding("slash", "find", "Find", show=False),
-        Binding("n", "go_on(1)", "Next found", show=False),
-        Binding("N", "go_on(-1)", "Found before", show=False),
+        Binding("slash", "find", "Find in a text", show=False, id="text-find"),
+        Binding("n", "go_on(1)", "Next found", show=False, id="text-next"),
+        Binding("N", "go_on(-1)", "Found before", show=False, id="text-before"),
         Binding("q,enter", "cancel", "Close a text", show=False, id="text-close"),
     ]
 

@@ -8,6 +8,7 @@ from raytui.config.settings import Settings
 from raytui.config.settings_file import read_settings
 from raytui.screens.dialog import Dialog
 from raytui.screens.keymap import KEYED, NEVER_HARMFUL, checked_keys
+from raytui.screens.reading import ReadingScreen
 from raytui.screens.verb_list import VERBS
 from tests.tui.driving import go, opened, table, text, toasts
 
@@ -50,6 +51,7 @@ def test_a_key_pressed_by_habit_changes_no_cluster(key):
 def test_two_things_of_one_page_are_not_on_one_key():
     assert refused(terminate="h") == ["keys.terminate: h is the key of hold on the same page"]
     assert refused(hold="?") != []
+    assert refused(hold="slash") != []
     assert refused(list_down="question_mark") != []
 
 
@@ -93,3 +95,11 @@ async def test_help_names_the_other_keys():
         lines = text(pilot.app).splitlines()
         assert "f7" in next(line for line in lines if "All messages" in line)
         assert "f4" in next(line for line in lines if line.strip(" │").endswith(" Last"))
+
+
+async def test_texts_obey_other_keys():
+    async with opened(settings=Settings(keys={"text-close": "f6"})) as pilot:
+        await go(pilot, "m")
+        assert isinstance(pilot.app.screen, ReadingScreen)
+        await go(pilot, "f6")
+        assert not isinstance(pilot.app.screen, ReadingScreen)
