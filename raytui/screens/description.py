@@ -17,6 +17,9 @@ from raytui.screens.subject import Subject
 _LONG = 72
 """A text longer than this has a section of its own."""
 
+_AMOUNTS = frozenset({"resources", "total", "available", "used"})
+"""What says how much there is of which resource."""
+
 Facts = list[tuple[str, str]]
 
 
@@ -49,7 +52,7 @@ def _sections(title: str, data: Any, places: Places, now: float) -> Iterator[tup
     facts: Facts = []
     apart: list[tuple[str, Any]] = []
     for key, value in data.items():
-        if value in (None, "", [], {}):
+        if value in (None, "", [], {}) or (_is_moment(key) and value == 0):
             continue
         words = str(key).replace("_", " ")
         if _stands_apart(key, value):
@@ -67,17 +70,21 @@ def _sections(title: str, data: Any, places: Places, now: float) -> Iterator[tup
 def _stands_apart(key: str, value: Any) -> bool:
     if isinstance(value, str):
         return len(value) > _LONG or "\n" in value
-    return isinstance(value, list) or (isinstance(value, Mapping) and key != "resources")
+    return isinstance(value, list) or (isinstance(value, Mapping) and key not in _AMOUNTS)
+
+
+def _is_moment(key: str) -> bool:
+    return key.endswith(("_at", "_since")) or key == "at"
 
 
 def _fact(key: str, value: Any, places: Places, now: float) -> str:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if key == "node_id" and isinstance(value, str) and places.member_id(value):
         return f"{places.member_id(value)}  {value}"
-    if key == "resources" and isinstance(value, Mapping):
+    if key in _AMOUNTS and isinstance(value, Mapping):
         return _resources(value)
-    if is_number and (key.endswith(("_at", "_since")) or key == "at"):
-        return f"{clock_text(value)}, {duration_text(now - value)} ago" if value else "unknown"
+    if is_number and _is_moment(key):
+        return f"{clock_text(value)}, {duration_text(now - value)} ago"
     if is_number and key.endswith("_bytes"):
         return bytes_text(value) if value >= 0 else "unknown"
     if isinstance(value, bool):

@@ -93,7 +93,9 @@ class NodeScreen(Page):
 
     def subject(self) -> Subject | None:
         """This node, also after it is gone."""
-        return node_subject(self._row) if self._row is not None else None
+        if self._row is None:
+            return None
+        return node_subject(self._row, why_text(self._row, self.session.now()))
 
     def verb_setup(self, argument: str) -> None:
         """Open the steps of this node's set-up."""

@@ -15,6 +15,7 @@ from raytui.screens.messages import OpenNode
 from raytui.screens.nodetable import NODE_COLUMNS, held_flag, node_fields
 from raytui.screens.subject import Subject, node_subject
 from raytui.screens.verbs import bindings_on
+from raytui.screens.words import why_text
 from raytui.widgets.cell import cell
 from raytui.widgets.fitted import Part
 from raytui.widgets.table import LineTable
@@ -58,7 +59,9 @@ class NodesScreen(ListPage):
     def subject(self) -> Subject | None:
         """The node under the cursor."""
         row = self.table.selected
-        return node_subject(row) if row is not None else None
+        if row is None:
+            return None
+        return node_subject(row, why_text(row, self.session.now()))
 
     def verb_mark(self, _argument: str) -> None:
         """Mark the selected node or take its mark away."""

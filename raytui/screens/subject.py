@@ -28,7 +28,8 @@ class Subject:
     """Titles and texts that a description shows before the data: why it waits, what it holds."""
 
 
-def node_subject(row: Row) -> Subject:
-    """A node of the cluster."""
+def node_subject(row: Row, why: str = "") -> Subject:
+    """A node of the cluster, and why it is here where that is to be told."""
     node = row.member.node
-    return Subject("node", row.id, row, row.id, node.node_id if node is not None else "")
+    node_id = node.node_id if node is not None else ""
+    return Subject("node", row.id, row, row.id, node_id, told=(("why it is here", why),))

@@ -113,6 +113,17 @@ async def test_what_waits_on_the_cluster_page_is_described_with_its_reason():
         assert "on 2 × cpu-small starting" in text(pilot.app)
 
 
+async def test_a_node_is_described_with_why_it_is_here_and_what_it_has():
+    async with opened() as pilot:
+        await go(pilot, "2", "down", "d")
+        shown = text(pilot.app)
+    assert "4 tasks: preprocess ×4" in shown
+    assert "WHY IT IS HERE" in shown
+    assert "total" in shown
+    assert "16 GiB" in shown
+    assert "idle since" not in shown
+
+
 async def test_a_node_stays_the_subject_of_its_page_after_it_has_gone():
     client = recorded()
     async with opened(client) as pilot:
