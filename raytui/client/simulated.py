@@ -10,7 +10,8 @@ from raytui.autoscaler.daemon.engine_thread import EngineThread
 from raytui.autoscaler.engine import Engine
 from raytui.autoscaler.simulation.showcase import showcase
 from raytui.client.base import Link, LinkState, ReadOnlyError
-from raytui.client.work import NoWork, Work
+from raytui.client.simulated_work import SimulatedWork
+from raytui.client.work import Work
 from raytui.model.command import Ack, Command, Impact
 from raytui.model.happening import Happening
 from raytui.model.plan import Decision
@@ -33,7 +34,7 @@ class SimulatedClient:
     ) -> None:
         self.read_only = read_only
         self.name = f"simulated-{nodes}"
-        self.work: Work = NoWork("a simulated cluster runs no real work")
+        self.work: Work = SimulatedWork(lambda: self._newest, lambda: self.read_only)
         self._make = make or (lambda: showcase(nodes, seed))
         self._newest: Snapshot | None = None
         self._news = asyncio.Event()
