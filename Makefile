@@ -60,7 +60,7 @@ bench: $(VENV)/.installed-dev  ## run all benchmarks and write docs/benchmarks.m
 	$(BIN)/python benchmarks/run_all.py
 
 screenshots: $(VENV)/.installed-dev  ## make docs/screenshots/ anew
-	$(BIN)/python docs/make_screenshots.py
+	PYTHONHASHSEED=0 $(BIN)/python docs/make_screenshots.py
 
 constraints:  ## pin the newest versions that fit pyproject.toml
 	rm -rf $(VENV)-pins

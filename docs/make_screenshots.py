@@ -1,6 +1,7 @@
 """Make docs/screenshots/: every page of a seeded simulation whose clock stands, always the same.
 
-`make_screenshots.py [FOLDER [NAME…]]` writes them elsewhere, or only some.
+`make_screenshots.py [FOLDER [NAME…]]` writes them elsewhere, or only some. $PYTHONHASHSEED has to
+be 0, as `make screenshots` sets it.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ from textual.pilot import Pilot  # noqa: E402
 from raytui.app import RaytuiApp  # noqa: E402
 from raytui.autoscaler.simulation.showcase import showcase  # noqa: E402
 from raytui.client.recorded import RecordedClient  # noqa: E402
+from raytui.client.simulated_work import SimulatedWork  # noqa: E402
 from raytui.model.command import Command, RequestResources, SetFloor, Terminate  # noqa: E402
 from raytui.model.resources import Resources  # noqa: E402
 from raytui.model.snapshot import Snapshot  # noqa: E402
-from raytui.screens.pages import ASKED, PAGES  # noqa: E402
+from raytui.screens.pages import PAGES  # noqa: E402
 
 SIZE = (118, 32)
 STORY_S = 150
@@ -35,7 +37,7 @@ FOLDER = Path(__file__).with_name("screenshots")
 
 _MORE: Mapping[str, Sequence[str]] = {
     "node": ("2", "down", "down", "enter"),
-    "decision": ("3", "enter"),
+    "decision": ("3", "down", "down", "enter"),
     "terminate": ("2", "down", "down", "space", "down", "space", "t"),
     "help": ("2", "question_mark"),
 }
@@ -77,12 +79,14 @@ def worker(snapshot: Snapshot, node_type: str) -> str:
 
 def pictures() -> dict[str, Sequence[str]]:
     """What to press for each picture."""
-    return {page.name: (page.key,) for page in PAGES if page.name not in ASKED} | dict(_MORE)
+    return {page.name: (page.key,) for page in PAGES} | dict(_MORE)
 
 
 async def draw(snapshot: Snapshot, keys: Sequence[str]) -> str:
     """Open the app on the story's end, press keys, and return what it shows when it stands."""
-    app = RaytuiApp(RecordedClient([snapshot], pace_s=0), clock=lambda: 0.0)
+    client = RecordedClient([snapshot], pace_s=0)
+    client.work = SimulatedWork(lambda: snapshot, lambda: False)
+    app = RaytuiApp(client, clock=lambda: 0.0)
     async with app.run_test(size=SIZE) as pilot:
         while app.session is None or app.session.snapshot is None:
             await pilot.pause(0.05)
