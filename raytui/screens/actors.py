@@ -17,6 +17,9 @@ from raytui.widgets.columns import Column
 from raytui.widgets.filter import Fields
 from raytui.widgets.fitted import Part
 
+_SAID_BY_ITS_STATE = "The actor is dead because "
+"""How Ray begins the reason of most."""
+
 
 class ActorsScreen(WorkPage):
     """Actors that live or are to live; with `a` those that died as well."""
@@ -61,7 +64,7 @@ class ActorsScreen(WorkPage):
 
     def _why(self, actor: Actor) -> str:
         if actor.why:
-            return first_line(actor.why)
+            return first_line(actor.why).removeprefix(_SAID_BY_ITS_STATE)
         return why_it_waits(actor, self.session.snapshot, self.session.now())
 
     def key_of(self, row: Actor) -> str:

@@ -211,7 +211,8 @@ async def test_the_dead_are_shown_with_why_they_died():
         await page(pilot, "6")
         assert "Worker" not in text(pilot.app)
         await go(pilot, "a")
-        await until(pilot, lambda: "killed: out of memory" in text(pilot.app))
+        await until(pilot, lambda: "it was killed: out of memory" in text(pilot.app))
+        assert "The actor is dead" not in text(pilot.app)
         await go(pilot, "a")
         await until(pilot, lambda: "killed" not in text(pilot.app))
 

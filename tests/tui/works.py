@@ -47,7 +47,13 @@ ACTORS = (
     Actor("b" * 32, "Trainer", "PENDING_CREATION", job_id="02000000",
           resources={"CPU": 4.0, "GPU": 1.0}),
 )  # fmt: skip
-DEAD = Actor("d" * 32, "Worker", "DEAD", job_id="02000000", why="killed: out of memory\nmore")
+DEAD = Actor(
+    "d" * 32,
+    "Worker",
+    "DEAD",
+    job_id="02000000",
+    why="The actor is dead because it was killed: out of memory\nmore",
+)
 SUMMARY = (
     TaskSummary("preprocess", "NORMAL_TASK", {"RUNNING": 4, "PENDING_NODE_ASSIGNMENT": 18,
                                              "FAILED": 1, "FINISHED": 200}),
