@@ -35,9 +35,14 @@ from raytui.screens.jobs import JobsScreen
 from raytui.screens.keymap import checked_keys
 from raytui.screens.keys import KeyNames
 from raytui.screens.launch import LaunchScreen, LaunchWork
+from raytui.screens.logs import LogsScreen
+from raytui.screens.logscreen import LogScreen
+from raytui.screens.logsource import FileLog, JobLog
 from raytui.screens.messages import (
     LeaveCluster,
     OpenCluster,
+    OpenJobLog,
+    OpenLog,
     OpenLogs,
     OpenNode,
     OpenSetups,
@@ -67,6 +72,7 @@ _SCREENS: Mapping[str, Callable[[Session, KeyNames], Page]] = {
     "nodes": NodesScreen,
     "autoscaler": AutoscalerScreen,
     "jobs": JobsScreen,
+    "files": LogsScreen,
     "actors": ActorsScreen,
     "tasks": TasksScreen,
     "groups": GroupsScreen,
@@ -310,6 +316,23 @@ class RaytuiApp(App[str]):
     def _open_logs(self, message: OpenLogs) -> None:
         if self.session is not None and isinstance(self.session.client, SeesPods):
             self.push_screen(PodLogScreen(self.session.client.pods, message.node_id, self._keys))
+
+    @on(OpenLog)
+    def _open_log(self, message: OpenLog) -> None:
+        if self.session is None:
+            return
+        if message.name:
+            source = FileLog(self.session.client.work, message.node_id, message.name, message.title)
+            self.push_screen(LogScreen(source, self._keys))
+        else:
+            self.session.log_node = message.node_id
+            self.switch_mode("files")
+
+    @on(OpenJobLog)
+    def _open_job_log(self, message: OpenJobLog) -> None:
+        if self.session is not None:
+            source = JobLog(self.session.client.work, message.job_id)
+            self.push_screen(LogScreen(source, self._keys))
 
     @on(OpenSetups)
     def _open_setups(self) -> None:

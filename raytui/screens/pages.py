@@ -24,6 +24,7 @@ PAGES = (
     PageKind("nodes", "Nodes", "2", "what each does and why it is here"),
     PageKind("autoscaler", "Autoscaler", "3", "the journal of decisions"),
     PageKind("jobs", "Jobs", "4", "what was submitted, how it stands, why it waits", ("job",)),
+    PageKind("files", "Logs", "5", "files of any node, followed as they are written", ("log",)),
     PageKind("actors", "Actors", "6", "where each lives, or why it died", ("actor",)),
     PageKind("tasks", "Tasks", "7", "by name and state, then one by one", ("task",)),
     PageKind("groups", "Placement groups", "8", "their bundles, and where they sit", ("group",)),
@@ -45,7 +46,9 @@ LIVE = frozenset(PAGE_TITLES) | frozenset(OPENED_FROM)
 """Pages that show a running cluster."""
 EVERYWHERE = LIVE | {"clusters"}
 """All pages but those of a launch."""
-ASKED = frozenset({"jobs", "actors", "tasks", "taskrows", "groups", "objects", "objectrows"})
+ASKED = frozenset(
+    {"jobs", "files", "actors", "tasks", "taskrows", "groups", "objects", "objectrows"}
+)
 """Lists that are asked of Ray again and again."""
 ROWS = frozenset({"cluster", "nodes", "node", "autoscaler"}) | ASKED
 """Pages whose rows can be described, read as data, and copied by id."""

@@ -48,6 +48,8 @@ class Session:
         self.pace = Pace(self.settings.refresh_s)
         self.views = RememberedViews() if self.settings.views.remember else None
         """How lists were left; None: nobody wants to know."""
+        self.log_node = ""
+        """Ray's id of the node whose log files are shown; empty: the head's."""
         self._received = clock()
 
     def take(self, update: Snapshot | LinkState) -> None:

@@ -6,7 +6,8 @@ from raytui.screens.pages import EVERYWHERE, LISTS, PAGES, PLACED, ROWS
 from raytui.screens.verb import Verb
 
 _PODLOG = frozenset({"podlog"})
-_OUTPUTS = _PODLOG | {"steps"}
+_LOG = frozenset({"log"})
+_OUTPUTS = _PODLOG | _LOG | {"steps"}
 
 VERBS: tuple[Verb, ...] = (
     *(
@@ -310,6 +311,22 @@ VERBS: tuple[Verb, ...] = (
         short="before restart",
         drop=3,
     ),
+    Verb(
+        "log-node",
+        "Choose the node whose log files are shown",
+        "n",
+        frozenset({"files"}),
+        argument="ID",
+        short="node",
+        drop=2,
+    ),
+    Verb("follow", "Stay at the end, or where it is", "f", _LOG, short="follow", drop=1),
+    Verb("log-find", "Find an expression", "slash", _LOG, short="find", drop=2),
+    Verb("log-next", "The next place that was found", "n", _LOG),
+    Verb("log-before", "The place that was found before it", "N", _LOG),
+    Verb("log-only", "Only lines that match, or with ! do not", "&", _LOG, short="only", drop=3),
+    Verb("log-times", "Moments at the beginnings of lines, or none", "t", _LOG, short="times"),
+    Verb("save", "Save what is shown to a file", "S", _LOG, short="save", drop=6),
     Verb("wrap", "Break long lines", "w", _OUTPUTS, short="wrap", drop=3),
     Verb("copy-output", "Copy the output", "c", _OUTPUTS, short="copy", drop=4),
     Verb("close", "Back", "escape,q", _OUTPUTS, short="back", drop=0),
