@@ -129,8 +129,11 @@ class JobsScreen(WorkPage):
         return Subject("job", job.job_id, job, member_id, job.node_id, told=(told,))
 
     def open_row(self, row: WaitingJob) -> None:
-        """Follow what it prints."""
-        self.post_message(OpenJobLog(row.job.job_id))
+        """Follow what it prints; of a driver that was not submitted Ray keeps no output."""
+        if row.job.submitted:
+            self.post_message(OpenJobLog(row.job.job_id))
+        else:
+            self.describe(self.subject_of(row))
 
     def words_for(self, verb_id: str) -> Sequence[str]:
         """Ids of jobs that can be stopped."""

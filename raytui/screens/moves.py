@@ -7,6 +7,7 @@ import asyncio
 from textual.worker import WorkerState
 
 from raytui.client.pods import Pods, SeesPods
+from raytui.model.work import Job
 from raytui.screens.datascreen import DataScreen
 from raytui.screens.description import description
 from raytui.screens.frame import Frame
@@ -80,6 +81,8 @@ class Moves(Frame):
         """Open what it prints: a job's driver, a pod's containers, a process, or a node's files."""
         subject = self._node_or_chosen(argument)
         if subject.kind == "job":
+            if isinstance(subject.data, Job) and not subject.data.submitted:
+                raise VerbError("a driver that was not submitted: Ray keeps no output of it")
             self.post_message(OpenJobLog(subject.id))
         elif subject.kind == "node" and isinstance(self.session.client, SeesPods):
             self.post_message(OpenLogs(subject.member_id))

@@ -91,7 +91,7 @@ def test_a_frozen_and_a_killed_raylet_under_load(program: Program, drive: Drive)
     address = program.status("frozen")["gcs_address"]
     first, second = sorted(workers(program))
     driver = drive(address, SLOW)
-    eventually(lambda: busy(program, "frozen") == 2, 30)
+    eventually(lambda: busy(program, "frozen") == 2, 90)
 
     processes.raylet_below(processes.of_instance(first)[0].pid).send_signal(signal.SIGSTOP)
     frozen = processes.of_instance(first)
