@@ -23,12 +23,13 @@ from raytui.config.terminal_abilities import shows_unicode
 from raytui.model.fleet import Fleet
 from raytui.model.snapshot import Snapshot
 from raytui.model.step import LaunchError
-from raytui.model.text import clock_text
+from raytui.model.text import clock_text, plain
 from raytui.screens.actors import ActorsScreen
 from raytui.screens.autoscaler import AutoscalerScreen
 from raytui.screens.choose import Choice, ChooseScreen
 from raytui.screens.cluster import ClusterScreen
 from raytui.screens.clusters import ClustersScreen
+from raytui.screens.events import EventsScreen
 from raytui.screens.frame import Frame
 from raytui.screens.groups import GroupsScreen
 from raytui.screens.jobs import JobsScreen
@@ -77,6 +78,7 @@ _SCREENS: Mapping[str, Callable[[Session, KeyNames], Page]] = {
     "tasks": TasksScreen,
     "groups": GroupsScreen,
     "objects": ObjectsScreen,
+    "events": EventsScreen,
 }
 """What shows each page; each is a mode."""
 
@@ -406,6 +408,10 @@ class RaytuiApp(App[str]):
         """Ctrl+C does not end the program; say what does."""
         self.notify("press q or ctrl+q to leave")
 
+    def copy_to_clipboard(self, text: str) -> None:
+        """Also where halves of characters are in it, which cannot be sent."""
+        super().copy_to_clipboard(text.encode("utf-8", "replace").decode())
+
     # Toasts
 
     def notify(
@@ -418,8 +424,8 @@ class RaytuiApp(App[str]):
         markup: bool = False,
     ) -> None:
         """A toast of at most three lines, never read as markup; `m` shows all of them in full."""
-        self.messages.appendleft(f"{clock_text(time.time())}  {message}")
-        lines = message.splitlines() or [""]
+        lines = [plain(line) for line in message.splitlines()] or [""]
+        self.messages.appendleft(f"{clock_text(time.time())}  " + "\n".join(lines))
         short = lines[0] if len(lines) == 1 else f"{lines[0]} … (m: in full)"
         if len(short) > 300:
             short = short[:280] + "… (m: in full)"

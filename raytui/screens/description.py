@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import msgspec
 import yaml
 
 from raytui.model import codec
@@ -25,7 +26,8 @@ Facts = list[tuple[str, str]]
 
 def plain_data(data: Any) -> Any:
     """A Struct as JSON would have it: mappings, lists, texts and numbers."""
-    return json.loads(codec.encode(data))
+    # Not through UTF-8: what a dashboard tells may hold halves of characters.
+    return json.loads(json.dumps(msgspec.to_builtins(data, enc_hook=codec.enc_hook)))
 
 
 def yaml_text(data: Any) -> str:

@@ -18,7 +18,7 @@ from raytui.screens.verbs import bindings_on
 from raytui.screens.waits import waiting_shapes, why_shapes_wait
 from raytui.screens.workpage import WorkPage, text_column
 from raytui.screens.workwords import since_cell, state_cell, state_word, took_cell
-from raytui.widgets.cell import text_of
+from raytui.widgets.cell import cell, text_of
 from raytui.widgets.columns import Column
 from raytui.widgets.filter import Fields
 
@@ -102,7 +102,7 @@ class JobsScreen(WorkPage):
             ),
             self.node_column(lambda row: row.job.node_id, drop=4),
             text_column("ENTRYPOINT", lambda row: row.job.entrypoint, 12, flex=True, drop=1),
-            Column("WHY", lambda row, _: ((row.why, "$quiet"),), 12, flex=True, drop=2),
+            Column("WHY", lambda row, _: cell((row.why, "$quiet")), 12, flex=True, drop=2),
         )
 
     def key_of(self, row: WaitingJob) -> str:

@@ -21,6 +21,13 @@ def cell(*parts: str | Span) -> Cell:
     return tuple((plain(text), style) for text, style in spans if text)
 
 
+def harmless(one: Cell) -> Cell:
+    """The cell itself, or one made harmless: whatever is drawn passes here once more."""
+    if all(text.isprintable() for text, _ in one):
+        return one
+    return tuple((plain(text), style) for text, style in one)
+
+
 def joined(separator: str, cells: Iterable[Cell], style: str = "$quiet") -> Cell:
     """Cells side by side with a separator between them; empty ones are left out."""
     line: list[Span] = []
@@ -42,6 +49,7 @@ def width_of(one: Cell) -> int:
 
 def fitted(one: Cell, width: int, *, right: bool = False, keep_end: bool = False) -> Cell:
     """The cell at exactly `width` columns: padded, or cut with an ellipsis where it was cut."""
+    one = harmless(one)
     gap = width - width_of(one)
     if gap >= 0:
         pad = ((" " * gap, ""),) if gap else ()
@@ -72,4 +80,4 @@ def _reversed(one: Cell) -> Cell:
 
 def to_content(*lines: Cell) -> Content:
     """Lines as Textual content, for a Static or a Label. Never read as markup."""
-    return Content("\n").join(Content.assemble(*line) for line in lines)
+    return Content("\n").join(Content.assemble(*harmless(line)) for line in lines)
