@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
+import http.client
+import urllib.error
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
@@ -11,6 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from raytui.backends.base import ProviderError
+from raytui.client.asking import apart
 from raytui.client.base import ClientError, ReadOnlyError
 from raytui.client.dashboard_way import DashboardWay
 from raytui.client.streaming import streamed
@@ -98,13 +100,13 @@ class DashboardWork:
     async def dashboard(self) -> AsyncIterator[str]:
         """See Work. The way is the one that all questions take, and stays open with the client."""
         try:
-            yield await asyncio.to_thread(self._way.url)
+            yield await apart(self._way.url)
         except (RayError, ProviderError) as error:
             raise ClientError(str(error)) from error
 
     async def close(self) -> None:
         """Let go of the way."""
-        await asyncio.to_thread(self._way.close)
+        await apart(self._way.close)
 
     def _refuse_if_read_only(self) -> None:
         if self._is_read_only():
@@ -112,7 +114,7 @@ class DashboardWork:
 
     async def _asked(self, question: Callable[[str], T]) -> T:
         try:
-            return await asyncio.to_thread(self._ask, question)
+            return await apart(partial(self._ask, question))
         except (RayError, ProviderError) as error:
             raise ClientError(str(error)) from error
 
@@ -121,9 +123,16 @@ class DashboardWork:
         try:
             return question(url)
         except RayError as error:
-            if isinstance(error.__cause__, OSError):
+            if _is_of_the_way(error.__cause__):
                 self._way.broke(url)
             raise
+
+
+def _is_of_the_way(cause: BaseException | None) -> bool:
+    """Whether nobody answered. A refusal came all the way, which logs that are followed share."""
+    if isinstance(cause, urllib.error.HTTPError):
+        return False
+    return isinstance(cause, OSError | http.client.HTTPException)
 
 
 def _submit(url: str, *, entrypoint: str, env: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import random
 import time
+import zlib
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -121,14 +122,17 @@ class SimulatedWork:
 
     async def tasks(self, *, name: str = "", node_id: str = "", job_id: str = "") -> Listing[Task]:
         """See Work."""
-        found = [
-            task
-            for task in self._tasks()
-            if (not name or task.name == name)
-            and (not node_id or task.node_id == node_id)
-            and (not job_id or task.job_id == job_id)
-        ]
-        return _all(found)
+        now = self._snapshot().taken_at
+        found: list[Task] = []
+        total = 0
+        for node, task, count in self._running():
+            is_other = (name and task != name) or (node_id and node.node_id != node_id)
+            if is_other or (job_id and _job_id(task) != job_id):
+                continue
+            total += count
+            room = min(count, _MOST_ROWS - len(found))
+            found += [_task(node, task, index, now) for index in range(room)]
+        return Listing(tuple(found), total)
 
     async def placement_groups(self) -> Listing[PlacementGroup]:
         """One for each four nodes with GPUs."""
@@ -217,28 +221,31 @@ class SimulatedWork:
                 counts[name] += count
         return counts
 
-    def _tasks(self) -> Iterator[Task]:
-        now = self._snapshot().taken_at
+    def _running(self) -> Iterator[tuple[Node, str, int]]:
+        """Each node's names of tasks, and how many of each."""
         for _, node in self._nodes():
             for name, count in _activities(node):
-                for index in range(count):
-                    began = now - _noise(f"{node.node_id}{name}{index}") * 60
-                    yield Task(
-                        _id(node.node_id, f"{name}{index}"),
-                        name,
-                        "RUNNING",
-                        "NORMAL_TASK",
-                        node_id=node.node_id,
-                        pid=2000 + index,
-                        job_id=_job_id(name),
-                        resources={"CPU": 1.0},
-                        created_at=began - 1,
-                        started_at=began,
-                    )
+                yield node, name, count
 
 
 def _all(rows: Sequence[Any]) -> Listing[Any]:
     return Listing(tuple(rows[:_MOST_ROWS]), len(rows))
+
+
+def _task(node: Node, name: str, index: int, now: float) -> Task:
+    began = now - _noise(f"{node.node_id}{name}{index}") * 60
+    return Task(
+        _id(node.node_id, f"{name}{index}"),
+        name,
+        "RUNNING",
+        "NORMAL_TASK",
+        node_id=node.node_id,
+        pid=2000 + index,
+        job_id=_job_id(name),
+        resources={"CPU": 1.0},
+        created_at=began - 1,
+        started_at=began,
+    )
 
 
 def _activities(node: Node) -> Iterator[tuple[str, int]]:
@@ -293,7 +300,7 @@ def _use(node: Node, at: float) -> NodeUse:
 
 def _noise(seed: str) -> float:
     """0 to 1, the same for the same words."""
-    return random.Random(seed).random()  # noqa: S311 - repeatable, not secret
+    return zlib.crc32(seed.encode()) / (1 << 32)
 
 
 def _log_line(dice: random.Random, at: float) -> str:

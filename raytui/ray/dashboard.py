@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -37,7 +38,7 @@ def call(
     except urllib.error.HTTPError as error:
         why = f"{_words(error)}; {HINT}" if error.code in _UNKNOWN else _words(error)
         raise RayError(f"the dashboard refused {path}: {why}") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise RayError(f"the dashboard at {url} does not answer: {error}") from error
 
 

@@ -65,16 +65,21 @@ def asked_body(
 
 def jobs(dashboard_url: str) -> list[Job]:
     """All jobs that Ray remembers, the newest first."""
+    found = [job_of(entry) for entry in entries(dashboard_url)]
+    return sorted(found, key=lambda job: job.started_at, reverse=True)
+
+
+def entries(dashboard_url: str) -> list[Any]:
+    """What Ray remembers of each job, in its own words; for `job_of`."""
     answer = call(dashboard_url, "/api/jobs/")
     if not isinstance(answer, list):
         raise RayError("the dashboard's list of jobs is not a list")
-    found = [_job(entry) for entry in answer]
-    return sorted(found, key=lambda job: job.started_at, reverse=True)
+    return answer
 
 
 def job(dashboard_url: str, job_id: str) -> Job:
     """One job."""
-    return _job(call(dashboard_url, f"/api/jobs/{quote(job_id, safe='')}"))
+    return job_of(call(dashboard_url, f"/api/jobs/{quote(job_id, safe='')}"))
 
 
 def status(dashboard_url: str, job_id: str) -> str:
@@ -94,7 +99,8 @@ def stop(dashboard_url: str, job_id: str) -> bool:
     return bool(isinstance(answer, dict) and answer.get("stopped"))
 
 
-def _job(entry: Any) -> Job:
+def job_of(entry: Any) -> Job:
+    """A job as Ray tells it; one that is told otherwise raises as `state_rows.ODD`."""
     submission = entry.get("submission_id")
     return Job(
         job_id=submission or entry.get("job_id") or "",
@@ -105,7 +111,7 @@ def _job(entry: Any) -> Job:
         started_at=(entry.get("start_time") or 0) / 1000,
         ended_at=(entry.get("end_time") or 0) / 1000,
         node_id=entry.get("driver_node_id") or "",
-        metadata=entry.get("metadata") or {},
+        metadata=dict(entry.get("metadata") or {}),
         ray_job_id=entry.get("job_id") or "",
     )
 

@@ -16,7 +16,8 @@ from raytui.model.work import (
     TaskSummary,
 )
 from raytui.ray import jobs as ray_jobs
-from raytui.ray.state_rows import Row, StateRows, state_rows, told_by
+from raytui.ray.base import RayError
+from raytui.ray.state_rows import ODD, Row, StateRows, state_rows, told_by
 
 INTERNAL = "_ray_internal_"
 """What the names of Ray's own actors begin with."""
@@ -29,8 +30,10 @@ T = TypeVar("T")
 
 def jobs(url: str) -> Listing[Job]:
     """All jobs that Ray remembers, the newest first; raises RayError, as all of these do."""
-    found = tuple(ray_jobs.jobs(url))
-    return Listing(found, len(found))
+    told = tuple(ray_jobs.entries(url))
+    listed = _listing(StateRows(told, len(told)), ray_jobs.job_of)
+    order = sorted(listed.rows, key=lambda one: -one.started_at)
+    return Listing(tuple(order), listed.total, listed.notes)
 
 
 def actors(url: str, *, dead: bool = False) -> Listing[Actor]:
@@ -44,9 +47,11 @@ def task_summary(url: str) -> Listing[TaskSummary]:
     """Tasks by name, those with the most unfinished ones first."""
     told = told_by(url, f"/api/v0/tasks/summarize?timeout={_ASK_S:.0f}", "tasks", _ASK_S)
     found: dict[str, Row] = {}
-    by_node = told.get("result", {}).get("node_id_to_summary", {})
-    for summary in by_node.values():
-        found.update(summary.get("summary", {}))
+    try:
+        for summary in told["result"]["node_id_to_summary"].values():
+            found.update(summary["summary"])
+    except ODD as error:
+        raise RayError("the dashboard's answer has no summary of tasks") from error
     rows = StateRows(tuple(found.values()))
     listed = _listing(rows, _summary, lambda row: INTERNAL not in str(row["func_or_class_name"]))
     order = sorted(listed.rows, key=lambda one: (-_unfinished(one), one.name))
@@ -94,7 +99,7 @@ def _listing(
                 found.append(read(row))
             else:
                 left_out += 1
-        except (AttributeError, KeyError, TypeError, ValueError):
+        except ODD:
             odd += 1
     notes = told.notes + ((f"{odd:,} could not be read",) if odd else ())
     return Listing(tuple(found), max(len(found), told.total - left_out - odd), notes)

@@ -16,6 +16,9 @@ MOST_ROWS = 10_000
 
 Row = dict[str, Any]
 
+ODD = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What reading a row raises that is not as Ray's are."""
+
 
 class StateRows(Struct, frozen=True):
     """What the state API told."""
@@ -61,7 +64,8 @@ def told_by(url: str, path: str, kind: str, timeout_s: float) -> Row:
     if not isinstance(answer, dict) or not answer.get("result"):
         words = answer.get("msg") if isinstance(answer, dict) else ""
         raise RayError(str(words or f"the dashboard does not list {kind}"))
-    told = (answer.get("data") or {}).get("result")
+    data = answer.get("data")
+    told = data.get("result") if isinstance(data, dict) else None
     if not isinstance(told, dict):
         raise RayError(f"the dashboard's answer has no {kind}")
     return told

@@ -8,6 +8,7 @@ from typing import Any
 from raytui.model.work import GpuUse, Listing, NodeUse
 from raytui.ray.base import RayError
 from raytui.ray.dashboard import call
+from raytui.ray.state_rows import ODD
 
 _ASK_S = 10.0
 _MIB = 1 << 20
@@ -16,7 +17,8 @@ _MIB = 1 << 20
 def uses(url: str) -> Listing[NodeUse]:
     """Every node that lives; raises RayError. What an agent does not tell is 0."""
     answer = call(url, "/nodes?view=summary", timeout_s=_ASK_S)
-    rows = ((answer.get("data") or {}).get("summary")) if isinstance(answer, dict) else None
+    data = answer.get("data") if isinstance(answer, dict) else None
+    rows = data.get("summary") if isinstance(data, dict) else None
     if not isinstance(rows, list):
         raise RayError("the dashboard's answer has no nodes")
     found, silent, odd = [], 0, 0
@@ -29,7 +31,7 @@ def uses(url: str) -> Listing[NodeUse]:
                 silent += 1  # its agent has not reported yet
             else:
                 found.append(_use(row, raylet))
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        except ODD:
             odd += 1
     notes = [f"{silent:,} tell nothing yet"] if silent else []
     notes += [f"{odd:,} could not be read"] if odd else []

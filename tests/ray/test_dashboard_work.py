@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import http.server
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -211,7 +213,15 @@ def test_what_ray_does_not_tell_is_said() -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    [[], {}, {"result": True}, {"result": True, "data": {"result": []}}, told("none"), told(None)],
+    [
+        [],
+        {},
+        {"result": True},
+        {"result": True, "data": [1]},
+        {"result": True, "data": {"result": []}},
+        told("none"),
+        told(None),
+    ],
 )
 def test_an_answer_of_another_shape_is_an_error_of_rays(answer: Any) -> None:
     with answering({"/api/v0/objects": answer}) as url, pytest.raises(RayError):
@@ -231,3 +241,95 @@ def test_a_node_whose_agent_is_silent_is_counted() -> None:
     (use,) = found.rows
     assert (use.cpu, use.memory_used, use.gpus) == (0.5, 40, ())
     assert found.notes == ("1 tell nothing yet", "1 could not be read")
+
+
+@pytest.mark.parametrize("summary", [[], "none", None, {"a": 5}, {"a": {"summary": [1]}}])
+def test_a_summary_of_another_shape_is_an_error_of_rays(summary: Any) -> None:
+    answer = told({"node_id_to_summary": summary})
+    with answering({"/api/v0/tasks/summarize": answer}) as url, pytest.raises(RayError):
+        listing.task_summary(url)
+
+
+def test_jobs_that_make_no_sense_are_left_out_and_counted() -> None:
+    good = {"submission_id": "good", "status": "RUNNING", "start_time": 5000}
+    entries = [5, None, {**good, "start_time": "soon"}, {**good, "metadata": 7}, good]
+    with answering({"/api/jobs/": entries}) as url:
+        found = listing.jobs(url)
+    assert [(job.job_id, job.started_at) for job in found.rows] == [("good", 5.0)]
+    assert (found.total, found.notes) == (1, ("4 could not be read",))
+
+
+def test_numbers_without_end_leave_out_their_row_alone() -> None:
+    rows = [{"object_id": "o1", "object_size": float("inf")}, {"object_id": "o2", "object_size": 7}]
+    with answering({"/api/v0/objects": told(rows)}) as url:
+        found = listing.objects(url)
+    assert [one.object_id for one in found.rows] == ["o2"]
+    assert found.notes == ("1 could not be read",)
+
+
+@contextlib.contextmanager
+def saying(words: bytes) -> Iterator[str]:
+    """A dashboard that says the same to all, and hangs up."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.wfile.write(words)
+
+        def log_message(self, *_: Any) -> None:
+            """Nothing: the test's output is for the test."""
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("words", "opened"),
+    [
+        (b"HTTP/1.0 500 no\r\n\r\noops", 1),  # it came all the way
+        (b"HTTP/1.0 200 ok\r\nContent-Length: 99\r\n\r\n{", 2),  # cut off
+        (b"", 2),
+    ],
+)
+async def test_only_a_way_that_broke_is_made_anew(words: bytes, opened: int) -> None:
+    ways: list[str] = []
+    with saying(words) as url:
+
+        @contextlib.contextmanager
+        def opening() -> Iterator[str]:
+            ways.append(url)
+            yield url
+
+        work = DashboardWork(DashboardWay(opening), lambda: False)
+        for _ in range(2):
+            with pytest.raises(ClientError):
+                await work.actors()
+        await work.close()
+    assert len(ways) == opened
+
+
+_LEAVES = """
+import asyncio, contextlib, sys
+from raytui.client.asking import apart
+async def main():
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    def question():
+        loop.call_soon_threadsafe(asked.set)
+        sys.stdin.read()
+    asyncio.create_task(apart(question))
+    await asked.wait()
+asyncio.run(main())
+"""
+
+
+def test_a_question_without_an_answer_keeps_no_program_from_ending() -> None:
+    with subprocess.Popen([sys.executable, "-c", _LEAVES], stdin=subprocess.PIPE) as program:
+        try:
+            assert program.wait(WITHIN_S) == 0  # its stdin is open all the while
+        finally:
+            program.kill()
