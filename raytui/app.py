@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
@@ -68,6 +69,9 @@ KEEP = "keep"
 DOWN = "down"
 
 _MESSAGES_KEPT = 200
+_PAGE_DELAY_S = 0.005
+"""How long a page that was just gone to may take before it is painted."""
+
 _SCREENS: Mapping[str, Callable[[Session, KeyNames], Page]] = {
     "cluster": ClusterScreen,
     "nodes": NodesScreen,
@@ -376,6 +380,18 @@ class RaytuiApp(App[str]):
         if isinstance(screen, LaunchScreen):
             self.launch_error = screen.error
         self.exit(QUIT)
+
+    # Speed
+
+    def delay_update(self, delay: float = 0.05) -> None:
+        """Wait less than Textual would before another page is painted: ours are whole at once."""
+        super().delay_update(min(delay, _PAGE_DELAY_S))
+
+    def run(self, *args: Any, **options: Any) -> str | None:
+        """Show it in the terminal until the person leaves."""
+        # What was imported stays for good: no collection need ever look at it again.
+        gc.freeze()
+        return super().run(*args, **options)
 
     # Leaving
 

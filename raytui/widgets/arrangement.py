@@ -33,7 +33,8 @@ class Arrangement(Generic[T]):
         self._key = key
         self._fields = fields
         self._sorts = sorts
-        self._found: dict[str, tuple[T, bool]] = {}
+        self._found: dict[str, tuple[T, Mapping[str, str]]] = {}
+        """By id, the rows of the last filtering and what they can be found by."""
 
     def set_rows(self, rows: Sequence[T]) -> None:
         """Take new rows; filter and order stay."""
@@ -43,7 +44,6 @@ class Arrangement(Generic[T]):
     def set_filter(self, text: str) -> None:
         """Show only what matches; raises FilterError, and then everything stays as it was."""
         self.filter = Filter(text)
-        self._found = {}
         self._arrange()
 
     def sort_by(self, title: str, *, descending: bool = False) -> None:
@@ -53,19 +53,25 @@ class Arrangement(Generic[T]):
         self._arrange()
 
     def _arrange(self) -> None:
-        self.shown = self._sorted([row for row in self.rows if self._passes(row)])
+        self.shown = self._sorted(self._passing())
 
-    def _passes(self, row: T) -> bool:
+    def _passing(self) -> list[T]:
         if not self.filter or self._fields is None:
-            return True
-        # Rows that did not change are the same objects in the next snapshot.
-        row_id = self._key(row)
-        known = self._found.get(row_id)
-        if known is not None and known[0] is row:
-            return known[1]
-        passes = self.filter.matches(self._fields(row))
-        self._found[row_id] = (row, passes)
-        return passes
+            self._found = {}
+            return list(self.rows)
+        # Rows that did not change are the same objects in the next snapshot, and all of them are
+        # at the next letter of a filter.
+        before, self._found = self._found, {}
+        passing = []
+        for row in self.rows:
+            row_id = self._key(row)
+            known = before.get(row_id)
+            if known is None or known[0] is not row:
+                known = (row, self._fields(row))
+            self._found[row_id] = known
+            if self.filter.matches(known[1]):
+                passing.append(row)
+        return passing
 
     def _sorted(self, rows: list[T]) -> list[T]:
         sort = self._sorts.get(self.sorted_by)
