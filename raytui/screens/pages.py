@@ -29,6 +29,7 @@ PAGES = (
     PageKind("tasks", "Tasks", "7", "by name and state, then one by one", ("task",)),
     PageKind("groups", "Placement groups", "8", "their bundles, and where they sit", ("group",)),
     PageKind("objects", "Objects", "O", "what keeps the memory of nodes", ("object", "memory")),
+    PageKind("events", "Events", "E", "all that happened, newest first", ("event",)),
 )
 
 PAGE_TITLES = {page.name: page.title for page in PAGES}
@@ -47,7 +48,7 @@ LIVE = frozenset(PAGE_TITLES) | frozenset(OPENED_FROM)
 EVERYWHERE = LIVE | {"clusters"}
 """All pages but those of a launch."""
 ASKED = frozenset(
-    {"jobs", "files", "actors", "tasks", "taskrows", "groups", "objects", "objectrows"}
+    {"jobs", "files", "actors", "tasks", "taskrows", "groups", "objects", "objectrows", "events"}
 )
 """Lists that are asked of Ray again and again."""
 ROWS = frozenset({"cluster", "nodes", "node", "autoscaler"}) | ASKED
