@@ -21,14 +21,19 @@ from raytui.model.resources import UNITS_PER_ONE, Resources
 from raytui.model.snapshot import Row, Snapshot
 
 _EVERY_S = 1.0
+_SETTLE_TICKS = 3
 
 
 class Restless:
     """An engine that turns one picture of a simulated cluster into many."""
 
     def __init__(self, nodes: int) -> None:
-        self._engine = showcase(nodes)
-        self._picture = self._engine.tick()
+        now = time.time()
+        self._engine = showcase(nodes, clock=lambda: now)
+        for _ in range(_SETTLE_TICKS):
+            now += 1.0
+            picture = self._engine.tick()
+        self._picture = msgspec.structs.replace(picture, moves=())
         self._turn = 0
         self._next = 0.0
 

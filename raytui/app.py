@@ -69,6 +69,9 @@ KEEP = "keep"
 DOWN = "down"
 
 _MESSAGES_KEPT = 200
+_YOUNG_OBJECTS = 50_000
+"""How many objects may be made before unreachable cycles are looked for; Python's 700 are few."""
+
 _PAGE_DELAY_S = 0.005
 """How long a page that was just gone to may take before it is painted."""
 
@@ -389,8 +392,10 @@ class RaytuiApp(App[str]):
 
     def run(self, *args: Any, **options: Any) -> str | None:
         """Show it in the terminal until the person leaves."""
-        # What was imported stays for good: no collection need ever look at it again.
+        # What was imported stays for good: no collection need ever look at it again. A picture of
+        # thousands of nodes holds no cycles; looking for some while it is read delays keys.
         gc.freeze()
+        gc.set_threshold(_YOUNG_OBJECTS, 20, 20)
         return super().run(*args, **options)
 
     # Leaving
