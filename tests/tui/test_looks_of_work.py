@@ -11,7 +11,14 @@ from tests.tui.works import working
 
 @pytest.mark.parametrize(
     ("key", "page"),
-    [("4", "jobs"), ("6", "actors"), ("7", "tasks"), ("8", "groups"), ("O", "objects")],
+    [
+        ("4", "jobs"),
+        ("6", "actors"),
+        ("7", "tasks"),
+        ("8", "groups"),
+        ("O", "objects"),
+        ("E", "events"),
+    ],
 )
 def test_a_page_of_work(snap_compare, key, page):
     async def before(pilot):
