@@ -28,6 +28,7 @@ from raytui.screens.verbs import bindings_on
 from raytui.screens.words import level_cell, reason_text, wait_cell
 from raytui.widgets.cell import Cell, cell
 from raytui.widgets.columns import Column
+from raytui.widgets.newest import NewestTable
 from raytui.widgets.resource_bars import ResourceBars
 from raytui.widgets.table import LineTable
 
@@ -95,7 +96,7 @@ class ClusterScreen(Page):
             id="demand",
             empty="nothing waits: submit work, or press r to request resources",
         )
-        yield LineTable(
+        yield NewestTable(
             _EVENT_COLUMNS,
             key=lambda event: str(event.event_id),
             now=now,

@@ -21,18 +21,8 @@ from raytui.screens.workpage import text_column
 from raytui.widgets.cell import cell
 from raytui.widgets.columns import Column
 from raytui.widgets.filter import Fields
+from raytui.widgets.newest import NewestTable
 from raytui.widgets.table import LineTable
-
-
-class NewestTable(LineTable[Event]):
-    """Its selection stays on the newest event until it is moved from there."""
-
-    def show(self, rows: Sequence[Event]) -> None:
-        """Replace the events."""
-        was_newest = self.cursor == 0
-        super().show(rows)
-        if was_newest:
-            self.action_edge(-1)
 
 
 class EventsScreen(AskedPage):

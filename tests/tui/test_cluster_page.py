@@ -193,3 +193,14 @@ async def test_hostile_words_are_only_words():
         await go(pilot, "escape", "escape", "m")
         assert pilot.app.is_running
     assert client.sent == []
+
+
+async def test_newest_event_stays_in_sight_however_many_come():
+    client = recorded()
+    async with opened(client) as pilot:
+        new = tuple(
+            Event(number, sample.NOW, Level.INFO, f"event number {number}")
+            for number in range(140, 80, -1)
+        )
+        client.play(sample.snapshot(1843, events=(*new, *sample.events())))
+        await until(pilot, lambda: "event number 140" in text(pilot.app))
