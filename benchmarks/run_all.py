@@ -27,6 +27,7 @@ _PROGRAMS = (
     "watch_remote",
     "startup",
     "screen",
+    "tui",
 )
 _PAGE = _HERE.parent / "docs" / "benchmarks.md"
 
