@@ -36,6 +36,7 @@ body.-closed .ended {{ display: block; z-index: 20; }}
 
 _ADMITTED = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>raytui</title>
+<link rel="icon" href="data:,">
 <meta http-equiv="refresh" content="0;url=/"></head>
 <body><a href="/">raytui</a></body></html>
 """
